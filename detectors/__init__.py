@@ -1,0 +1,1 @@
+"""Pure judgement: a window of statistics and a reference in, a verdict out."""

@@ -1,0 +1,122 @@
+"""The one interface of all detectors: parameters in, verdicts out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from detectors.window import Window
+
+Status = Literal["firing", "ok", "insufficient"]
+Target = Literal["number", "category", "prediction", "latency", "model"]
+Severity = Literal["critical", "warning", "info"]
+
+
+class Params(BaseModel):
+    """Parameters every detector shares; a detector's own `Params` adds to them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    threshold: float = Field(description="fires when the score is above this")
+    min_samples: int = Field(default=500, ge=1, description="events (or values) needed before a verdict")
+
+
+P = TypeVar("P", bound=Params)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a person needs in order to believe a verdict.
+
+    Parameters
+    ----------
+    sentence
+        One sentence a person can act on: what, how much, against what.
+    value
+        The figure the sentence speaks of, in the unit of the column or rate.
+    labels, reference, current
+        Both distributions as shares of one, aligned with ``labels``; empty where there is none.
+    details
+        Small extra figures, JSON-able, e.g. ``{"mean": [41.2, 63.0]}``.
+    """
+
+    sentence: str
+    value: float | None = None
+    labels: tuple[str, ...] = ()
+    reference: tuple[float, ...] = ()
+    current: tuple[float, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A detector's judgement of one window. ``score`` is higher when worse; fires at score > threshold.
+
+    ``status`` is ``insufficient`` where there is too little to judge by; that never resolves an alert,
+    and ``evidence.sentence`` then says what is missing.
+    """
+
+    detector: str
+    kind: str
+    column: str
+    status: Status
+    score: float
+    threshold: float
+    samples: int
+    evidence: Evidence
+
+
+class Detector(Generic[P]):
+    """Judges one column, or the model as a whole, window after window.
+
+    Subclasses set the class attributes, define a ``Params`` and implement `observe`. Those that keep
+    state between windows also implement `snapshot` and `restore`; restoring a snapshot must lead to
+    the same later verdicts as never having stopped.
+    """
+
+    #: Name in the monitor file and in verdicts.
+    name: ClassVar[str]
+    #: Alert kind it speaks for: `alertname`, and the runbook's file name.
+    kind: ClassVar[str]
+    #: What it judges; one instance is made per column of these targets ("model": one per model).
+    targets: ClassVar[frozenset[Target]]
+    #: Class of its parameters, with defaults for every field.
+    params_class: ClassVar[type[Params]]
+    #: On unless the monitor file says ``<name>: false``.
+    default: ClassVar[bool] = False
+    #: Severity of its alerts unless the monitor file says otherwise.
+    severity: ClassVar[Severity] = "warning"
+    #: "pane": observes when a pane closes. "tick": on processing-time ticks (`Window.now_ms`).
+    observes: ClassVar[Literal["pane", "tick"]] = "pane"
+    #: Needs a reference window; without one its verdict is `insufficient`.
+    needs_reference: ClassVar[bool] = False
+
+    def __init__(self, params: P, column: str = "") -> None:
+        self.params = params
+        self.column = column
+
+    def observe(self, window: Window, reference: Window | None) -> Verdict:
+        """Judge ``window`` against ``reference``."""
+        raise NotImplementedError
+
+    def snapshot(self) -> Any:
+        """Return the state as JSON-able data; None when there is none."""
+        return None
+
+    def restore(self, snapshot: Any) -> None:
+        """Take up the state of a `snapshot`."""
+
+    def verdict(
+        self, score: float, samples: int, evidence: Evidence, *, threshold: float | None = None
+    ) -> Verdict:
+        """Return *firing* or *ok*, by the score against the threshold in force."""
+        limit = self.params.threshold if threshold is None else threshold
+        status: Status = "firing" if score > limit else "ok"
+        return Verdict(self.name, self.kind, self.column, status, score, limit, samples, evidence)
+
+    def insufficient(self, samples: int, reason: str) -> Verdict:
+        """Return the verdict that says there is not enough to judge by, and why."""
+        return Verdict(
+            self.name, self.kind, self.column, "insufficient", 0.0, self.params.threshold, samples, Evidence(reason)
+        )

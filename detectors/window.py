@@ -1,0 +1,152 @@
+"""What a detector sees: statistics of one window, or of the reference, in the same shape."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["number", "category"]
+
+_NO_COUNTS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+_NO_VALUES: NDArray[np.float64] = np.zeros(0, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column's statistics over a span of event time.
+
+    Parameters
+    ----------
+    name
+        Feature name, ``prediction``, ``prediction.<class>`` or ``latency_ms``.
+    kind
+        ``number`` or ``category`` (booleans are categories ``false`` and ``true``).
+    count
+        Values present and valid. ``count + missing`` is the number of rows.
+    missing
+        Rows where the value was absent, null or, in tabular files, NaN.
+    out_of_range
+        Present numbers outside the monitor's ``min``/``max``; for categories, values outside ``values``.
+    mean, variance, minimum, maximum
+        Moments of the present numbers (population variance); NaN without numbers and for categories.
+    bins
+        Counts, shape ``(len(labels),)``. Numbers: bin ``i`` holds ``edges[i-1] <= x < edges[i]``.
+        Categories: one per listed category in the layout's order, then one last bin for all others.
+        Empty while the layout has no bins yet (a trailing reference that still warms up).
+    edges
+        Interior bin edges of a number, shape ``(len(bins) - 1,)``; empty for categories.
+    labels
+        A readable name per bin, shape ``(len(bins),)``.
+    unlisted
+        Categories outside the layout with their counts, a capped sample; ``bins[-1]`` has the full count.
+    sketch_values, sketch_counts
+        Log-bucketed histogram of the numbers: ascending bucket values and their counts.
+    """
+
+    name: str
+    kind: Kind
+    count: int = 0
+    missing: int = 0
+    out_of_range: int = 0
+    mean: float = float("nan")
+    variance: float = float("nan")
+    minimum: float = float("nan")
+    maximum: float = float("nan")
+    distinct: int = 0
+    bins: NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
+    edges: NDArray[np.float64] = field(default_factory=lambda: _NO_VALUES)
+    labels: tuple[str, ...] = ()
+    unlisted: Mapping[str, int] = field(default_factory=dict)
+    sketch_values: NDArray[np.float64] = field(default_factory=lambda: _NO_VALUES)
+    sketch_counts: NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
+
+    @property
+    def rows(self) -> int:
+        """Rows the column was looked for in."""
+        return self.count + self.missing
+
+    @property
+    def standard_deviation(self) -> float:
+        """Population standard deviation; NaN without numbers."""
+        return float(np.sqrt(self.variance))
+
+    def quantile(self, q: float) -> float:
+        """Return the ``q``-quantile (0 to 1) within the sketch's relative error, clipped to min and max.
+
+        NaN when the column holds no numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> column = Column("x", "number", count=4, minimum=1.0, maximum=8.0,
+        ...                 sketch_values=np.array([1.0, 8.0]), sketch_counts=np.array([3, 1]))
+        >>> column.quantile(0.5), column.quantile(0.99)
+        (1.0, 8.0)
+        """
+        total = int(self.sketch_counts.sum())
+        if total == 0:
+            return float("nan")
+        rank = min(int(q * total), total - 1)
+        bucket = int(np.searchsorted(np.cumsum(self.sketch_counts), rank, side="right"))
+        return float(np.clip(self.sketch_values[bucket], self.minimum, self.maximum))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of event time of one model, version and segment, or the reference it is held against.
+
+    Parameters
+    ----------
+    start_ms, end_ms
+        Event time ``[start_ms, end_ms)`` in epoch milliseconds.
+    events
+        Valid events, among them those with ``error`` set (``errors``).
+    invalid
+        Events that broke the contract and went to the dead-letter topic; not among ``events``.
+    late
+        Events that came after their pane was closed; not among ``events``.
+    duplicates
+        Events whose ``id`` was seen before, estimated (0 within the sketch's error).
+    unexpected
+        Features the monitor does not list, with the number of events that carried them.
+    features, prediction, latency
+        The columns. ``prediction`` has one column, or one per class for ``probabilities``.
+    pane
+        The newest closed pane alone, in a current window.
+    now_ms
+        The tick's time: wall clock live, virtual time in replay.
+    last_event_ms, last_record_ms
+        Newest event time seen, and the broker's time of the newest record; None before the first.
+    """
+
+    model: str
+    version: str = ""
+    segment: str = ""
+    start_ms: int = 0
+    end_ms: int = 0
+    events: int = 0
+    invalid: int = 0
+    late: int = 0
+    errors: int = 0
+    duplicates: int = 0
+    unexpected: Mapping[str, int] = field(default_factory=dict)
+    features: Mapping[str, Column] = field(default_factory=dict)
+    prediction: Mapping[str, Column] = field(default_factory=dict)
+    latency: Column | None = None
+    pane: "Window | None" = None
+    now_ms: int = 0
+    last_event_ms: int | None = None
+    last_record_ms: int | None = None
+
+    @property
+    def events_per_second(self) -> float:
+        """Valid events by event time."""
+        return self.events * 1000.0 / max(self.end_ms - self.start_ms, 1)
+
+    def column(self, name: str) -> Column | None:
+        """Return the column a detector was made for, or None if the window does not carry it."""
+        if name == "latency_ms" and self.latency is not None:
+            return self.latency
+        return self.features.get(name) or self.prediction.get(name)
