@@ -1,0 +1,1 @@
+"""The alert desk: alerts in, notifications out. Pure, but for the HTTP clients in `alerts.receivers`."""

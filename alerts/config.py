@@ -1,0 +1,253 @@
+"""The config file, in Alertmanager's words: ``global``, ``route``, ``receivers``.
+
+`parse` reports every error at once, each with the exact place (`loc`) in the file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from alerts import matcher
+from alerts.duration import DurationMs, PositiveDurationMs
+from alerts.matcher import Matcher
+from alerts.receiver_config import ApiBase, LogConfig, ReceiverConfig, Section, SlackConfig, WebhookConfig
+
+#: `group_by` that puts every alert into a group of its own.
+ALL_LABELS: Final = "..."
+
+
+@dataclass(slots=True)
+class _Context:
+    """What a part of the file must know of the others."""
+
+    receivers: frozenset[str]
+    slack_token: bool
+    seen: set[str] = field(default_factory=set)
+
+
+def _refuse(value: Any) -> None:
+    raise ValueError("not supported yet; leave it out")
+
+
+def _refuse_old_matchers(value: Any) -> None:
+    raise ValueError("not supported; write it under matchers, e.g. matchers: ['severity=\"critical\"']")
+
+
+def _read_matchers(value: Any) -> tuple[Matcher, ...]:
+    if not isinstance(value, str):
+        raise ValueError('a matcher is text, such as severity="critical"')
+    return matcher.parse(value)
+
+
+def _label_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if ALL_LABELS in names and len(names) > 1:
+        raise ValueError(f"{ALL_LABELS!r} means all labels and stands alone")
+    if len(set(names)) < len(names):
+        raise ValueError(f"a label is named twice in {list(names)}")
+    return names
+
+
+def _receiver_exists(name: str | None, info: ValidationInfo) -> str | None:
+    if name is not None and info.context and name not in info.context.receivers:
+        known = ", ".join(sorted(info.context.receivers)) or "none"
+        raise ValueError(f"no receiver named {name[:80]!r}; there are: {known}")
+    return name
+
+
+NotSupported = Annotated[None, BeforeValidator(_refuse)]
+OldMatchers = Annotated[None, BeforeValidator(_refuse_old_matchers)]
+GroupBy = Annotated[tuple[str, ...], AfterValidator(_label_names)]
+
+
+class Global(Section):
+    """What holds for every receiver that does not say otherwise."""
+
+    slack_token: SecretStr | None = Field(
+        default=None, min_length=1, description="bot token of all slack_configs"
+    )
+    slack_token_file: str | None = Field(default=None, min_length=1, description="file that holds that token")
+    slack_api_url: ApiBase = Field(
+        default="https://slack.com/api/", description="base address of the Slack API"
+    )
+    resolve_timeout: NotSupported = None
+
+    @model_validator(mode="after")
+    def _one_token(self) -> "Global":
+        if self.slack_token is not None and self.slack_token_file is not None:
+            raise ValueError("give either slack_token or slack_token_file")
+        return self
+
+
+class Route(Section):
+    """Which alerts go to which receiver, and in which groups. What is not said is the parent's."""
+
+    receiver: Annotated[str | None, AfterValidator(_receiver_exists)] = Field(
+        default=None, description="name of a receiver"
+    )
+    matchers: tuple[Annotated[tuple[Matcher, ...], PlainValidator(_read_matchers)], ...] = Field(
+        default=(), description='all must hold, e.g. severity="critical"'
+    )
+    goes_on: bool = Field(default=False, alias="continue", description="also try the routes after this one")
+    group_by: GroupBy | None = Field(
+        default=None, description="labels alerts of one group share; ['...'] is all"
+    )
+    group_wait_ms: DurationMs | None = Field(
+        default=None, alias="group_wait", description="wait of a new group for more alerts; default 30s"
+    )
+    group_interval_ms: PositiveDurationMs | None = Field(
+        default=None, alias="group_interval", description="least time between news of a group; default 5m"
+    )
+    repeat_interval_ms: PositiveDurationMs | None = Field(
+        default=None, alias="repeat_interval", description="time until it is said again; default 4h"
+    )
+    routes: tuple["Route", ...] = Field(
+        default=(), description="more special routes, the first that matches wins"
+    )
+    mute_time_intervals: NotSupported = None
+    active_time_intervals: NotSupported = None
+    match: OldMatchers = None
+    match_re: OldMatchers = None
+
+
+class RootRoute(Route):
+    """The route every alert enters."""
+
+    receiver: Annotated[str, AfterValidator(_receiver_exists)] = Field(description="name of a receiver")
+
+    @field_validator("matchers", "goes_on")
+    @classmethod
+    def _takes_every_alert(cls, value: object) -> object:
+        if value:
+            raise ValueError("the root route takes every alert; move this to a route under routes")
+        return value
+
+
+class Receiver(Section):
+    """A name, and every place a notification for it goes to."""
+
+    name: str = Field(min_length=1, description="what routes call it")
+    log_configs: tuple[LogConfig, ...] = ()
+    webhook_configs: tuple[WebhookConfig, ...] = ()
+    slack_configs: tuple[SlackConfig, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _named_once(cls, name: str, info: ValidationInfo) -> str:
+        if info.context:
+            if name in info.context.seen:
+                raise ValueError(f"a second receiver named {name[:80]!r}; join the two, or rename one")
+            info.context.seen.add(name)
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One place a receiver's notifications go to; ``key`` names it in the notification log."""
+
+    key: str
+    receiver: str
+    config: ReceiverConfig
+
+
+class Config(Section):
+    """The whole file."""
+
+    defaults: Global = Field(default=Global(), alias="global")
+    route: RootRoute
+    receivers: tuple[Receiver, ...] = Field(min_length=1)
+    inhibit_rules: NotSupported = None
+    time_intervals: NotSupported = None
+    mute_time_intervals: NotSupported = None
+    templates: NotSupported = None
+
+    def integrations(self) -> dict[str, tuple[Integration, ...]]:
+        """Return, by receiver name, the places it sends to, with ``global`` filled in."""
+        return {receiver.name: tuple(self._places(receiver)) for receiver in self.receivers}
+
+    def _places(self, receiver: Receiver) -> list[Integration]:
+        places: list[Integration] = []
+        kinds: dict[str, tuple[ReceiverConfig, ...]] = {
+            "log": receiver.log_configs,
+            "webhook": receiver.webhook_configs,
+            "slack": tuple(self._with_defaults(config) for config in receiver.slack_configs),
+        }
+        for kind, configs in kinds.items():
+            for index, config in enumerate(configs):
+                places.append(Integration(f"{receiver.name}/{kind}/{index}", receiver.name, config))
+        return places
+
+    def _with_defaults(self, config: SlackConfig) -> SlackConfig:
+        update: dict[str, Any] = {"api_url": config.api_url or self.defaults.slack_api_url}
+        if config.token is None and config.token_file is None:
+            update |= {"token": self.defaults.slack_token, "token_file": self.defaults.slack_token_file}
+        return config.model_copy(update=update)
+
+
+def parse(data: Mapping[str, Any]) -> Config:
+    """Return the configuration of a file's content.
+
+    Parameters
+    ----------
+    data
+        What the YAML file holds.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        With every error, the ``loc`` of each, and no value of the file but those its message quotes:
+        ``input`` is always None, so that no secret gets out with it.
+
+    Examples
+    --------
+    >>> config = parse({"route": {"receiver": "ops"}, "receivers": [{"name": "ops", "log_configs": [{}]}]})
+    >>> [place.key for place in config.integrations()["ops"]]
+    ['ops/log/0']
+    """
+    try:
+        return Config.model_validate(data, context=_Context(_receiver_names(data), _has_slack_token(data)))
+    except ValidationError as error:
+        bare = [_without_input(details) for details in error.errors(include_url=False, include_input=False)]
+    raise ValidationError.from_exception_data("alerting config", bare, hide_input=True)
+
+
+def default_config() -> Config:
+    """Return what holds without a file: one group per model and alert kind, told to the log."""
+    return parse(
+        {
+            "route": {"receiver": "log", "group_by": ["model", "alertname"]},
+            "receivers": [{"name": "log", "log_configs": [{}]}],
+        }
+    )
+
+
+def _without_input(details: Any) -> InitErrorDetails:
+    message = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "extra_forbidden":
+        message = f"unknown key {str(details['loc'][-1])[:80]!r}; correct its spelling, or leave it out"
+    kind = PydanticCustomError(details["type"], "{message}", {"message": message})
+    return InitErrorDetails(type=kind, loc=details["loc"], input=None)
+
+
+def _receiver_names(data: object) -> frozenset[str]:
+    receivers = data.get("receivers") if isinstance(data, Mapping) else None
+    items = receivers if isinstance(receivers, list | tuple) else ()
+    names = (item.get("name") for item in items if isinstance(item, Mapping))
+    return frozenset(name for name in names if isinstance(name, str))
+
+
+def _has_slack_token(data: object) -> bool:
+    defaults = data.get("global") if isinstance(data, Mapping) else None
+    return isinstance(defaults, Mapping) and bool({"slack_token", "slack_token_file"} & defaults.keys())

@@ -1,0 +1,66 @@
+"""What the desk decided, at which stage, and why: the material of a receipt."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """The stages an alert passes, in order."""
+
+    DEDUP_BY_VERSION = "dedup_by_version"
+    CAPACITY = "capacity"
+    REMEMBER = "remember"
+    ROUTE = "route"
+    GROUP = "group"
+    WAIT = "wait"
+    GATHER = "gather"
+    NOTIFICATION_LOG = "notification_log"
+    DELIVER = "deliver"
+
+
+class Reason(StrEnum):
+    """Why a stage decided as it did."""
+
+    NEW = "new"
+    REFRESHED = "refreshed"
+    SEVERITY_CHANGED = "severity changed"
+    REOPENED = "fires again"
+    RESOLVED = "resolved"
+    OLDER_VERSION = "an upsert as new or newer is held already"
+    NOTHING_TO_RESOLVE = "resolved, but not known as firing"
+    DESK_FULL = "refused: the desk holds as many alerts as it may"
+    MADE_ROOM = "resolved news dropped to make room for a firing alert"
+    ROUTED = "routed"
+    WAITS_FOR_GROUP = "waits for more alerts of its new group"
+    WAITS_FOR_INTERVAL = "waits for the next news of its group"
+    LEFT_GROUP = "left the group: another route takes it now"
+    WAITS_FOR_RETRY = "waits for the next try"
+    IN_FLIGHT = "the notification before is still on its way"
+    NOTHING_TO_TELL = "nothing fires, and nobody was told that anything did"
+    UNCHANGED = "the receiver knows already"
+    FIRST = "first notification of the group"
+    JOINED = "an alert the receiver does not know of fires"
+    SEVERITY_ROSE = "severity rose"
+    SOME_RESOLVED = "an alert the receiver was told of is over"
+    REPEAT = "repeat_interval passed"
+    OUTCOME_UNKNOWN = "sent again: whether the last try arrived is not known"
+    SENT = "sent"
+    RETRY = "not taken, will be tried again"
+    FAILED = "refused by the receiver, will be tried again at the next group_interval"
+    UNKNOWN_DELIVERY = "the outcome of a delivery that is not under way"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One stage's decision about one alert.
+
+    ``where`` is a group key or an integration (``ops/slack/0``); ``times`` counts the same decision
+    taken several times in a row, of which ``at_ms`` is the last.
+    """
+
+    at_ms: int
+    stage: Stage
+    reason: Reason
+    where: str = ""
+    detail: str = ""
+    times: int = 1

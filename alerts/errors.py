@@ -1,0 +1,32 @@
+"""What can go wrong in the alert desk.
+
+::
+
+    AlertsError
+    ├── DurationError    (also ValueError)  a duration that is not written as Alertmanager writes them
+    ├── MatcherError     (also ValueError)  a matcher or its regular expression that cannot be read
+    ├── UnknownReceiver  (also KeyError)    a delivery to a receiver the configuration does not have
+    └── RowError                            a row of the desk's state that cannot be read back
+
+Errors of a configuration file come as pydantic's ``ValidationError``, with the exact place of each.
+"""
+
+
+class AlertsError(Exception):
+    """Base of this package's errors."""
+
+
+class DurationError(AlertsError, ValueError):
+    """A duration that cannot be read."""
+
+
+class MatcherError(AlertsError, ValueError):
+    """A matcher that cannot be read."""
+
+
+class UnknownReceiver(AlertsError, KeyError):
+    """A delivery names a receiver that the configuration does not have."""
+
+
+class RowError(AlertsError):
+    """A row of the desk's state that cannot be read."""

@@ -1,0 +1,238 @@
+"""What a receiver is given: one group's alerts, ranked, with the words built once for all receivers."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+from alerts.decision import Reason
+
+Status = Literal["firing", "resolved"]
+Change = Literal["joined", "worse", "resolved", ""]
+
+#: Higher is worse; what is not listed is 0.
+SEVERITY_RANK: Mapping[str, int] = {"critical": 3, "warning": 2, "info": 1}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 253_402_300_799_999
+_TEXT_LIMIT = 500
+
+
+def severity_rank(severity: str) -> int:
+    """Return how bad a severity is; unknown ones are 0."""
+    return SEVERITY_RANK.get(severity, 0)
+
+
+def rfc3339(at_ms: int) -> str:
+    """Return an epoch-millisecond time in UTC, kept within the years 1970 to 9999.
+
+    Examples
+    --------
+    >>> rfc3339(1_795_424_400_123)
+    '2026-11-23T09:00:00.123Z'
+    """
+    at = _EPOCH + timedelta(milliseconds=min(max(at_ms, 0), _LAST_MS))
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def clip(text: str, limit: int) -> str:
+    """Return ``text`` in one line, of at most ``limit`` characters, without control characters.
+
+    Characters that reverse the direction of what follows go too: names come from outside.
+
+    Examples
+    --------
+    >>> clip("a\\n\\u202eb", 10), clip("abcdef", 4)
+    ('a b', 'abc…')
+    """
+    line = " ".join("".join(map(_shown, text[: 4 * limit])).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _shown(character: str) -> str:
+    if character.isspace():
+        return " "
+    code = ord(character)
+    turns = 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069 or code in (0x200E, 0x200F, 0x061C)
+    hidden = code < 32 or 0x7F <= code < 0xA0 or 0xD800 <= code <= 0xDFFF
+    return "" if turns or hidden else character
+
+
+@dataclass(frozen=True)
+class NotifiedAlert:
+    """One alert of a notification; ``change`` says what is news about it to this receiver."""
+
+    fingerprint: str
+    status: Status
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at_ms: int
+    ends_at_ms: int | None
+    change: Change = ""
+
+    @property
+    def severity(self) -> str:
+        """The label, or ""."""
+        return self.labels.get("severity", "")
+
+    @cached_property
+    def subject(self) -> str:
+        """What it is about: kind, model, version, then what of the model."""
+        of = " ".join(self.labels[name] for name in ("model", "version") if self.labels.get(name))
+        parts = [self.labels.get("alertname") or "Alert", of]
+        parts += [f"{name} {self.labels[name]}" for name in ("feature", "segment") if self.labels.get(name)]
+        return clip(" · ".join(part for part in parts if part), _TEXT_LIMIT)
+
+    @cached_property
+    def sentence(self) -> str:
+        """What a person needs to believe it: the evidence's sentence, else summary, else description."""
+        sources = (_evidence_sentence(self.annotations.get("evidence", "")), *self._written())
+        return next(
+            (text for text in (clip(source, _TEXT_LIMIT) for source in sources) if text), self.subject
+        )
+
+    def _written(self) -> tuple[str, str]:
+        return self.annotations.get("summary", ""), self.annotations.get("description", "")
+
+    @property
+    def since(self) -> str:
+        """When it began, to the second, and when it ended if it did."""
+        begin = _readable(self.starts_at_ms)
+        if self.status == "firing" or self.ends_at_ms is None:
+            return f"since {begin}"
+        return f"{begin} to {_readable(self.ends_at_ms)}"
+
+
+@dataclass(frozen=True)
+class Notification:
+    """A group as one receiver shall see it now; made by `notification`.
+
+    ``alerts`` are ranked: firing before resolved, worse before less bad, older before newer.
+    ``reason`` says why it is sent. ``idempotency_key`` is the same for each try of the same content.
+    """
+
+    group_key: str
+    receiver: str
+    group_labels: Mapping[str, str]
+    alerts: tuple[NotifiedAlert, ...]
+    reason: Reason
+    idempotency_key: str
+    possible_repeat: bool = False
+    external_url: str = ""
+
+    @cached_property
+    def firing(self) -> tuple[NotifiedAlert, ...]:
+        """The alerts that fire."""
+        return tuple(alert for alert in self.alerts if alert.status == "firing")
+
+    @cached_property
+    def resolved(self) -> tuple[NotifiedAlert, ...]:
+        """The alerts that are over."""
+        return tuple(alert for alert in self.alerts if alert.status == "resolved")
+
+    @property
+    def status(self) -> Status:
+        """Firing while any alert fires."""
+        return "firing" if self.firing else "resolved"
+
+    @cached_property
+    def common_labels(self) -> dict[str, str]:
+        """Labels that all alerts share."""
+        return _shared([alert.labels for alert in self.alerts])
+
+    @cached_property
+    def common_annotations(self) -> dict[str, str]:
+        """Annotations that all alerts share."""
+        return _shared([alert.annotations for alert in self.alerts])
+
+    @cached_property
+    def title(self) -> str:
+        """How bad, what, and how many, in one line of at most 150 characters.
+
+        For instance ``CRITICAL: FeatureDrift · churn 1.4.2 (2 firing, 1 resolved)``.
+        """
+        first = self.alerts[0]
+        how_bad = (first.severity or "firing").upper() if self.status == "firing" else "RESOLVED"
+        counts = f"{len(self.firing)} firing, {len(self.resolved)} resolved"
+        tail = f" ({counts})" if len(self.alerts) > 1 else ""
+        tail += " (possible repeat)" if self.possible_repeat else ""
+        return clip(f"{clip(how_bad, 20)}: {self._what(first)}", 150 - len(tail)) + tail
+
+    def _what(self, first: NotifiedAlert) -> str:
+        if len(self.alerts) == 1:
+            return first.subject
+        shared = [self.common_labels.get(name, "") for name in ("alertname", "model", "version")]
+        return " · ".join(text for text in shared if text) or first.subject
+
+    @cached_property
+    def text(self) -> str:
+        """The whole in a few words: title, worst alert's sentence, since when, and its runbook."""
+        first = self.alerts[0]
+        parts = [self.title, first.sentence, first.since]
+        runbook = self.runbook_url
+        return " | ".join([*parts, f"runbook: {runbook}"] if runbook else parts)
+
+    @cached_property
+    def runbook_url(self) -> str:
+        """The worst alert's runbook, or "" where there is no address one can open."""
+        return self._link(self.alerts[0], "runbook_url")
+
+    @cached_property
+    def dashboard_url(self) -> str:
+        """The worst alert's dashboard, or ""."""
+        return self.dashboard_of(self.alerts[0])
+
+    def dashboard_of(self, alert: NotifiedAlert) -> str:
+        """Return an alert's dashboard, or ""."""
+        return self._link(alert, "dashboard_url")
+
+    def _link(self, alert: NotifiedAlert, annotation: str) -> str:
+        return usable_link(alert.annotations.get(annotation, ""), self.external_url)
+
+
+def rank(alerts: Sequence[NotifiedAlert]) -> tuple[NotifiedAlert, ...]:
+    """Return the alerts as a person should meet them: firing first, then worst, then oldest."""
+    return tuple(sorted(alerts, key=_rank))
+
+
+def _rank(alert: NotifiedAlert) -> tuple[bool, int, int, str]:
+    resolved = alert.status == "resolved"
+    return resolved, -severity_rank(alert.severity), alert.starts_at_ms, alert.fingerprint
+
+
+def usable_link(address: str, base: str = "") -> str:
+    """Return a web address one can open, relative ones joined to ``base``; "" if there is none.
+
+    Examples
+    --------
+    >>> usable_link("/runbooks/Drift", "https://drift.example"), usable_link("javascript:alert(1)")
+    ('https://drift.example/runbooks/Drift', '')
+    """
+    try:
+        whole = urljoin(base, address.strip()) if address.strip() else ""
+        parts = urlsplit(whole)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return ""
+    plain = whole.isprintable() and " " not in whole and len(whole) <= 3000
+    return whole if good and plain else ""
+
+
+def _evidence_sentence(evidence: str) -> str:
+    try:
+        data = json.loads(evidence) if evidence else None
+    except (ValueError, RecursionError):
+        return evidence
+    sentence = data.get("sentence") if isinstance(data, dict) else None
+    return sentence if isinstance(sentence, str) else ""
+
+
+def _shared(sets: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    first, *others = sets
+    return {k: v for k, v in sorted(first.items()) if all(other.get(k) == v for other in others)}
+
+
+def _readable(at_ms: int) -> str:
+    return rfc3339(at_ms)[:19].replace("T", " ") + " UTC"

@@ -1,0 +1,41 @@
+"""What came of one try to send a notification."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The receiver took it. ``reference`` is what it needs to update the message, e.g. channel and ts."""
+
+    reference: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Not known to have arrived; to be tried again.
+
+    Parameters
+    ----------
+    after_ms
+        Least wait the receiver asked for, in ms; the desk's own backoff may be longer.
+    reason
+        What happened, without secrets.
+    maybe_delivered
+        It may have arrived all the same (a timeout, a broken connection, a 5xx). What is sent next is
+        then marked as a possible repeat.
+    """
+
+    after_ms: int
+    reason: str
+    maybe_delivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Refused for good; trying the same again at once is of no use. ``reason`` names the remedy."""
+
+    reason: str
+
+
+Outcome = Sent | Retry | Failed
