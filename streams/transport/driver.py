@@ -8,10 +8,10 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from faust import TP
+
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import aiokafka
-from faust.types.tuples import ConsumerMessage
+from faust.types.tuples import TP, ConsumerMessage
 from mode.utils.futures import notify
 
 from streams.transport.chunk import Chunk, ChunkSchema
