@@ -118,5 +118,12 @@ class Detector(Generic[P]):
     def insufficient(self, samples: int, reason: str) -> Verdict:
         """Return the verdict that says there is not enough to judge by, and why."""
         return Verdict(
-            self.name, self.kind, self.column, "insufficient", 0.0, self.params.threshold, samples, Evidence(reason)
+            self.name,
+            self.kind,
+            self.column,
+            "insufficient",
+            0.0,
+            self.params.threshold,
+            samples,
+            Evidence(reason),
         )

@@ -1,0 +1,53 @@
+"""Chi-square test of a categorical feature."""
+
+import math
+
+from pydantic import Field
+
+from detectors.comparison import Comparison
+from detectors.distribution import DistributionDetector
+from detectors.divergence import chi_square_homogeneity
+from detectors.significance import SignificanceParams
+
+
+class ChiSquareParams(SignificanceParams):
+    """Parameters of the chi-square test."""
+
+    threshold: float = Field(
+        default=3.0,
+        ge=0.0,
+        le=299.0,
+        description="-log10 of the p-value; -log10 of alpha when that is larger",
+    )
+    min_effect: float = Field(
+        default=0.2,
+        ge=0.0,
+        description="smallest effect that counts (Cohen's w, 0 upwards; 0.1 small, 0.3 medium, 0.5 large); "
+        "below it the score is 0",
+    )
+
+
+class ChiSquare(DistributionDetector[ChiSquareParams]):
+    """Fires when a category's shares differ from the reference's by more than chance, and enough to matter.
+
+    Pearson's test that both samples share one distribution: ``score = -log10 p``, or 0 while the effect
+    ``w = sqrt(X2 * (1/n + 1/m))`` is below ``min_effect``, since with many events every difference is
+    significant. Categories that expect fewer than 5 events in the smaller sample are pooled.
+
+    References
+    ----------
+    Pearson, K. (1900), Philosophical Magazine 50(302). Cochran, W. (1954), Biometrics 10(4), on the 5 events.
+    Cohen, J. (1988), Statistical Power Analysis for the Behavioral Sciences, 2nd ed., section 7.2.
+    """
+
+    name = "chi_square"
+    kind = "FeatureDrift"
+    targets = frozenset({"category"})
+    params_class = ChiSquareParams
+    measure_name = "chi-square -log10 p"
+
+    def measure(self, comparison: Comparison) -> tuple[float, float]:
+        """Return -log10 p, and the threshold in force."""
+        test = chi_square_homogeneity(*comparison.counts)
+        score = test.minus_log10_p if test.effect >= self.params.min_effect else 0.0
+        return score, max(self.params.threshold, -math.log10(self.params.alpha))

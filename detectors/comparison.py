@@ -1,0 +1,125 @@
+"""A column of the window beside the same column of the reference, or the reason it can't be judged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.divergence import Counts, Shares, shares
+from detectors.sentence import figure, percent, quantity, shorten
+from detectors.window import Column, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Why there is nothing to judge by yet, and the samples there are."""
+
+    samples: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two columns counted in the same bins."""
+
+    current: Column
+    reference: Column
+
+    @property
+    def counts(self) -> tuple[Counts, Counts]:
+        """Bin counts of the window and of the reference."""
+        return self.current.bins, self.reference.bins
+
+    @property
+    def samples(self) -> int:
+        """Values of the window in the bins."""
+        return int(self.current.bins.sum())
+
+    @property
+    def reference_samples(self) -> int:
+        """Values of the reference in the bins."""
+        return int(self.reference.bins.sum())
+
+
+def present(window: Window, name: str, min_samples: int) -> Column | Shortfall:
+    """Return a column with at least ``min_samples`` values, or what it lacks."""
+    column = window.column(name)
+    if column is None:
+        return Shortfall(0, f"{shorten(name)}: the window does not carry this column")
+    if column.count < min_samples:
+        return Shortfall(column.count, f"{shorten(name)}: {shortage(column.count, min_samples, 'value')}")
+    return column
+
+
+def compare(window: Window, reference: Window | None, name: str, min_samples: int) -> Comparison | Shortfall:
+    """Return the column of both sides, counted in the same bins, or why they can't be compared."""
+    current = present(window, name, min_samples)
+    if isinstance(current, Shortfall):
+        return current
+    usual = None if reference is None else reference.column(name)
+    reason = _obstacle(current, usual)
+    if usual is None or reason:
+        return Shortfall(current.count, f"{shorten(name)}: {reason}")
+    comparison = Comparison(current, usual)
+    if comparison.samples < min_samples:
+        reason = shortage(comparison.samples, min_samples, "binned value")
+        return Shortfall(comparison.samples, f"{shorten(name)}: {reason}")
+    return comparison
+
+
+def shortage(samples: int, needed: int, noun: str) -> str:
+    """Return how far there is still to go.
+
+    Examples
+    --------
+    >>> shortage(312, 500, "event")
+    '312 of 500 events'
+    """
+    return f"{samples:,} of {quantity(needed, noun)}"
+
+
+def _obstacle(current: Column, reference: Column | None) -> str:
+    if reference is None:
+        return "no reference to compare with"
+    if reference.bins.sum() == 0:
+        return "the reference has no values yet" if reference.bins.size else "the reference still warms up"
+    if current.kind != reference.kind:
+        return f"a {current.kind} in the window, a {reference.kind} in the reference"
+    if current.bins.size != reference.bins.size:
+        return f"{current.bins.size} bins in the window, {reference.bins.size} in the reference"
+    if current.labels != reference.labels or not np.array_equal(current.edges, reference.edges):
+        return "the bins of window and reference are not the same; they come from different layouts"
+    return ""
+
+
+def means(comparison: Comparison) -> str:
+    """Return the move of the mean, ``mean 52,300 → 4.4``; empty where there is none."""
+    before, after = comparison.reference.mean, comparison.current.mean
+    if not (np.isfinite(before) and np.isfinite(after)):
+        return ""
+    return f"mean {figure(before)} → {figure(after)}"
+
+
+def telling_bins(comparison: Comparison) -> str:
+    """Return where the two distributions differ most, with both shares.
+
+    For numbers the edge that parts them best, for categories the two that moved most.
+    """
+    p, q = (shares(counts) for counts in comparison.counts)
+    edges = comparison.current.edges
+    if comparison.current.kind == "category":
+        return _telling_categories(comparison.current.labels, p, q)
+    if edges.size == 0 or edges.size != p.size - 1:
+        return ""
+    below_now, below_usually = np.cumsum(p)[:-1], np.cumsum(q)[:-1]
+    place = int(np.argmax(np.abs(below_now - below_usually)))
+    now, usually, edge = float(below_now[place]), float(below_usually[place]), figure(float(edges[place]))
+    if now >= usually:
+        return f"{percent(now)} below {edge} (reference {percent(usually)})"
+    return f"{percent(1 - now)} at or above {edge} (reference {percent(1 - usually)})"
+
+
+def _telling_categories(labels: tuple[str, ...], p: Shares, q: Shares) -> str:
+    order = [
+        int(i) for i in np.argsort(-np.abs(p - q), kind="stable")[:2] if p[i] != q[i] and i < len(labels)
+    ]
+    return ", ".join([f"{shorten(labels[i], 32)} {percent(p[i])} (reference {percent(q[i])})" for i in order])

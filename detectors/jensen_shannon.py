@@ -1,0 +1,43 @@
+"""Jensen-Shannon distance of a feature."""
+
+from pydantic import Field
+
+from detectors.comparison import Comparison
+from detectors.distribution import DistributionDetector
+from detectors.divergence import jensen_shannon_distance, null_jensen_shannon_distance
+from detectors.significance import SignificanceParams
+
+
+class JensenShannonParams(SignificanceParams):
+    """Parameters of the Jensen-Shannon distance."""
+
+    threshold: float = Field(
+        default=0.15, ge=0.0, le=1.0, description="distance (0 equal, 1 disjoint); 0.15 is near a PSI of 0.13"
+    )
+
+
+class JensenShannon(DistributionDetector[JensenShannonParams]):
+    """Fires when a feature's distribution has moved away from the reference; bounded, unlike the PSI.
+
+    ``JS = sqrt((KL(p || a) + KL(q || a)) / 2)`` with ``a = (p + q) / 2`` and logarithms to base 2: a
+    metric between 0 and 1, symmetric in window and reference. The threshold in force is the larger
+    of ``threshold`` and ``sqrt((1/n + 1/m) * chi2(bins - 1) / (8 ln 2))``, which chance alone exceeds with
+    probability ``alpha``. Zero counts: `divergence.smoothed_shares`.
+
+    References
+    ----------
+    Lin, J. (1991), Divergence Measures Based on the Shannon Entropy, IEEE Trans. Information Theory 37(1).
+    Endres, D. and Schindelin, J. (2003), A New Metric for Probability Distributions, ibid. 49(7).
+    """
+
+    name = "jensen_shannon"
+    kind = "FeatureDrift"
+    targets = frozenset({"number", "category"})
+    params_class = JensenShannonParams
+    measure_name = "Jensen-Shannon distance"
+
+    def measure(self, comparison: Comparison) -> tuple[float, float]:
+        """Return the distance, and the threshold in force."""
+        current, reference = comparison.counts
+        chance = null_jensen_shannon_distance(current, reference, self.params.alpha)
+        return jensen_shannon_distance(current, reference), max(self.params.threshold, chance)

@@ -1,0 +1,47 @@
+"""Kolmogorov-Smirnov distance of a numeric feature, on its bins."""
+
+from pydantic import Field
+
+from detectors.comparison import Comparison
+from detectors.distribution import DistributionDetector
+from detectors.divergence import kolmogorov_smirnov_distance, null_kolmogorov_smirnov_distance
+from detectors.significance import SignificanceParams
+
+
+class KolmogorovSmirnovParams(SignificanceParams):
+    """Parameters of the Kolmogorov-Smirnov distance."""
+
+    threshold: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="distance of the cumulative distributions (0 equal, 1 disjoint)",
+    )
+
+
+class KolmogorovSmirnov(DistributionDetector[KolmogorovSmirnovParams]):
+    """Fires when the cumulative distribution of a number has moved away from the reference's.
+
+    ``D = max |F(x) - G(x)|`` over the interior bin edges x, F the window's and G the reference's. Between
+    edges the true distance can be larger, by no more than the largest over the bins of the smaller of
+    the two sides' shares. The threshold in force is the larger of ``threshold`` and
+    ``sqrt(-ln(alpha / 2) / 2 * (n + m) / (n m))``, which chance exceeds with probability ``alpha`` at most.
+
+    References
+    ----------
+    Smirnov, N. (1948), Table for Estimating the Goodness of Fit of Empirical Distributions, Annals of
+    Mathematical Statistics 19(2).
+    """
+
+    name = "kolmogorov_smirnov"
+    kind = "FeatureDrift"
+    targets = frozenset({"number"})
+    params_class = KolmogorovSmirnovParams
+    measure_name = "Kolmogorov-Smirnov distance"
+
+    def measure(self, comparison: Comparison) -> tuple[float, float]:
+        """Return the distance, and the threshold in force."""
+        chance = null_kolmogorov_smirnov_distance(
+            comparison.samples, comparison.reference_samples, self.params.alpha
+        )
+        return kolmogorov_smirnov_distance(*comparison.counts), max(self.params.threshold, chance)

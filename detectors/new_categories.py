@@ -1,0 +1,84 @@
+"""Categories never seen before."""
+
+from pydantic import Field
+
+from detectors.base import Detector, Evidence, Verdict
+from detectors.comparison import Shortfall, present
+from detectors.sentence import against_percent, listing, quantity, shorten
+from detectors.significance import Rate, SignificanceParams, excess_limit
+from detectors.window import Column, Window
+
+
+class NewCategoriesParams(SignificanceParams):
+    """Parameters of the new categories."""
+
+    threshold: float = Field(
+        default=0.01,
+        ge=0.0,
+        le=1.0,
+        description="share of values in categories new to the reference (0 to 1)",
+    )
+
+
+class NewCategories(Detector[NewCategoriesParams]):
+    """Fires when categories that neither the monitor nor the reference know hold a notable share.
+
+    ``score`` is the share of such values. Where the reference remembers all its unlisted
+    categories by name, those are known; where its sample of names is not complete, the share of unlisted
+    values beyond the reference's is taken. The threshold in force is the larger of ``threshold`` and the
+    share that chance explains with probability ``alpha``. Without a reference, the listed ones are known.
+
+    References
+    ----------
+    Przyborowski, J. and Wilenski, H. (1940), Homogeneity of results in testing samples from Poisson
+    series, Biometrika 31 (the conditional test, see `significance.critical_count`).
+    """
+
+    name = "new_categories"
+    kind = "NewCategories"
+    targets = frozenset({"category"})
+    params_class = NewCategoriesParams
+    default = True
+
+    def observe(self, window: Window, reference: Window | None) -> Verdict:
+        """Judge the share of values in categories that are new."""
+        column = present(window, self.column, self.params.min_samples)
+        if isinstance(column, Shortfall):
+            return self.insufficient(column.samples, column.reason)
+        if column.bins.sum() == 0:
+            return self.insufficient(
+                column.count, f"{shorten(self.column)}: the known categories are not learned yet"
+            )
+        known = None if reference is None else reference.column(self.column)
+        current, usual = _strangers(column, known)
+        limit = excess_limit(current.total, usual, self.params.threshold, self.params.alpha)
+        score = max(current.share - (usual.share if usual else 0.0), 0.0)
+        return self.verdict(
+            score, current.total, self._evidence(column, known, score, limit), threshold=limit
+        )
+
+    def _evidence(self, column: Column, known: Column | None, score: float, limit: float) -> Evidence:
+        old = {} if known is None else known.unlisted
+        new = {name: count for name, count in column.unlisted.items() if name not in old}
+        ranked = sorted(new, key=lambda name: (-new[name], name))
+        total = int(column.bins.sum())
+        names = f": {listing(ranked)}" if ranked else ""
+        sentence = (
+            f"{shorten(self.column)}: {against_percent(score, limit)} of {quantity(total, 'value')} "
+            f"in new categories{names}"
+        )
+        shares = {name: new[name] / total for name in ranked[:20]}
+        return Evidence(sentence, value=score, details={"categories": shares} if shares else {})
+
+
+def _strangers(column: Column, known: Column | None) -> tuple[Rate, Rate | None]:
+    """Return the window's values in unknown categories, and what the reference has of the like."""
+    total, unlisted = int(column.bins.sum()), int(column.bins[-1])
+    if known is None or known.bins.sum() == 0:
+        return Rate(unlisted, total), None
+    usual = Rate(int(known.bins[-1]), int(known.bins.sum()))
+    if sum(known.unlisted.values()) < usual.hits:
+        return Rate(unlisted, total), usual
+    remembered = sum(count for name, count in column.unlisted.items() if name in known.unlisted)
+    unnamed = unlisted - sum(column.unlisted.values()) if usual.hits else 0
+    return Rate(max(unlisted - remembered - max(unnamed, 0), 0), total), Rate(0, usual.total)

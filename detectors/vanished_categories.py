@@ -1,0 +1,87 @@
+"""Categories that used to come and no longer do."""
+
+from pydantic import Field
+from scipy import stats
+
+from detectors.base import Detector, Evidence, Verdict
+from detectors.comparison import Comparison, Shortfall, compare
+from detectors.divergence import shares
+from detectors.sentence import listing, percent, quantity, shorten
+from detectors.significance import SignificanceParams
+from detectors.window import Window
+
+
+class VanishedCategoriesParams(SignificanceParams):
+    """Parameters of the vanished categories."""
+
+    threshold: float = Field(
+        default=0.0199,
+        ge=0.0,
+        le=1.0,
+        description="reference share a category must exceed to be missed (0 to 1)",
+    )
+    remaining: float = Field(
+        default=0.1,
+        ge=0.0,
+        lt=1.0,
+        description="part of its usual share (0 to 1) at which a category counts as gone",
+    )
+
+
+class VanishedCategories(Detector[VanishedCategoriesParams]):
+    """Fires when a category of notable share in the reference has all but gone.
+
+    A category is gone when at most ``remaining`` of its usual share is left and so few events would be
+    seen by chance with probability below ``alpha`` (shared out over the categories). ``score`` is the
+    share of the reference in categories gone, counting those above ``threshold``; so it is either 0
+    or above the threshold.
+
+    References
+    ----------
+    Przyborowski, J. and Wilenski, H. (1940), Homogeneity of results in testing samples from Poisson
+    series, Biometrika 31 (the conditional test).
+    """
+
+    name = "vanished_categories"
+    kind = "VanishedCategories"
+    targets = frozenset({"category"})
+    params_class = VanishedCategoriesParams
+    default = True
+    needs_reference = True
+
+    def observe(self, window: Window, reference: Window | None) -> Verdict:
+        """Judge which of the reference's categories are gone."""
+        comparison = compare(window, reference, self.column, self.params.min_samples)
+        if isinstance(comparison, Shortfall):
+            return self.insufficient(comparison.samples, comparison.reason)
+        current, usual = (shares(counts) for counts in comparison.counts)
+        gone = self._gone(comparison)
+        score = float(sum(usual[i] for i in gone))
+        evidence = Evidence(
+            self._sentence(comparison, gone),
+            value=score,
+            labels=comparison.current.labels,
+            reference=tuple(usual.tolist()),
+            current=tuple(current.tolist()),
+            details={"categories": {comparison.current.labels[i]: float(usual[i]) for i in gone}},
+        )
+        return self.verdict(score, comparison.samples, evidence)
+
+    def _gone(self, comparison: Comparison) -> list[int]:
+        """Return the bins of categories gone, the largest first; the last bin, all others, is none."""
+        current, reference = comparison.counts
+        now, usual = shares(current)[:-1], shares(reference)[:-1]
+        odds = comparison.reference_samples / (comparison.samples + comparison.reference_samples)
+        alpha = self.params.alpha / max(len(usual), 1)
+        few = (usual > self.params.threshold) & (now <= self.params.remaining * usual)
+        chance = {int(i): stats.nbinom.cdf(current[i], reference[i], odds) for i in few.nonzero()[0]}
+        return sorted((i for i, p in chance.items() if p < alpha), key=lambda i: (-usual[i], i))
+
+    def _sentence(self, comparison: Comparison, gone: list[int]) -> str:
+        seen = f"over {quantity(comparison.samples, 'event')}"
+        if not gone:
+            return f"{shorten(self.column)}: no category of the reference is gone {seen}"
+        labels, (current, usual) = comparison.current.labels, map(shares, comparison.counts)
+        now, lost = (percent(float(sum(side[i] for i in gone))) for side in (current, usual))
+        names = listing([labels[i] for i in gone])
+        return f"{shorten(self.column)}: {lost} of the reference gone {seen}, now {now}: {names}"
