@@ -38,13 +38,13 @@ def rfc3339(at_ms: int) -> str:
 
 
 def clip(text: str, limit: int) -> str:
-    """Return ``text`` in one line, of at most ``limit`` characters, without control characters.
+    r"""Return ``text`` in one line, of at most ``limit`` characters, without control characters.
 
     Characters that reverse the direction of what follows go too: names come from outside.
 
     Examples
     --------
-    >>> clip("a\\n\\u202eb", 10), clip("abcdef", 4)
+    >>> clip("a\n\u202eb", 10), clip("abcdef", 4)
     ('a b', 'abc…')
     """
     line = " ".join("".join(map(_shown, text[: 4 * limit])).split())

@@ -31,7 +31,7 @@ def _http_address(text: str) -> str:
 def _api_base(text: str) -> str:
     if urlsplit(_http_address(text)).hostname == "hooks.slack.com":
         raise ValueError(
-            "an incoming webhook can neither thread nor update; leave it out, and set token_file to a bot token"
+            "an incoming webhook cannot update a message; leave it out, and set token_file to a bot token"
         )
     return text
 

@@ -1,0 +1,153 @@
+"""The alert desk: a pure state machine from alert upserts to deliveries.
+
+In: ``dedup_by_version -> capacity -> remember -> route -> group`` (`alerts.intake`).
+Out, when a group is due: ``wait -> gather -> notification_log -> deliver`` (`alerts.dispatch`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from alerts import dispatch, rows
+from alerts.alert import AlertUpsert
+from alerts.config import Config
+from alerts.decision import Decision, Reason
+from alerts.dispatch import Delivery
+from alerts.intake import INTAKE, Intake
+from alerts.outcome import Outcome
+from alerts.regroup import regroup, take_up_deliveries
+from alerts.state import Book, Record
+
+#: Alerts held at once, firing or with an end still to be told.
+MAX_ALERTS = 10_000
+
+
+class Desk:
+    """Decides who is told what, and when. Holds no clock, no thread and no connection.
+
+    The owner calls `upsert` for each alert, `tick` when `next_due_ms` has come, writes
+    `take_changed_rows`, and only then sends the deliveries and reports each with `settled`.
+
+    Parameters
+    ----------
+    config
+        Routes and receivers.
+    external_url
+        Where people reach this installation; base of relative links.
+    max_alerts
+        Alerts held at once. When full, a new one first takes the place of one that is over and whose
+        end is still to be told; if all fire, it is refused (`Reason.DESK_FULL`), and taken at the judge's
+        next refresh once there is room. A firing alert is never let go.
+
+    Examples
+    --------
+    >>> from alerts.config import default_config
+    >>> from alerts.outcome import Sent
+    >>> desk = Desk(default_config())
+    >>> labels = {"alertname": "FeatureDrift", "model": "churn", "severity": "warning"}
+    >>> upsert = AlertUpsert(status="firing", labels=labels, starts_at_ms=0, pane_end_ms=0, sequence=1)
+    >>> [decision.reason.name for decision in desk.upsert(upsert, now_ms=0)]
+    ['NEW', 'ROUTED', 'WAITS_FOR_GROUP']
+    >>> desk.next_due_ms(), desk.tick(29_999)
+    (30000, [])
+    >>> delivery, = desk.tick(30_000)
+    >>> delivery.notification.title
+    'WARNING: FeatureDrift · churn'
+    >>> [decision.reason.name for decision in desk.settled(delivery.id, Sent(), now_ms=30_100)]
+    ['SENT']
+    """
+
+    def __init__(self, config: Config, *, external_url: str = "", max_alerts: int = MAX_ALERTS) -> None:
+        self._book = Book(config, max_alerts, external_url)
+
+    @classmethod
+    def restore(
+        cls,
+        config: Config,
+        stored: Mapping[str, bytes],
+        now_ms: int,
+        *,
+        external_url: str = "",
+        max_alerts: int = MAX_ALERTS,
+    ) -> "Desk":
+        """Return a desk that goes on where the one that wrote these rows stopped.
+
+        A delivery that was out then is due at once, marked as a possible repeat.
+
+        Raises
+        ------
+        RowError
+            If a row cannot be read.
+        """
+        desk = cls(config, external_url=external_url, max_alerts=max_alerts)
+        rows.load(desk._book, stored)
+        regroup(desk._book, now_ms)
+        take_up_deliveries(desk._book, now_ms)
+        return desk
+
+    def upsert(self, upsert: AlertUpsert, now_ms: int) -> tuple[Decision, ...]:
+        """Take one upsert, and return what each stage decided."""
+        intake = Intake(upsert, upsert.fingerprint, now_ms)
+        for stage in INTAKE:
+            stage(self._book, intake)
+            if intake.done:
+                break
+        for decision in intake.decisions:
+            self._book.counts[decision.reason] += 1
+            self._book.note(intake.fingerprint, decision)
+        self._book.purge(now_ms)
+        return tuple(intake.decisions)
+
+    def tick(self, now_ms: int) -> list[Delivery]:
+        """Return what is to be sent now, at most one delivery per group and integration under way."""
+        deliveries: list[Delivery] = []
+        for due in self._book.agenda.pop_due(now_ms):
+            if not self._book.still_due(due):
+                continue
+            if due.integration:
+                deliveries += dispatch.retry(self._book, due, now_ms)
+            else:
+                deliveries += dispatch.flush(self._book, due.group, now_ms)
+        self._book.purge(now_ms)
+        return deliveries
+
+    def settled(self, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
+        """Take the outcome of a delivery. One that is not under way (any more) changes nothing."""
+        return dispatch.settle(self._book, delivery_id, outcome, now_ms)
+
+    def next_due_ms(self) -> int | None:
+        """Return when `tick` has something to do, or None while no alert is held."""
+        agenda = self._book.agenda
+        while (due := agenda.first()) is not None and not self._book.still_due(due):
+            agenda.drop_first()
+        return None if due is None else due.at_ms
+
+    def reconfigure(self, config: Config, now_ms: int) -> None:
+        """Take up a new config. Alerts stay, groups that do not change keep their timers."""
+        self._book.configure(config)
+        regroup(self._book, now_ms)
+
+    def take_changed_rows(self) -> dict[str, bytes | None]:
+        """Return the rows that changed since the last call; None is a row to delete."""
+        changed = {key: rows.encode(self._book, key) for key in sorted(self._book.changed)}
+        self._book.changed.clear()
+        return changed
+
+    @property
+    def alerts(self) -> Mapping[str, Record]:
+        """Every alert held, by fingerprint, lately closed ones too; to look at, not to change."""
+        return self._book.records
+
+    @property
+    def firing(self) -> frozenset[str]:
+        """Fingerprints of what fires."""
+        return frozenset(fingerprint for fingerprint, record in self._book.records.items() if record.firing)
+
+    @property
+    def counts(self) -> Counter[Reason]:
+        """How often each reason was given since the start; not kept over a restore."""
+        return self._book.counts.copy()
+
+    def receipts(self, fingerprint: str) -> tuple[Decision, ...]:
+        """Return the last decisions about an alert, oldest first; empty if it is not known."""
+        record = self._book.records.get(fingerprint)
+        return () if record is None else tuple(record.history)

@@ -1,0 +1,290 @@
+"""The stages a due group passes at each of its receivers: from "may it go now?" to a delivery."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from alerts.agenda import Due
+from alerts.config import Integration
+from alerts.decision import Decision, Reason, Stage
+from alerts.notification import Change, Notification, NotifiedAlert, rank, rfc3339, severity_rank
+from alerts.outcome import Failed, Outcome, Retry, Sent
+from alerts.routing import Node
+from alerts.state import Book, Group, Ledger, Record, identify
+
+_FIRST_BACKOFF_MS = 1_000
+_LONGEST_BACKOFF_MS = 5 * 60_000
+_ERROR_KEPT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One notification to be sent to one integration now.
+
+    Write the desk's changed rows before sending it, and call `Desk.settled` with ``id`` afterwards.
+    ``attempt`` counts from 1; ``previous_reference`` is what the receiver returned last time.
+    """
+
+    id: str
+    integration: Integration
+    notification: Notification
+    previous_reference: dict[str, str] | None
+    possible_repeat: bool
+    attempt: int
+
+
+@dataclass(slots=True)
+class Draft:
+    """A notification in the making; a stage that sends nothing sets ``stopped``."""
+
+    group_id: str
+    group: Group
+    node: Node
+    integration: Integration
+    ledger: Ledger
+    now_ms: int
+    alerts: tuple[NotifiedAlert, ...] = ()
+    news: dict[str, Change] = field(default_factory=dict)
+    reason: Reason = Reason.UNCHANGED
+    stopped: bool = False
+    delivery: Delivery | None = None
+
+
+def wait(book: Book, draft: Draft) -> None:
+    """Stop while a delivery is out, or the next try is not due."""
+    ledger = draft.ledger
+    if ledger.state == "SENDING":
+        ledger.again = True
+        book.touch_ledger(draft.group_id, draft.integration.key)
+        draft.reason, draft.stopped = Reason.IN_FLIGHT, True
+    elif ledger.state == "PENDING" and ledger.not_before_ms > draft.now_ms:
+        draft.reason, draft.stopped = Reason.WAITS_FOR_RETRY, True
+
+
+def gather(book: Book, draft: Draft) -> None:
+    """Take what fires, and what is over and the receiver was, or may have been, told of."""
+    over: list[str] = []
+    alerts: list[NotifiedAlert] = []
+    for fingerprint in sorted(draft.group.members):
+        record = book.records[fingerprint]
+        if record.fires_in(draft.group_id):
+            alerts.append(_as_firing(fingerprint, record))
+        elif draft.ledger.may_know(fingerprint):
+            over.append(fingerprint)
+            alerts.append(_as_resolved(fingerprint, record, draft.group_id))
+    if over and not draft.integration.config.send_resolved:
+        alerts = [alert for alert in alerts if alert.status == "firing"]
+        for fingerprint in over:
+            draft.ledger.told.pop(fingerprint, None)
+            draft.ledger.maybe.pop(fingerprint, None)
+        book.touch_ledger(draft.group_id, draft.integration.key)
+    draft.alerts = rank(alerts)
+
+
+def notification_log(book: Book, draft: Draft) -> None:
+    """Stop what the receiver knows already; else say why it is told."""
+    ledger, node = draft.ledger, draft.node
+    draft.news = {alert.fingerprint: change for alert in draft.alerts if (change := _change(ledger, alert))}
+    changes = set(draft.news.values())
+    if not draft.alerts:
+        draft.reason, draft.stopped = Reason.NOTHING_TO_TELL, True
+    elif ledger.uncertain:
+        draft.reason = Reason.OUTCOME_UNKNOWN
+    elif "joined" in changes:
+        draft.reason = Reason.JOINED if ledger.told else Reason.FIRST
+    elif "worse" in changes:
+        draft.reason = Reason.SEVERITY_ROSE
+    elif "resolved" in changes:
+        draft.reason = Reason.SOME_RESOLVED
+    elif draft.now_ms - ledger.sent_at_ms >= node.repeat_interval_ms:
+        draft.reason = Reason.REPEAT
+    else:
+        draft.reason, draft.stopped = Reason.UNCHANGED, True
+    if draft.stopped:
+        _nothing_to_send(book, draft)
+
+
+def deliver(book: Book, draft: Draft) -> None:
+    """Write the ledger's SENDING row, and hand out the delivery."""
+    ledger, place = draft.ledger, draft.integration.key
+    key = _idempotency_key(draft)
+    ledger.state, ledger.again, ledger.attempts = "SENDING", False, ledger.attempts + 1
+    ledger.started_at_ms = draft.now_ms
+    ledger.sending = {alert.fingerprint: alert.severity for alert in draft.alerts if alert.status == "firing"}
+    ledger.news = sorted(draft.news) or [alert.fingerprint for alert in draft.alerts]
+    draft.group.ledgers[place] = ledger
+    book.in_flight[key] = (draft.group_id, place)
+    book.touch_ledger(draft.group_id, place)
+    for fingerprint in ledger.news:
+        book.note(fingerprint, Decision(draft.now_ms, Stage.DELIVER, draft.reason, place))
+    draft.delivery = Delivery(
+        id=key,
+        integration=draft.integration,
+        notification=_notification(book, draft, key),
+        previous_reference=ledger.reference,
+        possible_repeat=ledger.uncertain,
+        attempt=ledger.attempts,
+    )
+
+
+Dispatching = Callable[[Book, Draft], None]
+
+#: The way out. A new stage, such as one that mutes, is one function between `gather` and `notification_log`.
+DISPATCH: tuple[Dispatching, ...] = (wait, gather, notification_log, deliver)
+
+
+def flush(book: Book, group_id: str, now_ms: int) -> list[Delivery]:
+    """Send what is due of a group whose timer rang, and set the timer again."""
+    group = book.groups[group_id]
+    group.flushed = True
+    group.due_ms = now_ms + book.nodes[group.route_key].group_interval_ms
+    book.agenda.add(Due(group.due_ms, group_id))
+    book.touch_group(group_id)
+    drafts = [dispatch(book, group_id, integration, now_ms) for integration in book.integrations(group)]
+    book.sweep(group_id, now_ms)
+    return [delivery for delivery in drafts if delivery]
+
+
+def retry(book: Book, due: Due, now_ms: int) -> list[Delivery]:
+    """Send what waited for its next try."""
+    group = book.groups[due.group]
+    places = {integration.key: integration for integration in book.integrations(group)}
+    delivery = dispatch(book, due.group, places[due.integration], now_ms)
+    book.sweep(due.group, now_ms)
+    return [delivery] if delivery else []
+
+
+def dispatch(book: Book, group_id: str, integration: Integration, now_ms: int) -> Delivery | None:
+    """Lead one group through the stages of one integration."""
+    group = book.groups[group_id]
+    ledger = group.ledgers.get(integration.key) or Ledger()
+    draft = Draft(group_id, group, book.nodes[group.route_key], integration, ledger, now_ms)
+    for stage in DISPATCH:
+        stage(book, draft)
+        if draft.stopped:
+            break
+    book.counts[draft.reason] += 1
+    return draft.delivery
+
+
+def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
+    """Write what came of a delivery into the notification log, and say so to its alerts."""
+    where = book.in_flight.pop(delivery_id, None)
+    if where is None:
+        book.counts[Reason.UNKNOWN_DELIVERY] += 1
+        return (Decision(now_ms, Stage.DELIVER, Reason.UNKNOWN_DELIVERY, detail=delivery_id),)
+    group_id, place = where
+    group = book.groups[group_id]
+    ledger = group.ledgers[place]
+    told = list(ledger.news)
+    decision = _taken(book, where, outcome, now_ms) if isinstance(outcome, Sent) else _put_off(
+        book, where, outcome, now_ms
+    )  # fmt: skip
+    book.counts[decision.reason] += 1
+    for fingerprint in told:
+        book.note(fingerprint, decision)
+    book.touch_ledger(group_id, place)
+    book.sweep(group_id, now_ms)
+    return (decision,)
+
+
+def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> Decision:
+    group_id, place = where
+    ledger = book.groups[group_id].ledgers[place]
+    again = ledger.again
+    book.groups[group_id].ledgers[place] = Ledger(
+        state="PENDING" if again else "SENT",
+        told=ledger.sending,
+        generation=ledger.generation + 1,
+        not_before_ms=now_ms,
+        sent_at_ms=ledger.started_at_ms,
+        reference=dict(outcome.reference) or ledger.reference,
+    )
+    if again:
+        book.agenda.add(Due(now_ms, group_id, place))
+    return Decision(now_ms, Stage.DELIVER, Reason.SENT, place)
+
+
+def _put_off(book: Book, where: tuple[str, str], outcome: Retry | Failed, now_ms: int) -> Decision:
+    group_id, place = where
+    group = book.groups[group_id]
+    ledger = group.ledgers[place]
+    if isinstance(outcome, Retry):
+        reason, wait_ms = Reason.RETRY, max(outcome.after_ms, backoff_ms(ledger.attempts))
+        if outcome.maybe_delivered:
+            ledger.uncertain, ledger.maybe = True, ledger.maybe | ledger.sending
+    else:
+        reason, wait_ms = Reason.FAILED, book.nodes[group.route_key].group_interval_ms
+    ledger.state, ledger.again, ledger.sending, ledger.news = "PENDING", False, {}, []
+    ledger.not_before_ms, ledger.last_error = now_ms + wait_ms, outcome.reason[:_ERROR_KEPT]
+    book.agenda.add(Due(ledger.not_before_ms, group_id, place))
+    detail = f"{ledger.last_error}; next try {rfc3339(ledger.not_before_ms)}"
+    return Decision(now_ms, Stage.DELIVER, reason, place, detail)
+
+
+def backoff_ms(attempts: int) -> int:
+    """Return the wait after so many tries: 1 s, doubled each time, at most 5 min, and never random.
+
+    Examples
+    --------
+    >>> [backoff_ms(attempts) for attempts in (1, 2, 5, 50)]
+    [1000, 2000, 16000, 300000]
+    """
+    return int(min(_FIRST_BACKOFF_MS * 2 ** (min(attempts, 20) - 1), _LONGEST_BACKOFF_MS))
+
+
+def _nothing_to_send(book: Book, draft: Draft) -> None:
+    ledger, place = draft.ledger, draft.integration.key
+    if draft.group.ledgers.get(place) is None:
+        return
+    if ledger.generation == 0:
+        del draft.group.ledgers[place]
+        book.touch_ledger(draft.group_id, place)
+    elif ledger.state != "SENT" or ledger.uncertain:
+        ledger.state, ledger.uncertain, ledger.maybe, ledger.attempts = "SENT", False, {}, 0
+        book.touch_ledger(draft.group_id, place)
+
+
+def _change(ledger: Ledger, alert: NotifiedAlert) -> Change:
+    if alert.status == "resolved":
+        return "resolved"
+    told = ledger.told.get(alert.fingerprint)
+    if told is None:
+        return "joined"
+    return "worse" if severity_rank(alert.severity) > severity_rank(told) else ""
+
+
+def _notification(book: Book, draft: Draft, key: str) -> Notification:
+    return Notification(
+        group_key=draft.group.key,
+        receiver=draft.integration.receiver,
+        group_labels=draft.group.labels,
+        alerts=tuple(replace(alert, change=draft.news.get(alert.fingerprint, "")) for alert in draft.alerts),
+        reason=draft.reason,
+        idempotency_key=key,
+        possible_repeat=draft.ledger.uncertain,
+        external_url=book.external_url,
+    )
+
+
+def _idempotency_key(draft: Draft) -> str:
+    content = (f"{alert.fingerprint}:{alert.status}:{alert.severity}" for alert in draft.alerts)
+    return identify(draft.group_id, draft.integration.key, str(draft.ledger.generation), *content)
+
+
+def _as_firing(fingerprint: str, record: Record) -> NotifiedAlert:
+    upsert = record.upsert
+    return NotifiedAlert(
+        fingerprint, "firing", upsert.labels, upsert.annotations, upsert.starts_at_ms, None
+    )  # fmt: skip
+
+
+def _as_resolved(fingerprint: str, record: Record, group_id: str) -> NotifiedAlert:
+    upsert, departure = record.upsert, record.groups[group_id]
+    if departure is None:
+        labels, ends_at_ms = upsert.labels, upsert.ends_at_ms or upsert.pane_end_ms
+    else:
+        # The receiver knows it under the severity it had in this group.
+        labels, ends_at_ms = upsert.labels | {"severity": departure.severity}, departure.at_ms
+    return NotifiedAlert(
+        fingerprint, "resolved", labels, upsert.annotations, upsert.starts_at_ms, ends_at_ms
+    )  # fmt: skip

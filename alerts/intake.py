@@ -1,0 +1,133 @@
+"""The stages an upsert passes: from "is it newer?" to "which groups is it in?"."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from alerts.alert import AlertUpsert
+from alerts.decision import Decision, Reason, Stage
+from alerts.notification import rfc3339
+from alerts.routing import Node
+from alerts.state import Book, Departure, Record
+
+
+@dataclass(slots=True)
+class Intake:
+    """One upsert on its way; a stage that ends the way sets ``done``."""
+
+    upsert: AlertUpsert
+    fingerprint: str
+    now_ms: int
+    nodes: list[Node] = field(default_factory=list)
+    done: bool = False
+    decisions: list[Decision] = field(default_factory=list)
+
+    def decide(self, stage: Stage, reason: Reason, where: str = "", detail: str = "") -> None:
+        """Add a decision."""
+        self.decisions.append(Decision(self.now_ms, stage, reason, where, detail))
+
+    def stop(self, stage: Stage, reason: Reason) -> None:
+        """Add the last decision."""
+        self.decide(stage, reason)
+        self.done = True
+
+
+def dedup_by_version(book: Book, intake: Intake) -> None:
+    """Stop upserts that are not newer than the one held, and resolves of what never fired."""
+    record = book.records.get(intake.fingerprint)
+    if record and (intake.upsert.pane_end_ms, intake.upsert.sequence) <= record.version:
+        intake.stop(Stage.DEDUP_BY_VERSION, Reason.OLDER_VERSION)
+    elif intake.upsert.status == "resolved" and (record is None or not record.firing):
+        if record:
+            record.upsert = intake.upsert
+        intake.stop(Stage.DEDUP_BY_VERSION, Reason.NOTHING_TO_RESOLVE)
+
+
+def capacity(book: Book, intake: Intake) -> None:
+    """Keep the desk bounded: make room at the cost of resolved news, never of a firing alert."""
+    record = book.records.get(intake.fingerprint)
+    opened = record is not None and record.closed_at_ms is None
+    if opened or book.alerts_held() < book.max_alerts:
+        return
+    over = [fingerprint for fingerprint, held in book.records.items() if _is_waiting_news(held)]
+    if not over:
+        intake.stop(Stage.CAPACITY, Reason.DESK_FULL)
+        return
+    oldest = min(over, key=lambda fingerprint: (book.records[fingerprint].version, fingerprint))
+    for group_id in sorted(book.records[oldest].groups):
+        book.leave(oldest, group_id)
+        book.sweep(group_id, intake.now_ms)
+    book.close_if_over(oldest, intake.now_ms)
+    book.counts[Reason.MADE_ROOM] += 1
+    book.note(oldest, Decision(intake.now_ms, Stage.CAPACITY, Reason.MADE_ROOM))
+
+
+def _is_waiting_news(record: Record) -> bool:
+    return not record.firing and record.closed_at_ms is None
+
+
+def remember(book: Book, intake: Intake) -> None:
+    """Take the upsert up. A resolve ends here: its groups tell of it when they are due."""
+    upsert, record = intake.upsert, book.records.get(intake.fingerprint)
+    if record is None:
+        book.records[intake.fingerprint] = Record(upsert)
+        intake.decide(Stage.REMEMBER, Reason.NEW)
+        return
+    before, record.upsert = record.upsert, upsert
+    if upsert.status == "resolved":
+        # The routes were taken with the labels it fired with.
+        record.upsert = upsert.model_copy(update={"labels": before.labels})
+        intake.stop(Stage.REMEMBER, Reason.RESOLVED)
+    elif before.status == "resolved":
+        record.closed_at_ms = None
+        book.closed.pop(intake.fingerprint, None)
+        intake.decide(Stage.REMEMBER, Reason.REOPENED)
+    elif before.labels == upsert.labels:
+        intake.stop(Stage.REMEMBER, Reason.REFRESHED)
+    else:
+        intake.decide(Stage.REMEMBER, Reason.SEVERITY_CHANGED, detail=record.severity)
+
+
+def route(book: Book, intake: Intake) -> None:
+    """Find the routes it takes."""
+    intake.nodes = book.root.match(intake.upsert.labels)
+    for node in intake.nodes:
+        intake.decide(Stage.ROUTE, Reason.ROUTED, node.key, node.receiver)
+
+
+def group(book: Book, intake: Intake) -> None:
+    """Put it into the groups of its routes, and out of those no route leads to any more."""
+    intake.decisions += place(book, intake.fingerprint, intake.nodes, intake.now_ms)
+
+
+Intaking = Callable[[Book, Intake], None]
+
+#: The way in. A new stage is one function here.
+INTAKE: tuple[Intaking, ...] = (dedup_by_version, capacity, remember, route, group)
+
+
+def place(book: Book, fingerprint: str, nodes: list[Node], now_ms: int) -> list[Decision]:
+    """Give a firing alert the groups of these routes; return what changed."""
+    record, decisions = book.records[fingerprint], []
+    before = {group_id for group_id, departure in record.groups.items() if departure is None}
+    severity = _severity_told(book, record, before)
+    wanted = {book.join(fingerprint, node, now_ms) for node in nodes}
+    for group_id in sorted(wanted - before):
+        entered = book.groups[group_id]
+        reason = Reason.WAITS_FOR_INTERVAL if entered.flushed else Reason.WAITS_FOR_GROUP
+        decisions.append(
+            Decision(now_ms, Stage.GROUP, reason, entered.key, f"until {rfc3339(entered.due_ms)}")
+        )
+    for group_id in sorted(before - wanted):
+        record.groups[group_id] = Departure(severity, now_ms)
+        decisions.append(Decision(now_ms, Stage.GROUP, Reason.LEFT_GROUP, book.groups[group_id].key))
+        book.sweep(group_id, now_ms)
+    return decisions
+
+
+def _severity_told(book: Book, record: Record, group_ids: set[str]) -> str:
+    fingerprint = record.upsert.fingerprint
+    for group_id in sorted(group_ids):
+        for ledger in book.groups[group_id].ledgers.values():
+            if fingerprint in ledger.told:
+                return ledger.told[fingerprint]
+    return record.severity

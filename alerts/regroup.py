@@ -1,0 +1,49 @@
+"""Fitting the state to a config: after a reload, and after a restore."""
+
+from alerts.agenda import Due
+from alerts.intake import place
+from alerts.state import Book
+
+
+def regroup(book: Book, now_ms: int) -> None:
+    """Move every alert to the groups the config now gives it; what stays the same keeps its timers.
+
+    A group whose route is gone is forgotten, untold; one that merely lost an alert tells its end. A
+    receiver that is no longer the group's is told nothing more, a new one at the group's next turn.
+    """
+    for group_id in sorted(book.groups):
+        if book.groups[group_id].route_key in book.nodes:
+            _drop_ledgers(book, group_id)
+        else:
+            book.forget_group(group_id)
+    for fingerprint in sorted(book.records):
+        record = book.records[fingerprint]
+        if record.firing:
+            for decision in place(book, fingerprint, book.root.match(record.upsert.labels), now_ms):
+                book.note(fingerprint, decision)
+        else:
+            book.close_if_over(fingerprint, now_ms)
+    for group_id in sorted(book.groups):
+        if not book.groups[group_id].members:
+            book.forget_group(group_id)
+
+
+def take_up_deliveries(book: Book, now_ms: int) -> None:
+    """After a crash: send again at once what was being sent, as nobody knows whether it arrived."""
+    for group_id, integration, ledger in book.ledgers():
+        if ledger.state == "SENDING":
+            ledger.state, ledger.uncertain, ledger.not_before_ms = "PENDING", True, now_ms
+            ledger.maybe, ledger.sending, ledger.news = ledger.maybe | ledger.sending, {}, []
+            book.touch_ledger(group_id, integration)
+        if ledger.state == "PENDING":
+            book.agenda.add(Due(ledger.not_before_ms, group_id, integration))
+
+
+def _drop_ledgers(book: Book, group_id: str) -> None:
+    group = book.groups[group_id]
+    kept = {integration.key for integration in book.integrations(group)}
+    for gone in sorted(group.ledgers.keys() - kept):
+        del group.ledgers[gone]
+        book.touch_ledger(group_id, gone)
+    dropped = {key for key, at in book.in_flight.items() if at[0] == group_id and at[1] not in kept}
+    book.in_flight = {key: at for key, at in book.in_flight.items() if key not in dropped}

@@ -1,0 +1,90 @@
+"""The desk's state as rows: a short key, and JSON of a version of its own."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from alerts.agenda import Due
+from alerts.errors import RowError
+from alerts.state import Book, Group, Ledger, Record
+
+_VERSION = 1
+_RECORD = TypeAdapter(Record)
+_GROUP = TypeAdapter(Group)
+_LEDGER = TypeAdapter(Ledger)
+# Members and the notification log have rows of their own.
+_NOT_IN_ROW = {"members", "ledgers"}
+
+
+def encode(book: Book, key: str) -> bytes | None:
+    """Return the row of a key as it is now; None once it is gone."""
+    kind, _, rest = key.partition("/")
+    if kind == "alert":
+        record = book.records.get(rest)
+        return None if record is None else _dump(_RECORD.dump_python(record, mode="json"))
+    group_id, _, place = rest.partition("/")
+    group = book.groups.get(group_id)
+    if kind == "group":
+        return None if group is None else _dump(_GROUP.dump_python(group, mode="json", exclude=_NOT_IN_ROW))
+    ledger = None if group is None else group.ledgers.get(place)
+    return None if ledger is None else _dump(_LEDGER.dump_python(ledger, mode="json"))
+
+
+def load(book: Book, rows: Mapping[str, bytes]) -> None:
+    """Fill an empty book from rows; what refers to a row that is not there is left out.
+
+    Raises
+    ------
+    RowError
+        If a row cannot be read.
+    """
+    for key, row in sorted(rows.items()):
+        _load_row(book, key, row)
+    for fingerprint, record in book.records.items():
+        for group_id in [group_id for group_id in record.groups if group_id not in book.groups]:
+            del record.groups[group_id]
+            book.touch_alert(fingerprint)
+        for group_id in record.groups:
+            book.groups[group_id].members.add(fingerprint)
+    over = [fingerprint for fingerprint, record in book.records.items() if record.closed_at_ms is not None]
+    book.closed = dict.fromkeys(sorted(over, key=lambda held: (book.records[held].closed_at_ms, held)))
+    for group_id, group in book.groups.items():
+        book.agenda.add(Due(group.due_ms, group_id))
+
+
+def _load_row(book: Book, key: str, row: bytes) -> None:
+    kind, _, rest = key.partition("/")
+    try:
+        data = _undump(row)
+        if kind == "alert":
+            book.records[rest] = _RECORD.validate_python(data)
+        elif kind == "group":
+            book.groups[rest] = _GROUP.validate_python(data)
+        elif kind == "ledger":
+            group_id, _, place = rest.partition("/")
+            # Sorted by kind, groups come before ledgers.
+            if group_id in book.groups:
+                book.groups[group_id].ledgers[place] = _LEDGER.validate_python(data)
+            else:
+                book.changed.add(key)
+        else:
+            raise ValueError(f"{kind!r} is none of alert, group, ledger")
+    except (ValueError, ValidationError) as error:
+        raise RowError(
+            f"row {key!r} of the desk's state cannot be read: {error}; "
+            "run the version that wrote it, or delete the row to forget it"
+        ) from error
+
+
+def _dump(data: dict[str, Any]) -> bytes:
+    return json.dumps({"v": _VERSION, **data}, separators=(",", ":")).encode()
+
+
+def _undump(row: bytes) -> dict[str, Any]:
+    data = json.loads(row)
+    version = data.pop("v", None) if isinstance(data, dict) else None
+    if version != _VERSION:
+        raise ValueError(f"its version is {version!r}, this program reads {_VERSION}")
+    return dict(data)
