@@ -60,7 +60,7 @@ class ColumnView(BaseModel):
 
 
 class WindowView(BaseModel):
-    """The current window of one version and segment ("" is all of them)."""
+    """The current window of one version ("" where events carry none) and segment ("" is all of them)."""
 
     version: str
     segment: str

@@ -1,0 +1,90 @@
+"""A batch: the rows of one model as columns, whatever they came from (Kafka records or a table)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.sketch import mixed
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one model in arrival order; all arrays have one entry (or row) per event.
+
+    Parameters
+    ----------
+    offsets
+        Source offset of each row, ascending (a table's row numbers).
+    ts_ms, record_ms
+        Event time, and the broker's time of the record; epoch milliseconds.
+    id_hashes
+        64-bit hash of each id (`hash_ids`).
+    errors
+        True where the prediction failed.
+    numbers
+        Shape ``(n, N)``, NaN where missing; the layout's number columns.
+    categories
+        Shape ``(n, C)``: position in the layout's list, one past its end if not listed, -1 if missing.
+    names
+        Per category column, each row's text (read only where a value is not listed).
+    versions, segments
+        Each row's model version; per segment name of the monitor, each row's value.
+    """
+
+    offsets: NDArray[np.int64]
+    ts_ms: NDArray[np.int64]
+    record_ms: NDArray[np.int64]
+    id_hashes: NDArray[np.uint64]
+    errors: NDArray[np.bool_]
+    numbers: NDArray[np.float64]
+    categories: NDArray[np.int32]
+    names: Sequence[Sequence[str]]
+    versions: Sequence[str]
+    segments: Sequence[Sequence[str]] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def take(self, rows: NDArray[np.intp]) -> "Batch":
+        """Return the given rows, in the given order."""
+        return Batch(
+            offsets=self.offsets[rows],
+            ts_ms=self.ts_ms[rows],
+            record_ms=self.record_ms[rows],
+            id_hashes=self.id_hashes[rows],
+            errors=self.errors[rows],
+            numbers=self.numbers[rows],
+            categories=self.categories[rows],
+            names=[_taken(names, rows) for names in self.names],
+            versions=_taken(self.versions, rows),
+            segments=[_taken(values, rows) for values in self.segments],
+        )
+
+
+def _taken(values: Sequence[str], rows: NDArray[np.intp]) -> list[str]:
+    return [values[row] for row in rows]
+
+
+def hash_ids(ids: Sequence[str]) -> NDArray[np.uint64]:
+    """Return a 64-bit hash of each id: the same in every process, batch and run.
+
+    Examples
+    --------
+    >>> bool(hash_ids(["a", "a rather longer id"])[0] == hash_ids(["a"])[0])
+    True
+    """
+    if not ids:
+        return np.zeros(0, np.uint64)
+    try:
+        text = np.array(ids, dtype="S")
+    except UnicodeEncodeError:
+        text = np.array([one.encode("utf-8", "surrogatepass") for one in ids], dtype="S")
+    width = -(-max(text.itemsize, 1) // 8)
+    words = text.astype(f"S{8 * width}").view(np.uint64).reshape(len(ids), width)
+    result = np.zeros(len(ids), np.uint64)
+    for word in words.T:
+        # Padding must not change a hash: it is as wide as the longest id of the batch.
+        result = np.where(word != 0, mixed(result ^ word), result)
+    return result

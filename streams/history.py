@@ -1,0 +1,114 @@
+"""Closed panes of one model, version and segment: the current window, and what lies behind it.
+
+Panes older than the current window roll up (5 min, 1 h, 1 d), so that a week stays some dozens of
+profiles.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.layout import Layout
+from streams.monitor import DAY_MS, Windows
+from streams.profile import Profile, merged
+
+HORIZON_MS = 7 * DAY_MS
+_HOUR_MS = 3600 * 1000
+#: (age at which a pane rolls up, length it rolls up to), finest first.
+_ROLLUPS = ((0, 300_000), (_HOUR_MS, _HOUR_MS), (DAY_MS, DAY_MS))
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """A closed span of event time, epoch ms, and what was in it."""
+
+    start_ms: int
+    end_ms: int
+    profile: Profile
+
+
+class History:
+    """Closed panes, oldest first; all of one layout (another layout starts it anew)."""
+
+    def __init__(self, windows: Windows, panes: Sequence[Pane] = ()) -> None:
+        self._windows = windows
+        self.panes: list[Pane] = []
+        self._behind: tuple[int, Profile] | None = None
+        for pane in panes:
+            self.add(pane)
+
+    @property
+    def newest(self) -> Pane | None:
+        """The newest closed pane."""
+        return self.panes[-1] if self.panes else None
+
+    def add(self, pane: Pane) -> None:
+        """Add a pane newer than all before it, and roll up or forget what is old."""
+        newest = self.newest
+        if newest is not None and newest.profile.layout.hash != pane.profile.layout.hash:
+            self.panes.clear()
+            self._behind = None
+        self.panes.append(pane)
+        self._roll_up(pane.end_ms)
+
+    def current(self) -> Sequence[Pane]:
+        """Return the panes of the current window: its length, or further back until it has enough events."""
+        return self.panes[self._current_from() :]
+
+    def behind(self) -> Profile | None:
+        """Return what lies before the current window, merged; None when that is nothing.
+
+        It moves on once per length of the current window, by event time alone.
+        """
+        upto = self._current_from()
+        if upto == 0:
+            return None
+        boundary_ms = self.panes[upto].start_ms // self._windows.current * self._windows.current
+        if self._behind is None or self._behind[0] != boundary_ms:
+            before = [pane.profile for pane in self.panes[:upto] if pane.end_ms <= boundary_ms]
+            self._behind = (boundary_ms, merged(self.panes[0].profile.layout, before))
+        return self._behind[1] if self._behind[1].events else None
+
+    def all(self, layout: Layout) -> Profile:
+        """Return everything held, merged."""
+        return merged(layout, [pane.profile for pane in self.panes])
+
+    def _current_from(self) -> int:
+        if not self.panes:
+            return 0
+        end_ms = self.panes[-1].end_ms
+        events, index = 0, len(self.panes)
+        while index > 0:
+            pane = self.panes[index - 1]
+            inside = pane.start_ms >= end_ms - self._windows.current
+            if not inside and (events >= self._windows.min_samples or pane.start_ms < end_ms - HORIZON_MS):
+                break
+            events += pane.profile.events
+            index -= 1
+        return index
+
+    def _roll_up(self, end_ms: int) -> None:
+        horizon = end_ms - HORIZON_MS - DAY_MS
+        kept = [pane for pane in self.panes if pane.end_ms > horizon] if self.panes[0].end_ms <= horizon else self.panes
+        rolled: list[Pane] = []
+        for pane in kept:
+            previous = rolled[-1] if rolled else None
+            length = self._length_at(end_ms - pane.end_ms)
+            if (
+                previous is not None
+                and length > self._windows.pane
+                and pane.end_ms - pane.start_ms < length
+                and previous.start_ms // length == pane.start_ms // length
+                and previous.end_ms - previous.start_ms < length
+                and self._length_at(end_ms - previous.end_ms) >= length
+            ):
+                whole = merged(pane.profile.layout, [previous.profile, pane.profile])
+                rolled[-1] = Pane(previous.start_ms, pane.end_ms, whole)
+            else:
+                rolled.append(pane)
+        self.panes = rolled
+
+    def _length_at(self, age_ms: int) -> int:
+        """Return how long panes of this age are; those of the current window stay as they are."""
+        if age_ms < self._windows.current:
+            return self._windows.pane
+        return max(length for from_age_ms, length in _ROLLUPS if age_ms >= from_age_ms)

@@ -1,0 +1,139 @@
+"""The layout: which columns a profile has, and the bins they are counted in.
+
+A monitor and its reference compile to an immutable layout with a hash. Every profile carries the hash;
+only profiles of equal layouts merge.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.monitor import Monitor
+
+Role = Literal["feature", "prediction", "latency"]
+
+LATENCY = "latency_ms"
+SCORE_EDGES = tuple(round(0.05 * step, 2) for step in range(1, 20))
+
+
+class NumberColumn(msgspec.Struct, frozen=True):
+    """A number: its role, plausible range, and interior bin edges (ascending; empty until known)."""
+
+    name: str
+    role: Role
+    minimum: float | None = None
+    maximum: float | None = None
+    edges: tuple[float, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A readable name per bin."""
+        if not self.edges:
+            return ()
+        marks = [f"{edge:.6g}" for edge in self.edges]
+        inner = [f"{low} to {high}" for low, high in zip(marks, marks[1:], strict=False)]
+        return (f"below {marks[0]}", *inner, f"{marks[-1]} and up")
+
+
+class CategoryColumn(msgspec.Struct, frozen=True):
+    """A category: the listed values, in order; whether the monitor (not the reference) listed them."""
+
+    name: str
+    role: Role
+    values: tuple[str, ...] = ()
+    closed: bool = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A readable name per bin; the last is all values not listed."""
+        return (*self.values, "(other)")
+
+
+class Layout(msgspec.Struct, frozen=True, dict=True):
+    """The columns of a model's profiles."""
+
+    model: str
+    numbers: tuple[NumberColumn, ...]
+    categories: tuple[CategoryColumn, ...]
+
+    @cached_property
+    def hash(self) -> str:
+        """16 hex digits over the whole layout."""
+        return hashlib.blake2b(msgspec.json.encode(self), digest_size=8).hexdigest()
+
+    @cached_property
+    def number_edges(self) -> tuple[NDArray[np.float64], ...]:
+        """Interior edges of each number column."""
+        return tuple(np.asarray(column.edges, dtype=np.float64) for column in self.numbers)
+
+    @cached_property
+    def number_offsets(self) -> NDArray[np.int64]:
+        """Where each number column's bins begin in the flat bin array; last, the total."""
+        return np.cumsum([0] + [len(column.edges) + 1 for column in self.numbers])
+
+    @cached_property
+    def category_offsets(self) -> NDArray[np.int64]:
+        """Where each category column's counts begin in the flat array; last, the total."""
+        return np.cumsum([0] + [len(column.values) + 1 for column in self.categories])
+
+    @cached_property
+    def codes(self) -> tuple[dict[str | None, int], ...]:
+        """For each category column: value -> position, None -> -1."""
+        return tuple(
+            {None: -1} | {value: code for code, value in enumerate(column.values)} for column in self.categories
+        )
+
+
+def compile_layout(
+    monitor: Monitor,
+    *,
+    edges: Mapping[str, tuple[float, ...]] | None = None,
+    values: Mapping[str, tuple[str, ...]] | None = None,
+) -> Layout:
+    """Return the layout of a monitor, with the bins its reference gives.
+
+    Parameters
+    ----------
+    edges
+        Interior bin edges by number column, from the reference. Scores have fixed bins of 0.05 without.
+    values
+        Categories by category column, from the reference; the monitor's own ``values`` come first.
+    """
+    edges, values = edges or {}, values or {}
+    numbers: list[NumberColumn] = []
+    categories: list[CategoryColumn] = []
+    for name, feature in monitor.features.items():
+        if feature.type == "number":
+            numbers.append(NumberColumn(name, "feature", feature.min, feature.max, edges.get(name, ())))
+        elif feature.type == "boolean":
+            categories.append(CategoryColumn(name, "feature", ("false", "true"), closed=True))
+        else:
+            listed = feature.values if feature.values is not None else values.get(name, ())
+            categories.append(CategoryColumn(name, "feature", listed, closed=feature.values is not None))
+    match monitor.prediction.type:
+        case "class":
+            declared = monitor.prediction.classes
+            listed = declared if declared is not None else values.get("prediction", ())
+            categories.append(CategoryColumn("prediction", "prediction", listed, closed=declared is not None))
+        case "probabilities":
+            numbers += [
+                NumberColumn(f"prediction.{name}", "prediction", 0.0, 1.0, SCORE_EDGES)
+                for name in monitor.prediction.classes or ()
+            ]
+        case "score":
+            numbers.append(NumberColumn("prediction", "prediction", 0.0, 1.0, edges.get("prediction", SCORE_EDGES)))
+        case "number":
+            numbers.append(NumberColumn("prediction", "prediction", None, None, edges.get("prediction", ())))
+    numbers.append(NumberColumn(LATENCY, "latency"))
+    return Layout(monitor.model, tuple(numbers), tuple(categories))
+
+
+def unmonitored_layout(model: str) -> Layout:
+    """Return the layout of a model without a monitor file: volume, latency and errors only."""
+    return Layout(model, (NumberColumn(LATENCY, "latency"),), ())

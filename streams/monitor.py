@@ -1,0 +1,189 @@
+"""The monitor file: what a model's owner declares about it, one YAML file a model."""
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from alerts.duration import DurationMs
+from detectors.base import Severity
+from detectors.registry import DETECTORS
+from streams.events import MAX_NAME_LENGTH
+
+RESERVED_NAMES = frozenset({"prediction", "latency_ms"})
+DAY_MS = 24 * 3600 * 1000
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Feature(_Strict):
+    """One feature the model is given."""
+
+    type: Literal["number", "category", "boolean"] = Field(description="number, category (text) or boolean")
+    min: FiniteFloat | None = Field(default=None, description="smallest plausible number")
+    max: FiniteFloat | None = Field(default=None, description="largest plausible number")
+    values: tuple[str, ...] | None = Field(default=None, description="the categories there are", max_length=1000)
+    required: bool = Field(default=False, description="missing values count at once, not against the reference")
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> "Feature":
+        if self.type != "number" and (self.min is not None or self.max is not None):
+            raise ValueError(f"min and max are for numbers; this feature is a {self.type}")
+        if self.type != "category" and self.values is not None:
+            raise ValueError(f"values are for categories; this feature is a {self.type}")
+        if (self.min if self.min is not None else -math.inf) > (self.max if self.max is not None else math.inf):
+            raise ValueError(f"min {self.min} is above max {self.max}; swap them")
+        return self
+
+
+class Prediction(_Strict):
+    """What the model answers with."""
+
+    type: Literal["score", "class", "number", "probabilities"] = Field(
+        default="score", description="score (0 to 1), class (text), number, or probabilities {class: p}"
+    )
+    classes: tuple[str, ...] | None = Field(
+        default=None, description="the classes; needed for probabilities", max_length=1000
+    )
+
+    @model_validator(mode="after")
+    def _probabilities_name_their_classes(self) -> "Prediction":
+        if self.type == "probabilities" and not self.classes:
+            raise ValueError("probabilities need `classes: [...]`")
+        return self
+
+
+class Windows(_Strict):
+    """Event-time windows; durations as 10s, 5m, 1h, 7d."""
+
+    pane: DurationMs = Field(default=10_000, ge=1_000, le=30 * DAY_MS, description="length of a pane")
+    current: DurationMs = Field(default=300_000, ge=1_000, description="length of the current window")
+    allowed_lateness: DurationMs = Field(default=30_000, ge=0, description="how long a pane waits for stragglers")
+    min_samples: int = Field(default=500, ge=1, description="events a window needs before it is judged")
+
+    @model_validator(mode="after")
+    def _holds_whole_panes(self) -> "Windows":
+        if self.current < self.pane or self.current % self.pane:
+            raise ValueError(f"current ({self.current} ms) must be a multiple of pane ({self.pane} ms)")
+        return self
+
+
+class Reference(_Strict):
+    """What the current window is held against: exactly one of three."""
+
+    file: str | None = Field(default=None, description="built by `driftline reference build`, beside the monitor")
+    trailing: DurationMs | None = Field(default=None, ge=60_000, description="the model's own last days, e.g. 7d")
+    version: str | None = Field(default=None, description="another version's traffic")
+
+    @model_validator(mode="after")
+    def _is_one_of_three(self) -> "Reference":
+        given = [name for name in ("file", "trailing", "version") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of file, trailing, version; given: {given or 'none'}")
+        return self
+
+
+class Objectives(_Strict):
+    """Promises the model's service makes."""
+
+    latency_p50_ms: float | None = Field(default=None, gt=0)
+    latency_p95_ms: float | None = Field(default=None, gt=0)
+    latency_p99_ms: float | None = Field(default=None, gt=0)
+    error_rate: float | None = Field(default=None, ge=0, le=1)
+
+
+class FalseAlarms(_Strict):
+    """The budget that sets the statistical thresholds."""
+
+    per_week: float = Field(default=1.0, gt=0, le=1000, description="false alarms per week, over all detectors")
+
+
+class DetectorSettings(_Strict):
+    """One entry of ``detectors:``; what is not `for`, `clear_for` or `severity` goes to the detector."""
+
+    for_ms: DurationMs = Field(default=0, ge=0, alias="for", description="how long it must fire before the alert")
+    clear_for_ms: DurationMs | None = Field(
+        default=None, ge=0, alias="clear_for", description="how long it must be well before it resolves"
+    )
+    severity: Severity | None = None
+    params: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("write a mapping of parameters, {} for the defaults, or false to turn it off")
+        own = {"for", "clear_for", "severity"}
+        return {key: value[key] for key in own & value.keys()} | {
+            "params": {key: item for key, item in value.items() if key not in own}
+        }
+
+
+class Monitor(_Strict):
+    """A monitor file."""
+
+    model: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
+    team: str = ""
+    features: dict[str, Feature] = Field(default={}, max_length=2000)
+    unexpected_features: Literal["warn", "reject", "ignore"] = "warn"
+    prediction: Prediction = Prediction()
+    segments: tuple[str, ...] = Field(default=(), max_length=8, description="segments judged on their own")
+    windows: Windows = Windows()
+    reference: Reference = Reference(trailing=7 * DAY_MS)
+    objectives: Objectives = Objectives()
+    false_alarms: FalseAlarms = FalseAlarms()
+    detectors: dict[str, DetectorSettings | None] = {}
+
+    @field_validator("features")
+    @classmethod
+    def _names_are_sane(cls, features: dict[str, Feature]) -> dict[str, Feature]:
+        for name in features:
+            if not name or len(name) > MAX_NAME_LENGTH:
+                raise ValueError(f"feature name {name[:40]!r} must have 1 to {MAX_NAME_LENGTH} characters")
+            if name in RESERVED_NAMES or name.startswith("prediction."):
+                raise ValueError(f"feature name {name!r} is taken by the event's own field; rename the feature")
+        return features
+
+    @field_validator("detectors", mode="before")
+    @classmethod
+    def _read_detectors(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError("write a mapping of detector names")
+        unknown = sorted(set(value) - set(DETECTORS))
+        if unknown:
+            raise ValueError(f"no detector {unknown[0]!r}; there are: {', '.join(sorted(DETECTORS))}")
+        return {name: None if entry is False else {} if entry in (True, None) else entry for name, entry in value.items()}
+
+    @field_validator("detectors")
+    @classmethod
+    def _check_parameters(cls, value: dict[str, DetectorSettings | None]) -> dict[str, DetectorSettings | None]:
+        for name, settings in value.items():
+            if settings is not None:
+                try:
+                    DETECTORS[name].params_class(**settings.params)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    where = ".".join([name, *map(str, first["loc"])])
+                    raise ValueError(f"{where}: {first['msg']}") from error
+        return value
+
+    def settings(self, detector: str) -> DetectorSettings | None:
+        """Return a detector's settings, or None when it is off."""
+        if detector in self.detectors:
+            return self.detectors[detector]
+        return DetectorSettings.model_validate({}) if DETECTORS[detector].default else None
+
+    def reference_path(self, folder: Path) -> Path | None:
+        """Return the reference file's path, relative ones taken from the monitor's folder."""
+        return None if self.reference.file is None else folder / self.reference.file

@@ -1,0 +1,236 @@
+"""A profile: mergeable statistics of one model, version and segment over one pane.
+
+Statistics are arrays with one entry per column, so that folding and merging cost a few numpy calls
+whatever the number of columns. All integers, sketches and extremes are functions of the multiset of
+rows, hence equal to the bit in any order; means and sums of squares agree to a relative 1e-9.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams import sketch
+from streams.batch import Batch
+from streams.events import MAX_NAME_LENGTH
+from streams.layout import Layout
+
+ID_REGISTER_BITS = 12
+UNLISTED_KEPT = 64
+UNEXPECTED_KEPT = 64
+COLUMN_SHIFT = 20
+BUCKET_BIAS = 1 << 19
+
+
+@dataclass(slots=True)
+class Profile:
+    """Statistics of the rows folded in so far.
+
+    ``fence`` is the last source offset that was considered for this profile when it was last written;
+    at recovery, rows at or below it are counted already. Arrays have one entry per number column, in
+    the layout's order; ``bins`` and ``category_counts`` are flat, by the layout's offsets.
+    """
+
+    layout: Layout
+    fence: int = -1
+    events: int = 0
+    errors: int = 0
+    invalid: int = 0
+    late: int = 0
+    ids: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(1 << ID_REGISTER_BITS, np.uint8))
+    unexpected: dict[str, int] = field(default_factory=dict)
+    count: NDArray[np.int64] = field(init=False)
+    out_of_range: NDArray[np.int64] = field(init=False)
+    mean: NDArray[np.float64] = field(init=False)
+    squares: NDArray[np.float64] = field(init=False)
+    minimum: NDArray[np.float64] = field(init=False)
+    maximum: NDArray[np.float64] = field(init=False)
+    bins: NDArray[np.int64] = field(init=False)
+    sketch_keys: NDArray[np.int64] = field(init=False)
+    sketch_counts: NDArray[np.int64] = field(init=False)
+    registers: NDArray[np.uint8] = field(init=False)
+    category_counts: NDArray[np.int64] = field(init=False)
+    unlisted: list[dict[str, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        n = len(self.layout.numbers)
+        self.count = np.zeros(n, np.int64)
+        self.out_of_range = np.zeros(n, np.int64)
+        self.mean = np.zeros(n)
+        self.squares = np.zeros(n)
+        self.minimum = np.full(n, np.inf)
+        self.maximum = np.full(n, -np.inf)
+        self.bins = np.zeros(int(self.layout.number_offsets[-1]), np.int64)
+        self.sketch_keys = np.zeros(0, np.int64)
+        self.sketch_counts = np.zeros(0, np.int64)
+        self.registers = np.zeros((n, sketch.REGISTERS), np.uint8)
+        self.category_counts = np.zeros(int(self.layout.category_offsets[-1]), np.int64)
+        self.unlisted = [{} for _ in self.layout.categories]
+
+    def fold(self, batch: Batch) -> None:
+        """Add the rows of a batch; they must be of this profile's layout, pane, version and segment."""
+        self.events += len(batch)
+        self.errors += int(np.count_nonzero(batch.errors))
+        if len(batch):
+            sketch.observe_hashes(self.ids, batch.id_hashes, ID_REGISTER_BITS)
+            self._fold_numbers(batch.numbers)
+            self._fold_categories(batch)
+
+    def _fold_numbers(self, numbers: NDArray[np.float64]) -> None:
+        layout = self.layout
+        missing = np.isnan(numbers)
+        present = ~missing
+        count = present.sum(axis=0)
+        filled = np.where(missing, 0.0, numbers) if missing.any() else numbers
+        safe = np.maximum(count, 1)
+        mean = filled.sum(axis=0) / safe
+        deviation = filled - mean
+        if filled is not numbers:
+            deviation[missing] = 0.0
+        squares = np.einsum("ij,ij->j", deviation, deviation)
+        self._merge_moments(count, mean, squares)
+        held = count > 0
+        with np.errstate(invalid="ignore"):
+            self.minimum[held] = np.minimum(self.minimum[held], np.fmin.reduce(numbers[:, held], axis=0))
+            self.maximum[held] = np.maximum(self.maximum[held], np.fmax.reduce(numbers[:, held], axis=0))
+        keys: list[NDArray[np.int64]] = [self.sketch_keys]
+        counts: list[NDArray[np.int64]] = [self.sketch_counts]
+        for position, column in enumerate(layout.numbers):
+            values = numbers[:, position]
+            if count[position] < len(values):
+                values = values[present[:, position]]
+            if not values.size:
+                continue
+            if column.minimum is not None:
+                self.out_of_range[position] += np.count_nonzero(values < column.minimum)
+            if column.maximum is not None:
+                self.out_of_range[position] += np.count_nonzero(values > column.maximum)
+            start, end = layout.number_offsets[position : position + 2]
+            edges = layout.number_edges[position]
+            self.bins[start:end] += np.bincount(
+                np.searchsorted(edges, values, side="right"), minlength=end - start
+            )
+            bucket, held_counts = sketch.histogram(values)
+            keys.append((position << COLUMN_SHIFT) + bucket + BUCKET_BIAS)
+            counts.append(held_counts)
+            sketch.observe_hashes(self.registers[position], sketch.hashed(values), 8)
+        self.sketch_keys, self.sketch_counts = sketch.merge_sparse(np.concatenate(keys), np.concatenate(counts))
+
+    def _merge_moments(
+        self, count: NDArray[np.int64], mean: NDArray[np.float64], squares: NDArray[np.float64]
+    ) -> None:
+        # Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm, 1979.
+        total = self.count + count
+        safe = np.maximum(total, 1)
+        delta = mean - self.mean
+        self.mean = np.where(self.count == 0, mean, self.mean + delta * (count / safe))
+        self.squares = self.squares + squares + delta * delta * (self.count * (count / safe))
+        self.count = total
+
+    def _fold_categories(self, batch: Batch) -> None:
+        offsets = self.layout.category_offsets
+        for position, codes in enumerate(batch.categories.T):
+            start, end = offsets[position : position + 2]
+            counts = np.bincount(codes[codes >= 0], minlength=end - start)
+            self.category_counts[start:end] += counts
+            if counts[-1]:
+                names = batch.names[position]
+                unlisted = self.unlisted[position]
+                for row in np.flatnonzero(codes == end - start - 1):
+                    name = names[row][:MAX_NAME_LENGTH]
+                    unlisted[name] = unlisted.get(name, 0) + 1
+                self.unlisted[position] = _capped(unlisted, UNLISTED_KEPT)
+
+    def note_unexpected(self, names: Iterable[str]) -> None:
+        """Count features the monitor does not list."""
+        for name in names:
+            self.unexpected[name] = self.unexpected.get(name, 0) + 1
+        self.unexpected = _capped(self.unexpected, UNEXPECTED_KEPT)
+
+    def merge(self, other: "Profile") -> None:
+        """Add another profile of the same layout.
+
+        Raises
+        ------
+        ValueError
+            If the layouts differ.
+        """
+        if other.layout.hash != self.layout.hash:
+            raise ValueError(
+                f"profiles of {self.layout.model!r} with layouts {self.layout.hash} and {other.layout.hash} don't merge"
+            )
+        self._add(other)
+        self._set_sketch([self, other])
+
+    def _add(self, other: "Profile") -> None:
+        """Add everything but the sketch."""
+        self.fence = max(self.fence, other.fence)
+        self.events += other.events
+        self.errors += other.errors
+        self.invalid += other.invalid
+        self.late += other.late
+        self.ids = np.maximum(self.ids, other.ids)
+        self.unexpected = _capped(_summed(self.unexpected, other.unexpected), UNEXPECTED_KEPT)
+        self._merge_moments(other.count, other.mean, other.squares)
+        self.out_of_range = self.out_of_range + other.out_of_range
+        self.minimum = np.minimum(self.minimum, other.minimum)
+        self.maximum = np.maximum(self.maximum, other.maximum)
+        self.bins = self.bins + other.bins
+        self.registers = np.maximum(self.registers, other.registers)
+        self.category_counts = self.category_counts + other.category_counts
+        self.unlisted = [
+            _capped(_summed(mine, theirs), UNLISTED_KEPT)
+            for mine, theirs in zip(self.unlisted, other.unlisted, strict=True)
+        ]
+
+    def _set_sketch(self, parts: Sequence["Profile"]) -> None:
+        self.sketch_keys, self.sketch_counts = sketch.merge_sparse(
+            np.concatenate([part.sketch_keys for part in parts]),
+            np.concatenate([part.sketch_counts for part in parts]),
+        )
+
+    @property
+    def duplicates(self) -> int:
+        """Events whose id was seen before, estimated; 0 where within three standard errors of none."""
+        estimate = self.events - sketch.distinct(self.ids)
+        return estimate if estimate > 3 * 1.04 / 2 ** (ID_REGISTER_BITS / 2) * self.events else 0
+
+    def sketch_slice(self, position: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return a number column's biased bucket numbers (ascending, not negative) and counts."""
+        low, high = np.searchsorted(self.sketch_keys, [position << COLUMN_SHIFT, (position + 1) << COLUMN_SHIFT])
+        return self.sketch_keys[low:high] & ((1 << COLUMN_SHIFT) - 1), self.sketch_counts[low:high]
+
+    def column_sketch(self, position: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return a number column's bucket values, ascending, and counts."""
+        bucket, counts = self.sketch_slice(position)
+        return sketch.bucket_values(bucket - BUCKET_BIAS), counts
+
+
+def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
+    """Return the sum of profiles of one layout; an empty profile for none."""
+    total = Profile(layout)
+    for profile in profiles:
+        total._add(profile)
+    total._set_sketch([total, *profiles])
+    return total
+
+
+def _summed(mine: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
+    total = dict(mine)
+    for name, count in theirs.items():
+        total[name] = total.get(name, 0) + count
+    return total
+
+
+def _capped(counts: dict[str, int], cap: int) -> dict[str, int]:
+    """Keep the ``cap`` names of smallest hash: the same names whatever the order they came in.
+
+    A name among the smallest of a union is among the smallest of each part that has it, so the counts
+    of names kept are exact.
+    """
+    if len(counts) <= cap:
+        return counts
+    kept = sorted(counts, key=lambda name: blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    return {name: counts[name] for name in kept[:cap]}

@@ -1,0 +1,395 @@
+"""Stage 1, pure: chunks of source partitions in, cumulative profiles, checkpoints and heartbeats out.
+
+``fold`` reads no clock; ``flush`` is told the time. State belongs to source partitions, so that a
+partition can be dropped on revoke and taken up from its checkpoint elsewhere.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.batch import Batch
+from streams.decode import BadCode, BadEvent, Decoder, ModelCodec, Rows
+from streams.layout import Layout, unmonitored_layout
+from streams.monitor import DAY_MS, Monitor, Windows
+from streams.profile import Profile
+from streams.watermark import FUTURE_MS, NEVER_MS, Arrival, Clock
+from streams.wire import Heartbeat, HeartbeatKey, ProfileKey, parts_of
+
+IDLE_AFTER_MS = 10_000
+FORGET_AFTER_MS = 7 * DAY_MS
+VERSIONS_KEPT = 20
+SEGMENT_VALUES_KEPT = 50
+UNMONITORED_KEPT = 100
+OTHER = "other"
+
+_UNMONITORED_WINDOWS = Windows()
+
+
+class Checkpoint(msgspec.Struct):
+    """Where a source partition stands: the next offset to read, and the clocks that held there."""
+
+    next_offset: int
+    clocks: dict[str, Clock]
+    segments: dict[str, list[str]] = {}
+
+
+@dataclass(slots=True)
+class PartitionState:
+    """What stage 1 holds of one source partition."""
+
+    next_offset: int = 0
+    clocks: dict[str, Clock] = field(default_factory=dict)
+    segments: dict[str, list[str]] = field(default_factory=dict)
+    open: dict[ProfileKey, Profile] = field(default_factory=dict)
+    dirty: set[ProfileKey] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
+    seen_ms: dict[str, int] = field(default_factory=dict)
+    idle: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """What a flush writes, in this order: profiles, checkpoint, heartbeats; then it may be acknowledged.
+
+    ``closed`` profiles need their state no longer once the checkpoint is written.
+    """
+
+    partition: int
+    profiles: list[tuple[ProfileKey, list[bytes]]]
+    checkpoint: bytes
+    heartbeats: list[tuple[HeartbeatKey, Heartbeat]]
+    closed: list[ProfileKey]
+
+
+@dataclass(slots=True)
+class Folded:
+    """Counts of one chunk, for metrics; bad events, for the dead-letter topic."""
+
+    events: dict[str, int] = field(default_factory=dict)
+    late: dict[str, int] = field(default_factory=dict)
+    bad: list[BadEvent] = field(default_factory=list)
+
+
+class Profiler:
+    """Folds chunks into profiles for the models it knows.
+
+    Parameters
+    ----------
+    models
+        Monitor and layout by model name.
+    """
+
+    def __init__(self, models: Mapping[str, tuple[Monitor, Layout]]) -> None:
+        self.partitions: dict[int, PartitionState] = {}
+        self._models = dict(models)
+        self._decoder = Decoder({name: ModelCodec(*pair) for name, pair in models.items()})
+
+    def layout(self, model: str) -> Layout:
+        """Return the layout in force for a model."""
+        pair = self._models.get(model)
+        return unmonitored_layout(model) if pair is None else pair[1]
+
+    def relayout(self, layout: Layout) -> None:
+        """Count a model's panes opened from now on in a new layout."""
+        monitor, _ = self._models[layout.model]
+        self._models[layout.model] = (monitor, layout)
+        self._decoder = Decoder({name: ModelCodec(*pair) for name, pair in self._models.items()})
+
+    def restore(self, partition: int, checkpoint: bytes | None, profiles: Iterable[tuple[ProfileKey, Profile]]) -> None:
+        """Take up a partition where its checkpoint left it; profiles may be ahead of it, by their fences."""
+        state = PartitionState()
+        if checkpoint is not None:
+            held = msgspec.msgpack.decode(checkpoint, type=Checkpoint)
+            state.next_offset, state.clocks, state.segments = held.next_offset, held.clocks, held.segments
+        state.open = dict(profiles)
+        state.moved = set(state.clocks)
+        self.partitions[partition] = state
+
+    def drop(self, partition: int) -> None:
+        """Forget a partition that is no longer ours."""
+        self.partitions.pop(partition, None)
+
+    def fold_records(
+        self,
+        partition: int,
+        values: Sequence[bytes | None],
+        offsets: NDArray[np.int64],
+        record_ms: NDArray[np.int64],
+    ) -> Folded:
+        """Decode and count a chunk of a source partition; offsets ascend."""
+        state = self.partitions.setdefault(partition, PartitionState())
+        folded = Folded()
+        if len(offsets) and offsets[0] < state.next_offset:
+            fresh = int(np.searchsorted(offsets, state.next_offset))
+            values, offsets, record_ms = values[fresh:], offsets[fresh:], record_ms[fresh:]
+        if not len(offsets):
+            return folded
+        decoded = self._decoder.decode(values, offsets, record_ms)
+        before = {bad.model: self._watermark(state, bad.model) for bad in decoded.bad}
+        arrivals = {
+            model: (rows, self._fold_rows(partition, state, model, rows, folded))
+            for model, rows in decoded.models.items()
+        }
+        for model, rows in decoded.unmonitored.items():
+            self._fold_rows(partition, state, self._unmonitored_name(state, model), rows, folded)
+        for bad in decoded.bad:
+            watermark_ms = before[bad.model]
+            if bad.model in arrivals:
+                rows, arrival = arrivals[bad.model]
+                watermark_ms = int(arrival.watermark_ms[np.searchsorted(rows.rows, bad.row)])
+            self._count_invalid(partition, state, bad, watermark_ms, int(offsets[bad.row]), int(record_ms[bad.row]))
+        folded.bad += decoded.bad
+        state.next_offset = int(offsets[-1]) + 1
+        return folded
+
+    def fold_batch(self, partition: int, model: str, batch: Batch) -> Folded:
+        """Count rows that are columns already, as replay has them."""
+        state = self.partitions.setdefault(partition, PartitionState())
+        folded = Folded()
+        self._fold_rows(partition, state, model, Rows(np.arange(len(batch), dtype=np.intp), batch), folded)
+        state.next_offset = int(batch.offsets[-1]) + 1
+        return folded
+
+    def flush(self, partition: int, now_ms: int, *, caught_up: bool) -> Flush:
+        """Return what changed since the last flush, and close what the watermark has passed.
+
+        Parameters
+        ----------
+        now_ms
+            Wall clock; only partitions that are caught up and quiet look at it.
+        """
+        state = self.partitions[partition]
+        self._notice_quiet(state, now_ms, caught_up)
+        for key in state.dirty:
+            state.open[key].fence = state.next_offset - 1
+        profiles = [(key, parts_of(state.open[key])) for key in sorted(state.dirty)]
+        closed = [key for key in state.open if self._is_closed(state, key)]
+        heartbeats = [
+            (HeartbeatKey(partition, model), self._heartbeat(state, model, now_ms)) for model in sorted(state.moved)
+        ]
+        for key in closed:
+            del state.open[key]
+        state.dirty.clear()
+        state.moved.clear()
+        checkpoint = msgspec.msgpack.encode(Checkpoint(state.next_offset, state.clocks, state.segments))
+        return Flush(partition, profiles, checkpoint, heartbeats, closed)
+
+    def close_all(self) -> None:
+        """Move every watermark past what is open: the input has ended (replay)."""
+        for state in self.partitions.values():
+            for model, clock in state.clocks.items():
+                clock.watermark_ms = max(clock.watermark_ms, clock.newest_ms + self._windows(model).pane)
+                state.moved.add(model)
+
+    def _windows(self, model: str) -> Windows:
+        pair = self._models.get(model)
+        return _UNMONITORED_WINDOWS if pair is None else pair[0].windows
+
+    def _unmonitored_name(self, state: PartitionState, model: str) -> str:
+        known = sum(name not in self._models for name in state.clocks)
+        return model if model in state.clocks or known < UNMONITORED_KEPT else OTHER
+
+    def _watermark(self, state: PartitionState, model: str) -> int:
+        clock = state.clocks.get(model)
+        return NEVER_MS if clock is None else clock.watermark_ms
+
+    def _fold_rows(
+        self, partition: int, state: PartitionState, model: str, found: Rows, folded: Folded
+    ) -> Arrival:
+        windows = self._windows(model)
+        clock = state.clocks.setdefault(model, Clock(versions={}))
+        batch = found.batch
+        arrival = clock.arrive(
+            batch.ts_ms, batch.record_ms, pane_ms=windows.pane, lateness_ms=windows.allowed_lateness
+        )
+        state.moved.add(model)
+        for row in np.flatnonzero(arrival.future):
+            ahead_s = (int(batch.ts_ms[row]) - int(batch.record_ms[row])) // 1000
+            reason = f"ts is {ahead_s:,} s ahead of the broker; at most {FUTURE_MS // 1000} s are allowed"
+            bad = BadEvent(int(found.rows[row]), BadCode.FUTURE, reason, model, batch.versions[row])
+            folded.bad.append(bad)
+        taken = ~(arrival.future | arrival.late)
+        late = int(np.count_nonzero(arrival.late))
+        if late:
+            folded.late[model] = folded.late.get(model, 0) + late
+            self._count_late(partition, state, model, batch, arrival)
+        n = int(np.count_nonzero(taken))
+        folded.events[model] = folded.events.get(model, 0) + n
+        if n:
+            self._fold_groups(partition, state, model, batch, taken, arrival.pane_start_ms)
+        if found.unexpected:
+            self._count_unexpected(partition, state, model, found, taken, arrival.pane_start_ms)
+        return arrival
+
+    def _fold_groups(
+        self,
+        partition: int,
+        state: PartitionState,
+        model: str,
+        batch: Batch,
+        taken: NDArray[np.bool_],
+        pane_start_ms: NDArray[np.int64],
+    ) -> None:
+        """Fold rows group by group; a group is one pane, version and segment."""
+        versions = self._capped_versions(state, model, batch)
+        names = sorted(set(versions))
+        codes = np.zeros(len(batch), np.int64)
+        if len(names) > 1:
+            place = {name: code for code, name in enumerate(names)}
+            codes = np.fromiter((place[name] for name in versions), np.int64, count=len(batch))
+        for start in np.unique(pane_start_ms[taken]):
+            in_pane = taken & (pane_start_ms == start)
+            for code, version in enumerate(names):
+                rows = np.flatnonzero(in_pane & (codes == code))
+                if not len(rows):
+                    continue
+                part = batch if len(rows) == len(batch) else batch.take(rows)
+                self._fold_into(state, ProfileKey(partition, model, version, "", int(start)), part)
+                self._fold_segments(partition, state, model, version, int(start), part)
+
+    def _fold_segments(
+        self, partition: int, state: PartitionState, model: str, version: str, start: int, batch: Batch
+    ) -> None:
+        if not batch.segments:
+            return
+        for name, values in zip(self._models[model][0].segments, batch.segments, strict=True):
+            known = state.segments.setdefault(f"{model}\xff{name}", [])
+            for value in dict.fromkeys(values):
+                if value and value not in known and len(known) < SEGMENT_VALUES_KEPT:
+                    known.append(value)
+            labels = [value if value in known or not value else OTHER for value in values]
+            for label in sorted(set(labels) - {""}):
+                rows = np.array([row for row, held in enumerate(labels) if held == label], dtype=np.intp)
+                key = ProfileKey(partition, model, version, f"{name}={label}", start)
+                self._fold_into(state, key, batch.take(rows))
+
+    def _fold_into(self, state: PartitionState, key: ProfileKey, batch: Batch) -> None:
+        profile = self._profile(state, key)
+        if batch.offsets[0] <= profile.fence:
+            # After a crash the profile was written, the checkpoint not: these rows are counted already.
+            batch = batch.take(np.flatnonzero(batch.offsets > profile.fence))
+        if len(batch):
+            profile.fold(batch)
+            state.dirty.add(key)
+
+    def _profile(self, state: PartitionState, key: ProfileKey) -> Profile:
+        profile = state.open.get(key)
+        if profile is None:
+            profile = state.open[key] = Profile(self.layout(key.model))
+        return profile
+
+    def _capped_versions(self, state: PartitionState, model: str, batch: Batch) -> Sequence[str]:
+        known = state.clocks[model].versions
+        newest = state.clocks[model].newest_ms
+        distinct = set(batch.versions)
+        for version in dict.fromkeys(batch.versions):
+            if version in known:
+                continue
+            if len(known) >= VERSIONS_KEPT:
+                stale = min(known, key=lambda name: (known[name], name))
+                if known[stale] > newest - DAY_MS:
+                    continue
+                del known[stale]
+            known[version] = newest
+        for version in distinct & known.keys():
+            known[version] = newest
+        if distinct <= known.keys():
+            return batch.versions
+        return [version if version in known else OTHER for version in batch.versions]
+
+    def _count_late(
+        self, partition: int, state: PartitionState, model: str, batch: Batch, arrival: Arrival
+    ) -> None:
+        """Count late events in the pane the watermark stood in as they came."""
+        pane_ms = self._windows(model).pane
+        versions = self._capped_versions(state, model, batch)
+        for row in np.flatnonzero(arrival.late):
+            start = int(arrival.watermark_ms[row]) // pane_ms * pane_ms
+            profile = self._uncounted(state, ProfileKey(partition, model, versions[row], "", start), batch.offsets[row])
+            if profile is not None:
+                profile.late += 1
+
+    def _count_invalid(
+        self, partition: int, state: PartitionState, bad: BadEvent, watermark_ms: int, offset: int, record_ms: int
+    ) -> None:
+        """Count a bad event, where its model is known, in the pane the watermark stood in as it came."""
+        if bad.model not in self._models:
+            return
+        windows = self._windows(bad.model)
+        clock = state.clocks.setdefault(bad.model, Clock(versions={}))
+        clock.begin(record_ms, windows.allowed_lateness)
+        at_ms = clock.watermark_ms if watermark_ms == NEVER_MS else watermark_ms
+        version = bad.version if bad.version in clock.versions else ""
+        key = ProfileKey(partition, bad.model, version, "", at_ms // windows.pane * windows.pane)
+        profile = self._uncounted(state, key, offset)
+        if profile is not None:
+            profile.invalid += 1
+
+    def _uncounted(self, state: PartitionState, key: ProfileKey, offset: int) -> Profile | None:
+        """Return the profile to count a row in, or None if it holds that offset already."""
+        profile = self._profile(state, key)
+        if offset <= profile.fence:
+            return None
+        state.dirty.add(key)
+        return profile
+
+    def _count_unexpected(
+        self,
+        partition: int,
+        state: PartitionState,
+        model: str,
+        found: Rows,
+        taken: NDArray[np.bool_],
+        pane_start_ms: NDArray[np.int64],
+    ) -> None:
+        versions = self._capped_versions(state, model, found.batch)
+        where = {int(row): at for at, row in enumerate(found.rows)}
+        for row, names in found.unexpected:
+            at = where.get(row)
+            if at is not None and taken[at]:
+                key = ProfileKey(partition, model, versions[at], "", int(pane_start_ms[at]))
+                profile = self._uncounted(state, key, int(found.batch.offsets[at]))
+                if profile is not None:
+                    profile.note_unexpected(names)
+
+    def _notice_quiet(self, state: PartitionState, now_ms: int, caught_up: bool) -> None:
+        for model in list(state.clocks):
+            if model in state.moved or not caught_up:
+                # Only good events say where event time is; bad ones leave the model quiet.
+                state.seen_ms[model] = now_ms
+                state.idle.discard(model)
+                continue
+            quiet_ms = now_ms - state.seen_ms.setdefault(model, now_ms)
+            if quiet_ms > FORGET_AFTER_MS:
+                self._forget(state, model)
+            elif quiet_ms >= IDLE_AFTER_MS:
+                self._extrapolate(state, model, quiet_ms)
+
+    def _extrapolate(self, state: PartitionState, model: str, quiet_ms: int) -> None:
+        state.clocks[model].extrapolate(quiet_ms, self._windows(model).allowed_lateness)
+        if model not in state.idle or any(key.model == model and self._is_closed(state, key) for key in state.open):
+            state.moved.add(model)
+        state.idle.add(model)
+
+    def _forget(self, state: PartitionState, model: str) -> None:
+        del state.clocks[model]
+        state.seen_ms.pop(model, None)
+        state.idle.discard(model)
+
+    def _is_closed(self, state: PartitionState, key: ProfileKey) -> bool:
+        return key.pane_start_ms + self._windows(key.model).pane <= state.clocks[key.model].watermark_ms
+
+    def _heartbeat(self, state: PartitionState, model: str, now_ms: int) -> Heartbeat:
+        clock = state.clocks[model]
+        return Heartbeat(
+            watermark_ms=clock.watermark_ms,
+            idle=model in state.idle,
+            last_event_ms=clock.newest_ms,
+            last_record_ms=clock.last_record_ms,
+            at_ms=now_ms,
+            monitored=model in self._models,
+        )

@@ -1,0 +1,141 @@
+"""From profiles to what detectors and pages see."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from detectors.window import Column, Window
+from streams import sketch
+from streams.history import Pane
+from streams.profile import Profile, merged
+
+
+def window_of(
+    profile: Profile, *, version: str, segment: str, start_ms: int, end_ms: int, pane: Window | None = None
+) -> Window:
+    """Return a profile as a detector's window."""
+    features: dict[str, Column] = {}
+    prediction: dict[str, Column] = {}
+    latency: Column | None = None
+    for position, spec in enumerate(profile.layout.numbers):
+        column = _number(profile, position)
+        if spec.role == "feature":
+            features[spec.name] = column
+        elif spec.role == "prediction":
+            prediction[spec.name] = column
+        else:
+            latency = column
+    for position, listed in enumerate(profile.layout.categories):
+        (features if listed.role == "feature" else prediction)[listed.name] = _category(profile, position)
+    return Window(
+        model=profile.layout.model,
+        version=version,
+        segment=segment,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        events=profile.events,
+        invalid=profile.invalid,
+        late=profile.late,
+        errors=profile.errors,
+        duplicates=profile.duplicates,
+        unexpected=dict(profile.unexpected),
+        features=features,
+        prediction=prediction,
+        latency=latency,
+        pane=pane,
+        now_ms=end_ms,
+    )
+
+
+def current_window(panes: Sequence[Pane], *, version: str, segment: str) -> Window:
+    """Return the current window of one version and segment; its newest pane comes along."""
+    newest = panes[-1]
+    pane = window_of(
+        newest.profile, version=version, segment=segment, start_ms=newest.start_ms, end_ms=newest.end_ms
+    )
+    if len(panes) == 1:
+        total = newest.profile
+    else:
+        total = merged(newest.profile.layout, [one.profile for one in panes])
+    return window_of(
+        total, version=version, segment=segment, start_ms=panes[0].start_ms, end_ms=newest.end_ms, pane=pane
+    )
+
+
+def traffic_window(windows: Sequence[Window]) -> Window:
+    """Return the model as a whole: row counts over all versions, no columns."""
+    panes = [window.pane for window in windows if window.pane is not None]
+    newest = max((pane.end_ms for pane in panes), default=0)
+    whole_pane = _sum([pane for pane in panes if pane.end_ms == newest]) if panes else None
+    return _sum(windows, pane=whole_pane)
+
+
+def _sum(windows: Sequence[Window], pane: Window | None = None) -> Window:
+    unexpected: dict[str, int] = {}
+    for window in windows:
+        for name, count in window.unexpected.items():
+            unexpected[name] = unexpected.get(name, 0) + count
+    return Window(
+        model=windows[0].model,
+        start_ms=min(window.start_ms for window in windows),
+        end_ms=max(window.end_ms for window in windows),
+        events=sum(window.events for window in windows),
+        invalid=sum(window.invalid for window in windows),
+        late=sum(window.late for window in windows),
+        errors=sum(window.errors for window in windows),
+        duplicates=sum(window.duplicates for window in windows),
+        unexpected=unexpected,
+        pane=pane,
+        now_ms=max(window.end_ms for window in windows),
+    )
+
+
+def _missing(profile: Profile, present: int, role: Literal["feature", "prediction", "latency"]) -> int:
+    """Rows without a value; a failed prediction is an error, not a missing value."""
+    expected = profile.events - (0 if role == "feature" else profile.errors)
+    return max(expected - present, 0)
+
+
+def _number(profile: Profile, position: int) -> Column:
+    spec = profile.layout.numbers[position]
+    count = int(profile.count[position])
+    start, end = profile.layout.number_offsets[position : position + 2]
+    values, counts = profile.column_sketch(position)
+    return Column(
+        name=spec.name,
+        kind="number",
+        count=count,
+        missing=_missing(profile, count, spec.role),
+        out_of_range=int(profile.out_of_range[position]),
+        mean=float(profile.mean[position]) if count else float("nan"),
+        variance=float(profile.squares[position]) / count if count else float("nan"),
+        minimum=float(profile.minimum[position]) if count else float("nan"),
+        maximum=float(profile.maximum[position]) if count else float("nan"),
+        distinct=sketch.distinct(profile.registers[position]),
+        bins=profile.bins[start:end] if spec.edges else np.zeros(0, np.int64),
+        edges=profile.layout.number_edges[position],
+        labels=spec.labels,
+        sketch_values=values,
+        sketch_counts=counts,
+    )
+
+
+def _category(profile: Profile, position: int) -> Column:
+    spec = profile.layout.categories[position]
+    start, end = profile.layout.category_offsets[position : position + 2]
+    counts = profile.category_counts[start:end]
+    present = int(counts.sum())
+    # Without a list yet (a reference that warms up) there is nothing to compare by.
+    listed = bool(spec.values)
+    return Column(
+        name=spec.name,
+        kind="category",
+        count=present,
+        missing=_missing(profile, present, spec.role),
+        out_of_range=int(counts[-1]) if spec.closed else 0,
+        distinct=int(np.count_nonzero(counts[:-1])) + len(profile.unlisted[position]),
+        bins=counts if listed else np.zeros(0, np.int64),
+        labels=spec.labels if listed else (),
+        unlisted=dict(profile.unlisted[position]),
+    )

@@ -1,0 +1,240 @@
+"""Profiles on the wire: sparse, fenced, and split so that no record is large.
+
+A profile travels as one record per group of `COLUMNS_PER_PART` columns. Every part carries the fence,
+the row counters and the number of parts; a profile can be read when all parts of one fence are in.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.layout import Layout
+from streams.profile import COLUMN_SHIFT, Profile
+
+COLUMNS_PER_PART = 24
+MAX_PART_BYTES = 512 * 1024
+
+
+class ProfileKey(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """Whose statistics: source partition, model, version, segment ("" is all) and pane start, epoch ms."""
+
+    partition: int
+    model: str
+    version: str
+    segment: str
+    pane_start_ms: int
+
+
+class PartKey(msgspec.Struct, frozen=True, array_like=True, tag="p"):
+    """Key of one part of a profile."""
+
+    profile: ProfileKey
+    part: int
+
+
+class HeartbeatKey(msgspec.Struct, frozen=True, array_like=True, tag="h"):
+    """Key of a source partition's progress on one model."""
+
+    partition: int
+    model: str
+
+
+class Heartbeat(msgspec.Struct, frozen=True, array_like=True):
+    """How far a source partition is on one model; sent after the profiles it speaks of.
+
+    ``watermark_ms``: no event of an earlier pane will be counted any more. ``idle``: nothing came for a
+    while, so the partition holds nobody up. ``last_event_ms`` is the newest event time, ``last_record_ms``
+    the broker's time of the newest record, ``at_ms`` when this was said (wall clock).
+    """
+
+    watermark_ms: int
+    idle: bool
+    last_event_ms: int
+    last_record_ms: int
+    at_ms: int
+    monitored: bool = True
+
+
+class Part(msgspec.Struct, array_like=True):
+    """One column group of a profile, with the row counters of the whole."""
+
+    layout: str
+    fence: int
+    parts: int
+    rows: tuple[int, int, int, int]
+    ids: tuple[bytes, bytes] | None
+    unexpected: dict[str, int]
+    numbers: list[tuple[int, int, float, float, float, float]]
+    bins: list[tuple[bytes, bytes]]
+    sketches: list[tuple[bytes, bytes]]
+    registers: list[tuple[bytes, bytes]]
+    categories: list[tuple[tuple[bytes, bytes], dict[str, int]]]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_part = msgspec.msgpack.Decoder(Part)
+_key = msgspec.msgpack.Decoder(PartKey | HeartbeatKey)
+_heartbeat = msgspec.msgpack.Decoder(Heartbeat)
+
+
+def encode(value: Any) -> bytes:
+    """Return a key, heartbeat or part as bytes."""
+    return _encoder.encode(value)
+
+
+def decode_key(raw: bytes) -> PartKey | HeartbeatKey:
+    """Return the key of a record on ``driftline.profiles``."""
+    return _key.decode(raw)
+
+
+def decode_heartbeat(raw: bytes) -> Heartbeat:
+    """Return a heartbeat."""
+    return _heartbeat.decode(raw)
+
+
+def decode_part(raw: bytes) -> Part:
+    """Return one part of a profile."""
+    return _part.decode(raw)
+
+
+def part_count(layout: Layout) -> int:
+    """Return how many parts a profile of this layout has; at least one."""
+    return max(1, -(-(len(layout.numbers) + len(layout.categories)) // COLUMNS_PER_PART))
+
+
+def parts_of(profile: Profile) -> list[bytes]:
+    """Return the profile as encoded parts."""
+    layout = profile.layout
+    total = part_count(layout)
+    rows = (profile.events, profile.errors, profile.invalid, profile.late)
+    encoded = []
+    for index in range(total):
+        numbers, categories = _columns(layout, index)
+        part = Part(
+            layout=layout.hash,
+            fence=profile.fence,
+            parts=total,
+            rows=rows,
+            ids=_sparse(profile.ids) if index == 0 else None,
+            unexpected=profile.unexpected if index == 0 else {},
+            numbers=[_moments(profile, position) for position in numbers],
+            bins=[_sparse(_bins(profile, position)) for position in numbers],
+            sketches=[_pack(*profile.sketch_slice(position)) for position in numbers],
+            registers=[_sparse(profile.registers[position]) for position in numbers],
+            categories=[
+                (_sparse(_category(profile, position)), profile.unlisted[position]) for position in categories
+            ],
+        )
+        encoded.append(encode(part))
+    return encoded
+
+
+def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
+    """Return the profile its parts make up.
+
+    Raises
+    ------
+    ValueError
+        If parts are missing, of another layout, or of different fences.
+    """
+    head = parts[0]
+    if any(part.layout != layout.hash or part.fence != head.fence for part in parts) or len(parts) != head.parts:
+        raise ValueError(f"{len(parts)} of {head.parts} parts of one fence and layout {layout.hash} are needed")
+    profile = Profile(layout, fence=head.fence)
+    profile.events, profile.errors, profile.invalid, profile.late = head.rows
+    profile.unexpected = dict(head.unexpected)
+    if head.ids is not None:
+        _fill(profile.ids, head.ids)
+    keys, counts = [], []
+    for index, part in enumerate(parts):
+        numbers, categories = _columns(layout, index)
+        for slot, position in enumerate(numbers):
+            (
+                profile.count[position],
+                profile.out_of_range[position],
+                profile.mean[position],
+                profile.squares[position],
+                profile.minimum[position],
+                profile.maximum[position],
+            ) = part.numbers[slot]
+            _fill(_bins(profile, position), part.bins[slot])
+            bucket, held = _unpack(part.sketches[slot])
+            keys.append(bucket + (position << COLUMN_SHIFT))
+            counts.append(held)
+            _fill(profile.registers[position], part.registers[slot])
+        for slot, position in enumerate(categories):
+            packed, unlisted = part.categories[slot]
+            _fill(_category(profile, position), packed)
+            profile.unlisted[position] = dict(unlisted)
+    if keys:
+        profile.sketch_keys, profile.sketch_counts = np.concatenate(keys), np.concatenate(counts)
+    return profile
+
+
+def _columns(layout: Layout, index: int) -> tuple[range, range]:
+    """Return the positions of the number and of the category columns in a part."""
+    n, total = len(layout.numbers), len(layout.numbers) + len(layout.categories)
+    low, high = index * COLUMNS_PER_PART, min((index + 1) * COLUMNS_PER_PART, total)
+    return range(min(low, n), min(high, n)), range(max(low - n, 0), max(high - n, 0))
+
+
+def _moments(profile: Profile, position: int) -> tuple[int, int, float, float, float, float]:
+    return (
+        int(profile.count[position]),
+        int(profile.out_of_range[position]),
+        float(profile.mean[position]),
+        float(profile.squares[position]),
+        float(profile.minimum[position]),
+        float(profile.maximum[position]),
+    )
+
+
+def _bins(profile: Profile, position: int) -> NDArray[np.int64]:
+    start, end = profile.layout.number_offsets[position : position + 2]
+    return profile.bins[start:end]
+
+
+def _category(profile: Profile, position: int) -> NDArray[np.int64]:
+    start, end = profile.layout.category_offsets[position : position + 2]
+    return profile.category_counts[start:end]
+
+
+def _sparse(values: NDArray[Any]) -> tuple[bytes, bytes]:
+    held = np.flatnonzero(values)
+    return _pack(held, values[held])
+
+
+def _fill(target: NDArray[Any], packed: tuple[bytes, bytes]) -> None:
+    positions, values = _unpack(packed)
+    target[positions] = values
+
+
+def _pack(ascending: NDArray[Any], counts: NDArray[Any]) -> tuple[bytes, bytes]:
+    """Store ascending integers as steps; both arrays in the narrowest type that holds them."""
+    return _narrow(np.diff(ascending, prepend=0)), _narrow(counts)
+
+
+def _unpack(packed: tuple[bytes, bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return np.cumsum(_wide(packed[0])), _wide(packed[1])
+
+
+def _narrow(values: NDArray[Any]) -> bytes:
+    width = np.min_scalar_type(int(values.max(initial=0)))
+    return bytes([width.itemsize]) + values.astype(f"<u{width.itemsize}").tobytes()
+
+
+def _wide(raw: bytes) -> NDArray[np.int64]:
+    return np.frombuffer(raw, dtype=f"<u{raw[0]}", offset=1).astype(np.int64)
+
+
+def latest(parts: Mapping[int, Part]) -> list[Part] | None:
+    """Return the parts in order if all of one fence are there."""
+    if not parts:
+        return None
+    head = next(iter(parts.values()))
+    if len(parts) != head.parts or any(part.fence != head.fence for part in parts.values()):
+        return None
+    return [parts[index] for index in range(head.parts)]
