@@ -1,0 +1,267 @@
+"""The chunk transport on a real broker: order, bounds, exact commits, rebalances, backpressure, crashes."""
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from brokers import Broker
+from clients import committed, create_topic, produce, running, stage_app, until
+from faust.exceptions import ImproperlyConfigured
+
+from streams.transport import Chunk, ChunkSchema, Receipt, chunk_topic
+from streams.transport.driver import chunk_schemas
+from streams.transport.engine import commit_now, listen, run
+
+
+class Collector:
+    """An agent that keeps the chunks it gets, and acknowledges them at once if told to."""
+
+    def __init__(self, app: Any, topic: Any, *, ack: bool = False) -> None:
+        self.chunks: list[Chunk] = []
+        self.receipts: list[Receipt] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+        @app.agent(topic, name="collector")
+        async def collect(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await self.gate.wait()
+                self.chunks.append(event.value)
+                self.receipts.append(Receipt(event))
+                if ack:
+                    self.receipts[-1].ack()
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.chunks))
+
+    def values(self, partition: int = 0) -> list[bytes | None]:
+        return [value for chunk in self.chunks if chunk.partition == partition for value in chunk.values]
+
+
+def numbered(count: int, *, size: int = 8, start: int = 0) -> list[bytes]:
+    return [b"%0*d" % (size, number) for number in range(start, start + count)]
+
+
+async def test_chunks_keep_order_and_bounds_and_plain_topics_stay_plain(broker: Broker, prefix: str) -> None:
+    app = stage_app(prefix, broker.bootstrap)
+    small = await create_topic(broker.bootstrap, f"{prefix}-small", partitions=2)
+    large = await create_topic(broker.bootstrap, f"{prefix}-large")
+    plain = await create_topic(broker.bootstrap, f"{prefix}-plain")
+    await produce(broker.bootstrap, small, numbered(950), partition=0, key=b"k")
+    await produce(broker.bootstrap, small, numbered(350), partition=1)
+    await produce(broker.bootstrap, large, numbered(90, size=1000))
+    await produce(broker.bootstrap, plain, numbered(20), key=b"k")
+    collector = Collector(app, chunk_topic(app, small, max_rows=100))
+    by_size: list[Chunk] = []
+    singles: list[tuple[bytes, bytes, int]] = []
+
+    @app.agent(chunk_topic(app, large, max_bytes=10_000))
+    async def collect_large(stream: Any) -> None:
+        async for event in stream.noack().events():
+            by_size.append(event.value)
+
+    @app.agent(app.topic(plain, key_serializer="raw", value_serializer="raw"))
+    async def collect_plain(stream: Any) -> None:
+        async for event in stream.events():
+            singles.append((event.key, event.value, event.message.offset))
+
+    async with running(app):
+        await until(lambda: collector.rows == 1300 and sum(map(len, by_size)) == 90 and len(singles) == 20)
+
+    assert collector.values(0) == numbered(950)
+    assert collector.values(1) == numbered(350)
+    for partition, rows in ((0, 950), (1, 350)):
+        of_partition = [chunk for chunk in collector.chunks if chunk.partition == partition]
+        assert [offset for chunk in of_partition for offset in chunk.offsets] == list(range(rows))
+    assert max(map(len, collector.chunks)) == 100
+    first = collector.chunks[0]
+    assert first.topic == small
+    assert len(first.keys) == len(first.values) == len(first.timestamps_ms) == len(first)
+    assert {key for chunk in collector.chunks if chunk.partition == 0 for key in chunk.keys} == {b"k"}
+    assert all(at > 1_600_000_000_000 for at in first.timestamps_ms)
+    assert max(map(len, by_size)) == 10
+    assert singles == [(b"k", value, offset) for offset, value in enumerate(numbered(20))]
+    assert await committed(broker.bootstrap, prefix, plain) == 20
+
+
+async def test_the_commit_follows_the_acknowledged_head_and_a_restart_resumes_there(
+    broker: Broker, prefix: str
+) -> None:
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
+    await produce(broker.bootstrap, topic, numbered(70))
+    app = stage_app(prefix, broker.bootstrap, broker_commit_interval=3600.0)
+    collector = Collector(app, chunk_topic(app, topic, max_rows=10, maxsize=20))
+
+    async def committed_after(*acknowledged: int) -> int | None:
+        for number in acknowledged:
+            collector.receipts[number].ack()
+        await commit_now(app)
+        return await committed(broker.bootstrap, prefix, topic)
+
+    async with running(app):
+        await until(lambda: collector.rows == 70)
+        assert [chunk.last_offset for chunk in collector.chunks] == [9, 19, 29, 39, 49, 59, 69]
+        assert await committed_after() is None
+        assert await committed_after(1) is None
+        assert await committed_after(0) == 20
+        assert await committed_after(4, 3) == 20
+        assert await committed_after(1, 0) == 20
+        assert await committed_after(2) == 50
+        collector.receipts[6].ack()
+    assert await committed(broker.bootstrap, prefix, topic) == 50
+
+    await produce(broker.bootstrap, topic, numbered(5, start=70))
+    again = stage_app(prefix, broker.bootstrap)
+    rest = Collector(again, chunk_topic(again, topic, max_rows=7), ack=True)
+    async with running(again):
+        await until(lambda: rest.rows >= 25)
+    assert rest.values() == numbered(25, start=50)
+    assert await committed(broker.bootstrap, prefix, topic) == 75
+
+
+class Ownership:
+    """A listener that writes down what it hears, and acknowledges what the worker has when it is revoked."""
+
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
+        self.heard: list[tuple[str, frozenset[int], int]] = []
+        self.owned: frozenset[int] = frozenset()
+
+    def _hear(self, what: str, partitions: frozenset[Any]) -> frozenset[int]:
+        numbers = frozenset(tp.partition for tp in partitions)
+        self.heard.append((what, numbers, self.collector.rows))
+        return numbers
+
+    async def assigned(self, partitions: frozenset[Any]) -> None:
+        self.owned = self._hear("assigned", partitions)
+
+    async def revoking(self, partitions: frozenset[Any]) -> None:
+        self._hear("revoking", partitions)
+        for receipt in self.collector.receipts:
+            receipt.ack()
+
+    async def revoked(self, partitions: frozenset[Any]) -> None:
+        self._hear("revoked", partitions)
+        self.owned = frozenset()
+
+
+async def test_clean_rebalances_lose_nothing_and_repeat_nothing(broker: Broker, prefix: str) -> None:
+    partitions, per_partition = 4, 6000
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t", partitions=partitions)
+    apps = [stage_app(prefix, broker.bootstrap) for _ in range(2)]
+    workers = [Collector(app, chunk_topic(app, topic, max_rows=50)) for app in apps]
+    listeners = [Ownership(worker) for worker in workers]
+    for app, listener in zip(apps, listeners, strict=True):
+        listen(app, listener)
+
+    async def trickle() -> None:
+        for start in range(0, per_partition, 250):
+            for partition in range(partitions):
+                await produce(broker.bootstrap, topic, numbered(250, start=start), partition=partition)
+
+    async with running(apps[0]):
+        producing = asyncio.create_task(trickle())
+        await until(lambda: workers[0].rows > 1000)
+        async with running(apps[1]):
+            await until(lambda: len(listeners[0].owned) == len(listeners[1].owned) == 2)
+            await until(lambda: workers[1].rows > 500)
+        await producing
+        await until(lambda: sum(worker.rows for worker in workers) >= partitions * per_partition)
+
+    seen = defaultdict(list)
+    for chunk in workers[0].chunks + workers[1].chunks:
+        seen[chunk.partition].extend(chunk.offsets)
+    assert {partition: sorted(offsets) for partition, offsets in seen.items()} == {
+        partition: list(range(per_partition)) for partition in range(partitions)
+    }
+    for partition in range(partitions):
+        assert await committed(broker.bootstrap, prefix, topic, partition) == per_partition
+    everything = frozenset(range(partitions))
+    assert [heard[:2] for heard in listeners[0].heard[:3]] == [
+        ("assigned", everything), ("revoking", everything), ("revoked", everything),
+    ]  # fmt: skip
+    assert listeners[0].heard[0][2] == listeners[1].heard[0][2] == 0
+    assert [heard[2] for heard in listeners[0].heard[1:4]] == [listeners[0].heard[1][2]] * 3
+
+
+async def test_a_stalled_agent_bounds_what_is_fetched_and_goes_on_without_a_pause(
+    broker: Broker, prefix: str
+) -> None:
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
+    await produce(broker.bootstrap, topic, numbered(4000))
+    app = stage_app(prefix, broker.bootstrap)
+    collector = Collector(app, chunk_topic(app, topic, max_rows=10, maxsize=8), ack=True)
+    collector.gate.clear()
+    async with running(app):
+        queues = app.flow_control._queues
+        await until(lambda: any(queue.qsize() >= 6 for queue in queues))
+        fetched = app.consumer._delivered
+        for _ in range(50):
+            await asyncio.sleep(0.01)
+            assert sum(map(len, fetched.values())) <= 10
+        clock = asyncio.get_running_loop().time
+        start = clock()
+        collector.gate.set()
+        await until(lambda: collector.rows == 4000)
+        # 400 chunks pass a queue of 8 about a hundred times: one pause of a second would show.
+        assert clock() - start < 5.0
+    assert collector.values() == numbered(4000)
+
+
+async def test_an_exception_in_an_agent_ends_the_app_with_it(broker: Broker, prefix: str) -> None:
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
+    await produce(broker.bootstrap, topic, numbered(30))
+    app = stage_app(prefix, broker.bootstrap)
+
+    @app.agent(chunk_topic(app, topic, max_rows=10))
+    async def fail(stream: Any) -> None:
+        async for event in stream.noack().events():
+            if event.value.first_offset == 10:
+                raise ZeroDivisionError("the second chunk")
+            event.ack()
+
+    with pytest.raises(ZeroDivisionError, match="the second chunk"):
+        await asyncio.wait_for(run(app, asyncio.Event()), 20.0)
+    assert await committed(broker.bootstrap, prefix, topic) == 10
+
+
+async def test_holes_in_the_offsets_do_not_hold_up_the_commit(broker: Broker, prefix: str) -> None:
+    if broker.kind != "kafka":
+        pytest.skip("the embedded broker has no transactions")
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=prefix)
+    await producer.start()
+    try:
+        for start in range(0, 30, 3):
+            async with producer.transaction():
+                for value in numbered(3, start=start):
+                    await producer.send_and_wait(topic, value, partition=0)
+    finally:
+        await producer.stop()
+    app = stage_app(prefix, broker.bootstrap)
+    collector = Collector(app, chunk_topic(app, topic, max_rows=5), ack=True)
+    async with running(app):
+        await until(lambda: collector.rows == 30)
+        await commit_now(app)
+        assert await committed(broker.bootstrap, prefix, topic) == 39
+    assert collector.values() == numbered(30)
+    offsets = [offset for chunk in collector.chunks for offset in chunk.offsets]
+    assert offsets == [offset for offset in range(39) if offset % 4 != 3]
+
+
+def test_a_topic_comes_in_chunks_or_does_not() -> None:
+    app = stage_app("both", "127.0.0.1:1")
+    app.topics.add(chunk_topic(app, "events"))
+    app.topics.add(app.topic("others"))
+    assert list(chunk_schemas(app)) == ["events"]
+    app.topics.add(app.topic("events"))
+    with pytest.raises(ImproperlyConfigured, match="'events'"):
+        chunk_schemas(app)
+
+
+def test_a_chunk_holds_at_least_one_record() -> None:
+    with pytest.raises(ValueError, match="max_rows=0"):
+        ChunkSchema(max_rows=0)
