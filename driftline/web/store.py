@@ -1,0 +1,181 @@
+"""Reads the projection in Redis: short timeouts, one round trip a question, never a write."""
+
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from driftline.web.errors import StoreUnavailable
+from streams.views import AlertRow, ModelSummary, ModelView, VerdictRow, WorkerRow
+
+MODELS = "driftline:models"
+WORKERS = "driftline:workers"
+
+log = logging.getLogger(__name__)
+Row = TypeVar("Row", bound=BaseModel)
+
+
+class PaneLatency(msgspec.Struct, frozen=True):
+    """The latency figures of a `PaneLine`, in ms."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class PaneLine(msgspec.Struct, frozen=True):
+    """What charts need of a `PaneRow`: its features are skipped unread, which is many times faster."""
+
+    start: str
+    end: str
+    version: str
+    segment: str = ""
+    events: int = 0
+    invalid: int = 0
+    late: int = 0
+    errors: int = 0
+    latency_ms: PaneLatency | None = None
+
+
+class Store:
+    """The web front's only source.
+
+    Parameters
+    ----------
+    url
+        ``redis://`` or ``rediss://`` URL.
+    timeout_s
+        Longest wait for a connection, and for each answer.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 2.0) -> None:
+        parts = urlsplit(url)
+        self.address = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+        # One retry, at once: a pooled connection may have died while it was idle.
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 1),
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._redis.aclose()
+
+    async def summaries(self) -> list[ModelSummary]:
+        """Return every model's summary, in no order."""
+        return _rows(ModelSummary, MODELS, await self._hash(MODELS))
+
+    async def model(self, name: str) -> tuple[ModelSummary, ModelView | None] | None:
+        """Return a model's summary and, unless it expired, its current windows; None if unknown."""
+        async with self._asking(), self._redis.pipeline(transaction=False) as pipe:
+            pipe.hget(MODELS, name)
+            pipe.get(f"driftline:model:{name}")
+            raw_summary, raw_view = await pipe.execute()
+        view = _rows(ModelView, f"driftline:model:{name}", {b"": raw_view} if raw_view else {})
+        summary = _rows(ModelSummary, MODELS, {name.encode(): raw_summary} if raw_summary else {})
+        if view:
+            return (summary[0] if summary else view[0].summary), view[0]
+        return (summary[0], None) if summary else None
+
+    async def knows(self, name: str) -> bool:
+        """Return whether a model of that name was seen."""
+        async with self._asking():
+            return bool(await self._redis.hexists(MODELS, name))
+
+    async def verdicts(self, name: str) -> list[VerdictRow]:
+        """Return the latest verdict of each detector, column, version and segment."""
+        key = f"driftline:model:{name}:verdicts"
+        return _rows(VerdictRow, key, await self._hash(key))
+
+    async def alerts(self, names: Sequence[str]) -> dict[str, list[AlertRow]]:
+        """Return the alerts of models, firing and lately resolved."""
+        keys = [f"driftline:model:{name}:alerts" for name in names]
+        async with self._asking(), self._redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hgetall(key)
+            answers = await pipe.execute()
+        return {
+            name: _rows(AlertRow, key, answer) for name, key, answer in zip(names, keys, answers, strict=True)
+        }
+
+    async def workers(self) -> list[WorkerRow]:
+        """Return the last heartbeat of each worker."""
+        return _rows(WorkerRow, WORKERS, await self._hash(WORKERS))
+
+    async def panes(self, name: str, from_ms: int | None, to_ms: int | None) -> list[bytes]:
+        """Return closed panes as stored, oldest first: those that end in ``(from_ms, to_ms]``."""
+        low = "-inf" if from_ms is None else f"({from_ms}"
+        async with self._asking():
+            high = "+inf" if to_ms is None else str(to_ms)
+            rows = await self._redis.zrange(_panes_key(name), low, high, byscore=True)
+        return cast("list[bytes]", rows)
+
+    async def newest_pane_ms(self, name: str) -> int | None:
+        """Return the end of the newest closed pane."""
+        async with self._asking():
+            newest = await self._redis.zrange(_panes_key(name), -1, -1, withscores=True)
+        return int(newest[0][1]) if newest else None
+
+    async def tails(self, since: Mapping[str, int | None], rows: int) -> dict[str, list[bytes]]:
+        """Return each model's panes from the given end on; its newest `rows` where that is None."""
+        async with self._asking(), self._redis.pipeline(transaction=False) as pipe:
+            for name, since_ms in since.items():
+                if since_ms is None:
+                    pipe.zrange(_panes_key(name), -rows, -1)
+                else:
+                    pipe.zrange(_panes_key(name), since_ms, "+inf", byscore=True)
+            answers = await pipe.execute()
+        return dict(zip(since, answers, strict=True))
+
+    async def _hash(self, key: str) -> dict[bytes, bytes]:
+        async with self._asking():
+            return cast("dict[bytes, bytes]", await self._redis.hgetall(key))
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(
+                f"The store at {self.address} does not answer ({type(error).__name__}). "
+                "Check that Redis runs there and that DRIFTLINE_REDIS names it."
+            ) from error
+
+
+def pane_lines(rows: Iterable[bytes]) -> list[PaneLine]:
+    """Return the part of panes that charts need; rows of a newer, unknown shape are logged and left out."""
+    lines = []
+    for row in rows:
+        try:
+            lines.append(_PANE.decode(row))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("a pane in the store cannot be read: %s", error)
+    return lines
+
+
+def _panes_key(name: str) -> str:
+    return f"driftline:model:{name}:panes"
+
+
+def _rows(shape: type[Row], key: str, raw: Mapping[bytes, bytes]) -> list[Row]:
+    """One row that cannot be read must not take the others' page away."""
+    rows = []
+    for field, value in raw.items():
+        try:
+            rows.append(shape.model_validate_json(value))
+        except ValidationError as error:
+            log.warning("%s %r in the store cannot be read: %s", key, field, error)
+    return rows
+
+
+_PANE = msgspec.json.Decoder(PaneLine)
