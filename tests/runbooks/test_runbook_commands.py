@@ -1,4 +1,4 @@
-"""Runs each runbook's commands over answers shaped by `streams.views`: no renamed field shows only at 3 am."""
+"""Runs the commands of the runbooks over answers shaped by `streams.views`: stale names show before 3 am."""
 
 import os
 import re
