@@ -89,6 +89,8 @@ class Detector(Generic[P]):
     severity: ClassVar[Severity] = "warning"
     #: "pane": observes when a pane closes. "tick": on processing-time ticks (`Window.now_ms`).
     observes: ClassVar[Literal["pane", "tick"]] = "pane"
+    #: "version": judges each version (and segment) on its own. "model": the model's traffic as a whole.
+    scope: ClassVar[Literal["model", "version"]] = "version"
     #: Needs a reference window; without one its verdict is `insufficient`.
     needs_reference: ClassVar[bool] = False
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import chi_square_homogeneity
+from detectors.divergence import chi_square_homogeneity, pool_rare
 from detectors.significance import SignificanceParams
 
 
@@ -48,6 +48,6 @@ class ChiSquare(DistributionDetector[ChiSquareParams]):
 
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return -log10 p, and the threshold in force."""
-        test = chi_square_homogeneity(*comparison.counts)
+        test = chi_square_homogeneity(*pool_rare(*comparison.counts))
         score = test.minus_log10_p if test.effect >= self.params.min_effect else 0.0
         return score, max(self.params.threshold, -math.log10(self.params.alpha))

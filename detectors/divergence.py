@@ -2,12 +2,12 @@
 
 Counts are two arrays of one shape ``(bins,)``: ``current`` with ``n`` events, ``reference`` with ``m``.
 
-Zero counts: measures with logarithms use `smoothed_shares`, which gives each side one extra event spread
-as the two sides together are. A bin empty on both sides then adds nothing, and a rare bin that
-is empty on one side adds next to nothing, where a fixed floor per bin would let a long tail of
-rare categories look like drift.
+Rare bins: `pool_rare` sums those that expect fewer than 5 events in the smaller sample into one, as is
+usual for the chi-square test (Cochran 1954). So a long tail of rare categories does not add up to drift,
+and what chance explains is known. Zero counts: see `smoothed_shares`.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,27 +17,45 @@ from scipy import special
 Counts = NDArray[np.int64]
 Shares = NDArray[np.float64]
 
-_LOG_10 = float(np.log(10.0))
-
 
 def shares(counts: Counts) -> Shares:
     """Return counts as shares of one; zeros when there are none."""
     return np.asarray(counts / max(int(counts.sum()), 1), dtype=np.float64)
 
 
-def smoothed_shares(current: Counts, reference: Counts) -> tuple[Shares, Shares]:
-    """Return both sides as shares of one, none zero where the other side has events.
+def pool_rare(current: Counts, reference: Counts, least_expected: float = 5.0) -> tuple[Counts, Counts]:
+    """Return both sides with the rare bins summed into one last bin, and empty bins left out.
 
-    ``(counts + pooled) / (total + 1)`` with ``pooled`` the shares of both sides together.
+    Expected is the mean of the two sides' shares, times the events of the smaller sample: under equal
+    distributions the usual expectation, and a bin that only the smaller sample fills is not rare.
 
     Examples
     --------
-    >>> p, q = smoothed_shares(np.array([9, 0, 0]), np.array([5, 5, 0]))
-    >>> p.round(3).tolist(), q.round(3).tolist()
-    ([0.974, 0.026, 0.0], [0.522, 0.478, 0.0])
+    >>> pool_rare(np.array([90, 9, 0, 1, 0]), np.array([800, 180, 19, 1, 0]))
+    (array([90,  9,  1]), array([800, 180,  20]))
     """
-    pooled = shares(current + reference)
-    return (current + pooled) / (current.sum() + 1), (reference + pooled) / (reference.sum() + 1)
+    expected = (shares(current) + shares(reference)) / 2 * min(int(current.sum()), int(reference.sum()))
+    rare = expected < least_expected
+    if not (current[rare].sum() or reference[rare].sum()):
+        return current[~rare], reference[~rare]
+    return np.append(current[~rare], current[rare].sum()), np.append(reference[~rare], reference[rare].sum())
+
+
+def smoothed_shares(current: Counts, reference: Counts) -> tuple[Shares, Shares]:
+    """Return both sides as shares of one, none zero where the other side has events.
+
+    One event per bin is added to each side, spread as the two sides together are: ``(counts + bins * a) /
+    (total + bins)`` with ``a`` the mean of both sides' shares. It moves both towards their common mean.
+
+    Examples
+    --------
+    >>> p, q = smoothed_shares(np.array([98, 0]), np.array([49, 49]))
+    >>> p.round(3).tolist(), q.round(3).tolist()
+    ([0.995, 0.005], [0.505, 0.495])
+    """
+    p, q = shares(current), shares(reference)
+    spread = (p + q) / 2 * p.size
+    return (current + spread) / (current.sum() + p.size), (reference + spread) / (reference.sum() + p.size)
 
 
 def population_stability_index(current: Counts, reference: Counts) -> float:
@@ -55,15 +73,17 @@ def population_stability_index(current: Counts, reference: Counts) -> float:
 def jensen_shannon_distance(current: Counts, reference: Counts) -> float:
     """Return the square root of the Jensen-Shannon divergence, logarithms to base 2: 0 to 1.
 
+    Zero counts need no smoothing here: ``0 log 0 = 0``, and the mean of the two sides is zero on neither.
+
     Examples
     --------
-    >>> round(jensen_shannon_distance(np.array([10**9, 0]), np.array([0, 10**9])), 6)
+    >>> jensen_shannon_distance(np.array([10, 0]), np.array([0, 10]))
     1.0
     """
-    p, q = _occupied(*smoothed_shares(current, reference))
+    p, q = shares(current), shares(reference)
     middle = (p + q) / 2
-    divergence = (np.sum(p * np.log2(p / middle)) + np.sum(q * np.log2(q / middle))) / 2
-    return float(np.sqrt(np.clip(divergence, 0.0, 1.0)))
+    nats = float(np.sum(special.rel_entr(p, middle)) + np.sum(special.rel_entr(q, middle))) / 2
+    return float(np.sqrt(np.clip(nats / np.log(2.0), 0.0, 1.0)))
 
 
 def kolmogorov_smirnov_distance(current: Counts, reference: Counts) -> float:
@@ -76,8 +96,8 @@ def kolmogorov_smirnov_distance(current: Counts, reference: Counts) -> float:
 class HomogeneityTest:
     """Pearson's chi-square test that two samples share one distribution.
 
-    ``effect`` is Cohen's w with the two samples given equal weight, so that it does not shrink when the
-    reference is much larger than the window.
+    ``effect`` is Cohen's w scaled by both sample sizes, ``sqrt(X2 * (1/n + 1/m))``, so that, unlike
+    Cramér's V, it does not shrink when the reference is much larger than the window.
     """
 
     statistic: float
@@ -86,10 +106,8 @@ class HomogeneityTest:
     effect: float
 
 
-def chi_square_homogeneity(
-    current: Counts, reference: Counts, least_expected: float = 5.0
-) -> HomogeneityTest:
-    """Test two samples, with bins that expect fewer than ``least_expected`` events pooled into one.
+def chi_square_homogeneity(current: Counts, reference: Counts) -> HomogeneityTest:
+    """Test that two samples share one distribution; no bin may be empty on both sides.
 
     ``minus_log10_p`` is capped at 300, where p leaves the range of a double.
 
@@ -99,36 +117,43 @@ def chi_square_homogeneity(
     >>> round(test.statistic, 3), test.degrees, round(test.minus_log10_p, 3)
     (8.333, 1, 2.41)
     """
-    table = _pool_rare(np.stack([current, reference]).astype(np.float64), least_expected)
-    totals, degrees = table.sum(axis=1), table.shape[1] - 1
-    if degrees < 1 or totals.min() == 0:
+    n, m, degrees = int(current.sum()), int(reference.sum()), current.size - 1
+    if degrees < 1 or min(n, m) == 0:
         return HomogeneityTest(0.0, 0, 0.0, 0.0)
-    expected = np.outer(totals, table.sum(axis=0)) / totals.sum()
+    table = np.stack([current, reference]).astype(np.float64)
+    expected = np.outer([n, m], table.sum(axis=0)) / (n + m)
     statistic = float(np.sum((table - expected) ** 2 / expected))
     p = float(special.chdtrc(degrees, statistic))
-    minus_log10_p = 300.0 if p < 1e-300 else max(-float(np.log(p)) / _LOG_10, 0.0)
-    effect = float(np.sqrt(statistic * (1 / totals[0] + 1 / totals[1])))
-    return HomogeneityTest(statistic, degrees, minus_log10_p, effect)
+    minus_log10_p = 300.0 if p < 1e-300 else max(-math.log10(p), 0.0)
+    return HomogeneityTest(statistic, degrees, minus_log10_p, math.sqrt(statistic * (1 / n + 1 / m)))
 
 
-def null_population_stability_index(current: Counts, reference: Counts, alpha: float) -> float:
+def null_population_stability_index(bins: int, n: int, m: int, alpha: float) -> float:
     """Return the index that chance alone exceeds with probability ``alpha``.
 
     For two samples of one distribution it is, to first order, Pearson's statistic over the samples:
-    ``(1/n + 1/m) * chi2(bins - 1)``, over the bins that hold events (Yurdakul 2018, section 3).
+    ``(1/n + 1/m) * chi2(bins - 1)`` (Yurdakul 2018).
+
+    Examples
+    --------
+    >>> round(null_population_stability_index(10, 500, 10_000, 1e-6), 3)
+    0.094
     """
-    n, m = int(current.sum()), int(reference.sum())
-    degrees = max(int(np.count_nonzero(current + reference)) - 1, 1)
-    return (1 / n + 1 / m) * float(special.chdtri(degrees, alpha))
+    return (1 / n + 1 / m) * float(special.chdtri(max(bins - 1, 1), alpha))
 
 
-def null_jensen_shannon_distance(current: Counts, reference: Counts, alpha: float) -> float:
+def null_jensen_shannon_distance(bins: int, n: int, m: int, alpha: float) -> float:
     """Return the distance that chance alone exceeds with probability ``alpha``.
 
     To second order the divergence is an eighth of the population stability index, in nats.
+
+    Examples
+    --------
+    >>> round(null_jensen_shannon_distance(10, 500, 10_000, 1e-6), 3)
+    0.13
     """
-    nats = null_population_stability_index(current, reference, alpha) / 8
-    return float(np.sqrt(min(nats / np.log(2.0), 1.0)))
+    nats = null_population_stability_index(bins, n, m, alpha) / 8
+    return math.sqrt(min(nats / math.log(2.0), 1.0))
 
 
 def null_kolmogorov_smirnov_distance(n: int, m: int, alpha: float) -> float:
@@ -147,13 +172,3 @@ def null_kolmogorov_smirnov_distance(n: int, m: int, alpha: float) -> float:
 def _occupied(p: Shares, q: Shares) -> tuple[Shares, Shares]:
     both = (p > 0) & (q > 0)
     return p[both], q[both]
-
-
-def _pool_rare(table: Shares, least_expected: float) -> Shares:
-    """Return the table with the columns that expect too few events in a row summed into one."""
-    columns = table.sum(axis=0)
-    expected = columns * table.sum(axis=1).min() / max(table.sum(), 1.0)
-    rare = expected < least_expected
-    pooled = table[:, rare].sum(axis=1, keepdims=True)
-    kept = table[:, ~rare]
-    return np.hstack([kept, pooled]) if pooled.sum() > 0 else kept

@@ -33,6 +33,7 @@ class InvalidRate(Detector[InvalidRateParams]):
     name = "invalid_rate"
     kind = "InvalidEvents"
     targets = frozenset({"model"})
+    scope = "model"
     params_class = InvalidRateParams
     default = True
 

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import jensen_shannon_distance, null_jensen_shannon_distance
+from detectors.divergence import jensen_shannon_distance, null_jensen_shannon_distance, pool_rare
 from detectors.significance import SignificanceParams
 
 
@@ -22,7 +22,7 @@ class JensenShannon(DistributionDetector[JensenShannonParams]):
     ``JS = sqrt((KL(p || a) + KL(q || a)) / 2)`` with ``a = (p + q) / 2`` and logarithms to base 2: a
     metric between 0 and 1, symmetric in window and reference. The threshold in force is the larger
     of ``threshold`` and ``sqrt((1/n + 1/m) * chi2(bins - 1) / (8 ln 2))``, which chance alone exceeds with
-    probability ``alpha``. Zero counts: `divergence.smoothed_shares`.
+    probability ``alpha``. Rare bins are pooled: `divergence.pool_rare`.
 
     References
     ----------
@@ -38,6 +38,7 @@ class JensenShannon(DistributionDetector[JensenShannonParams]):
 
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the distance, and the threshold in force."""
-        current, reference = comparison.counts
-        chance = null_jensen_shannon_distance(current, reference, self.params.alpha)
+        current, reference = pool_rare(*comparison.counts)
+        n, m = comparison.samples, comparison.reference_samples
+        chance = null_jensen_shannon_distance(current.size, n, m, self.params.alpha)
         return jensen_shannon_distance(current, reference), max(self.params.threshold, chance)

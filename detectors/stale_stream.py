@@ -40,6 +40,7 @@ class StaleStream(Detector[StaleStreamParams]):
     name = "stale_stream"
     kind = "StaleStream"
     targets = frozenset({"model"})
+    scope = "model"
     params_class = StaleStreamParams
     default = True
     observes = "tick"

@@ -50,6 +50,7 @@ class TrafficSilence(Detector[TrafficSilenceParams]):
     name = "traffic_silence"
     kind = "TrafficSilence"
     targets = frozenset({"model"})
+    scope = "model"
     params_class = TrafficSilenceParams
     default = True
     severity = "critical"

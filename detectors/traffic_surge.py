@@ -41,6 +41,7 @@ class TrafficSurge(Detector[TrafficSurgeParams]):
     name = "traffic_surge"
     kind = "TrafficSurge"
     targets = frozenset({"model"})
+    scope = "model"
     params_class = TrafficSurgeParams
     default = True
 

@@ -34,6 +34,7 @@ class UnexpectedFeatures(Detector[UnexpectedFeaturesParams]):
     name = "unexpected_features"
     kind = "UnexpectedFeatures"
     targets = frozenset({"model"})
+    scope = "model"
     params_class = UnexpectedFeaturesParams
     default = True
     severity = "info"
