@@ -68,7 +68,7 @@ def gather(book: Book, draft: Draft) -> None:
         record = book.records[fingerprint]
         if record.fires_in(draft.group_id):
             alerts.append(_as_firing(fingerprint, record))
-        elif draft.ledger.may_know(fingerprint):
+        elif fingerprint in draft.ledger.known:
             over.append(fingerprint)
             alerts.append(_as_resolved(fingerprint, record, draft.group_id))
     if over and not draft.integration.config.send_resolved:
@@ -108,7 +108,7 @@ def deliver(book: Book, draft: Draft) -> None:
     ledger, place = draft.ledger, draft.integration.key
     key = _idempotency_key(draft)
     ledger.state, ledger.again, ledger.attempts = "SENDING", False, ledger.attempts + 1
-    ledger.started_at_ms = draft.now_ms
+    ledger.delivery_id, ledger.started_at_ms = key, draft.now_ms
     ledger.sending = {alert.fingerprint: alert.severity for alert in draft.alerts if alert.status == "firing"}
     ledger.news = sorted(draft.news) or [alert.fingerprint for alert in draft.alerts]
     draft.group.ledgers[place] = ledger
@@ -176,9 +176,10 @@ def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple
     group = book.groups[group_id]
     ledger = group.ledgers[place]
     told = list(ledger.news)
-    decision = _taken(book, where, outcome, now_ms) if isinstance(outcome, Sent) else _put_off(
-        book, where, outcome, now_ms
-    )  # fmt: skip
+    if isinstance(outcome, Sent):
+        decision = _taken(book, where, outcome, now_ms)
+    else:
+        decision = _put_off(book, where, outcome, now_ms)
     book.counts[decision.reason] += 1
     for fingerprint in told:
         book.note(fingerprint, decision)
@@ -215,6 +216,7 @@ def _put_off(book: Book, where: tuple[str, str], outcome: Retry | Failed, now_ms
     else:
         reason, wait_ms = Reason.FAILED, book.nodes[group.route_key].group_interval_ms
     ledger.state, ledger.again, ledger.sending, ledger.news = "PENDING", False, {}, []
+    ledger.delivery_id = ""
     ledger.not_before_ms, ledger.last_error = now_ms + wait_ms, outcome.reason[:_ERROR_KEPT]
     book.agenda.add(Due(ledger.not_before_ms, group_id, place))
     detail = f"{ledger.last_error}; next try {rfc3339(ledger.not_before_ms)}"
@@ -273,9 +275,7 @@ def _idempotency_key(draft: Draft) -> str:
 
 def _as_firing(fingerprint: str, record: Record) -> NotifiedAlert:
     upsert = record.upsert
-    return NotifiedAlert(
-        fingerprint, "firing", upsert.labels, upsert.annotations, upsert.starts_at_ms, None
-    )  # fmt: skip
+    return NotifiedAlert(fingerprint, "firing", upsert.labels, upsert.annotations, upsert.starts_at_ms, None)
 
 
 def _as_resolved(fingerprint: str, record: Record, group_id: str) -> NotifiedAlert:
@@ -285,6 +285,4 @@ def _as_resolved(fingerprint: str, record: Record, group_id: str) -> NotifiedAle
     else:
         # The receiver knows it under the severity it had in this group.
         labels, ends_at_ms = upsert.labels | {"severity": departure.severity}, departure.at_ms
-    return NotifiedAlert(
-        fingerprint, "resolved", labels, upsert.annotations, upsert.starts_at_ms, ends_at_ms
-    )  # fmt: skip
+    return NotifiedAlert(fingerprint, "resolved", labels, upsert.annotations, upsert.starts_at_ms, ends_at_ms)

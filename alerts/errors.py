@@ -6,6 +6,7 @@
     ├── DurationError    (also ValueError)  a duration that is not written as Alertmanager writes them
     ├── MatcherError     (also ValueError)  a matcher or its regular expression that cannot be read
     ├── UnknownReceiver  (also KeyError)    a delivery to a receiver the configuration does not have
+    ├── SecretUnreadable                    a file that holds a token or an address cannot be read
     └── RowError                            a row of the desk's state that cannot be read back
 
 Errors of a configuration file come as pydantic's ``ValidationError``, with the exact place of each.
@@ -26,6 +27,10 @@ class MatcherError(AlertsError, ValueError):
 
 class UnknownReceiver(AlertsError, KeyError):
     """A delivery names a receiver that the configuration does not have."""
+
+
+class SecretUnreadable(AlertsError):
+    """A file that holds a secret cannot be read."""
 
 
 class RowError(AlertsError):

@@ -38,7 +38,7 @@ def dedup_by_version(book: Book, intake: Intake) -> None:
         intake.stop(Stage.DEDUP_BY_VERSION, Reason.OLDER_VERSION)
     elif intake.upsert.status == "resolved" and (record is None or not record.firing):
         if record:
-            record.upsert = intake.upsert
+            record.upsert = intake.upsert.model_copy(update={"labels": record.upsert.labels})
         intake.stop(Stage.DEDUP_BY_VERSION, Reason.NOTHING_TO_RESOLVE)
 
 
@@ -128,6 +128,6 @@ def _severity_told(book: Book, record: Record, group_ids: set[str]) -> str:
     fingerprint = record.upsert.fingerprint
     for group_id in sorted(group_ids):
         for ledger in book.groups[group_id].ledgers.values():
-            if fingerprint in ledger.told:
-                return ledger.told[fingerprint]
+            if fingerprint in ledger.known:
+                return ledger.known[fingerprint]
     return record.severity

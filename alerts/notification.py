@@ -177,12 +177,16 @@ class Notification:
     @cached_property
     def runbook_url(self) -> str:
         """The worst alert's runbook, or "" where there is no address one can open."""
-        return self._link(self.alerts[0], "runbook_url")
+        return self.runbook_of(self.alerts[0])
 
     @cached_property
     def dashboard_url(self) -> str:
         """The worst alert's dashboard, or ""."""
         return self.dashboard_of(self.alerts[0])
+
+    def runbook_of(self, alert: NotifiedAlert) -> str:
+        """Return an alert's runbook, or ""."""
+        return self._link(alert, "runbook_url")
 
     def dashboard_of(self, alert: NotifiedAlert) -> str:
         """Return an alert's dashboard, or ""."""

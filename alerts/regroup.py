@@ -34,6 +34,7 @@ def take_up_deliveries(book: Book, now_ms: int) -> None:
         if ledger.state == "SENDING":
             ledger.state, ledger.uncertain, ledger.not_before_ms = "PENDING", True, now_ms
             ledger.maybe, ledger.sending, ledger.news = ledger.maybe | ledger.sending, {}, []
+            ledger.delivery_id, ledger.again = "", False
             book.touch_ledger(group_id, integration)
         if ledger.state == "PENDING":
             book.agenda.add(Due(ledger.not_before_ms, group_id, integration))
@@ -43,7 +44,5 @@ def _drop_ledgers(book: Book, group_id: str) -> None:
     group = book.groups[group_id]
     kept = {integration.key for integration in book.integrations(group)}
     for gone in sorted(group.ledgers.keys() - kept):
-        del group.ledgers[gone]
+        book.in_flight.pop(group.ledgers.pop(gone).delivery_id, None)
         book.touch_ledger(group_id, gone)
-    dropped = {key for key, at in book.in_flight.items() if at[0] == group_id and at[1] not in kept}
-    book.in_flight = {key: at for key, at in book.in_flight.items() if key not in dropped}

@@ -9,7 +9,7 @@ row key                   what
 ========================  ==================================================================
 """
 
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -87,6 +87,8 @@ class Ledger:
         A try may have arrived: the next delivery is marked as a possible repeat.
     again
         The group was due while a delivery was out.
+    delivery_id
+        The delivery under way, or "".
     generation
         Notifications taken by the receiver so far.
     """
@@ -99,6 +101,7 @@ class Ledger:
     uncertain: bool = False
     again: bool = False
     generation: int = 0
+    delivery_id: str = ""
     attempts: int = 0
     not_before_ms: int = 0
     started_at_ms: int = 0
@@ -106,9 +109,10 @@ class Ledger:
     reference: dict[str, str] | None = None
     last_error: str = ""
 
-    def may_know(self, fingerprint: str) -> bool:
-        """Return whether the receiver was, or may have been, told that this alert fires."""
-        return fingerprint in self.told or fingerprint in self.maybe or fingerprint in self.sending
+    @property
+    def known(self) -> ChainMap[str, str]:
+        """Fingerprint -> severity of all the receiver was, is being, or may have been told."""
+        return ChainMap(self.told, self.maybe, self.sending)
 
 
 @dataclass(slots=True)
@@ -222,7 +226,7 @@ class Book:
         if group is None:
             return
         for fingerprint in sorted(group.members):
-            known = any(ledger.may_know(fingerprint) for ledger in group.ledgers.values())
+            known = any(fingerprint in ledger.known for ledger in group.ledgers.values())
             if not self.records[fingerprint].fires_in(group_id) and not known:
                 self.leave(fingerprint, group_id)
                 self.close_if_over(fingerprint, now_ms)
@@ -240,13 +244,13 @@ class Book:
     def forget_group(self, group_id: str) -> None:
         """Forget a group, its notification log, and any delivery of it that is out."""
         group = self.groups.pop(group_id)
-        for place in group.ledgers:
+        for place, ledger in group.ledgers.items():
+            self.in_flight.pop(ledger.delivery_id, None)
             self.touch_ledger(group_id, place)
         self.touch_group(group_id)
         for fingerprint in group.members:
             self.records[fingerprint].groups.pop(group_id, None)
             self.touch_alert(fingerprint)
-        self.in_flight = {key: at for key, at in self.in_flight.items() if at[0] != group_id}
 
     def purge(self, now_ms: int) -> None:
         """Forget closed alerts that are too old or too many."""

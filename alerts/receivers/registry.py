@@ -1,0 +1,69 @@
+"""Which client serves which config class, and the one place deliveries are sent from."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import ClientSession, DummyCookieJar
+
+from alerts.config import Config
+from alerts.dispatch import Delivery
+from alerts.errors import UnknownReceiver
+from alerts.outcome import Outcome, Retry
+from alerts.receiver_config import LogConfig, ReceiverConfig, SlackConfig, WebhookConfig
+from alerts.receivers.base import Receiver
+from alerts.receivers.log import LogReceiver
+from alerts.receivers.slack import SlackReceiver
+from alerts.receivers.webhook import WebhookReceiver
+
+_logger = logging.getLogger(__name__)
+
+#: Every receiver there is. A new one is its config class, its file, and a line here.
+REGISTRY: Mapping[type[ReceiverConfig], Callable[[Any, ClientSession], Receiver]] = {
+    LogConfig: lambda config, session: LogReceiver(config),
+    WebhookConfig: WebhookReceiver,
+    SlackConfig: SlackReceiver,
+}
+
+
+def open_session() -> ClientSession:
+    """Return the HTTP session all receivers share; the caller closes it.
+
+    Proxies come from the environment; cookies are neither kept nor sent.
+    """
+    return ClientSession(headers={"User-Agent": "driftline"}, cookie_jar=DummyCookieJar(), trust_env=True)
+
+
+def make(config: ReceiverConfig, session: ClientSession) -> Receiver:
+    """Return the client of one integration."""
+    return REGISTRY[type(config)](config, session)
+
+
+class Receivers:
+    """The clients of every integration of a config.
+
+    Raises
+    ------
+    UnknownReceiver
+        By `send`, for a delivery of another config.
+    """
+
+    def __init__(self, config: Config, session: ClientSession) -> None:
+        places = (place for places in config.integrations().values() for place in places)
+        self._receivers = {place.key: make(place.config, session) for place in places}
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        """Try once to send. Deliveries are independent: send them concurrently, and settle each by itself."""
+        receiver = self._receivers.get(delivery.integration.key)
+        if receiver is None:
+            raise UnknownReceiver(
+                f"no receiver {delivery.integration.key!r} in this config; build Receivers anew"
+            )
+        try:
+            return await receiver.send(delivery.notification, delivery.previous_reference)
+        except Exception as error:
+            # A defect of one receiver must neither lose the notification nor stop the others. Only the
+            # kind is told, as messages may hold addresses with secrets.
+            kind = type(error).__name__
+            _logger.error("receiver %s broke with %s; will be tried again", delivery.integration.key, kind)
+            return Retry(0, f"the receiver broke ({kind}); please report it", maybe_delivered=True)

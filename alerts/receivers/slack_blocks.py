@@ -1,0 +1,103 @@
+"""A notification as Slack's Block Kit, within its limits, with nothing in it that could mention anyone."""
+
+from typing import Any
+
+from alerts.notification import Notification, NotifiedAlert, clip
+
+_HEADER_LIMIT = 150
+_SECTION_LIMIT = 3_000
+_ALERTS_SHOWN = 10
+_NAMED_IN_REPLY = 10
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_MARKS = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
+
+
+def escape(text: str, limit: int) -> str:
+    """Return one line of text as Slack takes it, at most ``limit`` characters after escaping.
+
+    Examples
+    --------
+    >>> escape("a < b & <!channel>", 100)
+    'a &lt; b &amp; &lt;!channel&gt;'
+    >>> escape("<<<", 9)
+    '&lt;&lt;…'
+    """
+    line = clip(text, limit)
+    parts = [_ESCAPES.get(character, character) for character in line]
+    if sum(map(len, parts)) <= limit:
+        return "".join(parts)
+    # An escape is cut out whole, never in the middle.
+    length = sum(map(len, parts))
+    while length > limit - 1:
+        length -= len(parts.pop())
+    return "".join([*parts, "…"])
+
+
+def blocks(notification: Notification) -> list[dict[str, Any]]:
+    """Return the message: header, a section per alert (worst first, at most 10), context, link buttons."""
+    shown = notification.alerts[:_ALERTS_SHOWN]
+    built: list[dict[str, Any]] = [{"type": "header", "text": _plain(notification.title, _HEADER_LIMIT)}]
+    built += [{"type": "section", "text": _markdown(_section(alert))} for alert in shown]
+    built.append({"type": "context", "elements": [_markdown(text) for text in _context(notification)]})
+    buttons = _buttons(notification)
+    return [*built, {"type": "actions", "elements": buttons}] if buttons else built
+
+
+def fallback(notification: Notification) -> str:
+    """Return the text of push messages and screen readers."""
+    return escape(notification.text, _SECTION_LIMIT)
+
+
+def reply(notification: Notification) -> str:
+    """Return what is said in the thread: who joined, got worse, or is over; else that it still fires."""
+    kinds = {"joined": "Now also firing", "worse": "Got worse", "resolved": "Resolved"}
+    lines = []
+    for change, words in kinds.items():
+        alerts = [alert for alert in notification.alerts if alert.change == change]
+        lines += [f"*{words}:* {_named(alerts)}"] if alerts else []
+    if not lines:
+        lines.append(f"*Still firing:* {_named(list(notification.firing or notification.alerts))}")
+    if notification.possible_repeat:
+        lines.append("_Possible repeat: whether the last try arrived is not known._")
+    return "\n".join(lines)
+
+
+def _named(alerts: list[NotifiedAlert]) -> str:
+    names = [f"{escape(alert.subject, 80)} ({escape(alert.since, 60)})" for alert in alerts[:_NAMED_IN_REPLY]]
+    more = len(alerts) - len(names)
+    return "; ".join(names) + (f"; and {more} more" if more else "")
+
+
+def _section(alert: NotifiedAlert) -> str:
+    resolved = alert.status == "resolved"
+    mark = ":white_check_mark:" if resolved else _MARKS.get(alert.severity, ":white_circle:")
+    severity = "resolved" if resolved else escape(alert.severity or "firing", 40)
+    head = f"{mark} *{severity}* · {escape(alert.subject, 600)}"
+    return f"{head}\n{escape(alert.sentence, 1_500)}\n_{escape(alert.since, 80)}_"
+
+
+def _context(notification: Notification) -> list[str]:
+    labels = ", ".join(f"{name}={value}" for name, value in notification.group_labels.items())
+    texts = [f"Group: {escape(labels, 1_000) or 'all alerts'}"]
+    hidden = len(notification.alerts) - _ALERTS_SHOWN
+    texts += [f"and {hidden} more alerts"] if hidden > 0 else []
+    texts += ["Possible repeat"] if notification.possible_repeat else []
+    return texts
+
+
+def _buttons(notification: Notification) -> list[dict[str, Any]]:
+    links = {"Runbook": notification.runbook_url, "Dashboard": notification.dashboard_url}
+    return [
+        {"type": "button", "text": _plain(name, 75), "url": url, "action_id": f"open_{name.lower()}"}
+        for name, url in links.items()
+        if url
+    ]
+
+
+def _plain(text: str, limit: int) -> dict[str, Any]:
+    return {"type": "plain_text", "text": escape(text, limit), "emoji": False}
+
+
+def _markdown(text: str) -> dict[str, Any]:
+    # Verbatim: Slack then links neither addresses nor names by itself.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}

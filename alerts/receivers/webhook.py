@@ -1,0 +1,93 @@
+"""Alertmanager's webhook, version 4: what speaks to Alertmanager speaks to us."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, InvalidURL
+from aiohttp.client_exceptions import ClientConnectorError
+
+from alerts.errors import SecretUnreadable
+from alerts.notification import Notification, NotifiedAlert, rfc3339
+from alerts.outcome import Failed, Outcome, Retry, Sent
+from alerts.receiver_config import WebhookConfig
+from alerts.receivers.base import judge_status, secret
+
+#: How Alertmanager writes the end of an alert that has not ended.
+NO_END = "0001-01-01T00:00:00Z"
+
+
+class WebhookReceiver:
+    """Posts the payload as JSON. ``Idempotency-Key`` is the same for each try of the same content.
+
+    When to use: for anything that takes Alertmanager's webhooks, and to hand over to your own code.
+    """
+
+    def __init__(self, config: WebhookConfig, session: ClientSession) -> None:
+        self.config = config
+        self._session = session
+        self._timeout = ClientTimeout(total=config.timeout_ms / 1000)
+
+    async def send(self, notification: Notification, previous_reference: Mapping[str, str] | None) -> Outcome:
+        """Post once. Redirects are not followed: they could lead inside the network."""
+        try:
+            url = secret(self.config.url, self.config.url_file)
+            async with self._session.post(
+                url,
+                data=json.dumps(payload(notification, self.config.max_alerts)).encode(),
+                headers=self._headers(notification),
+                timeout=self._timeout,
+                allow_redirects=False,
+            ) as response:
+                return judge_status(response.status, response.headers, "the webhook") or Sent()
+        except SecretUnreadable as error:
+            return Failed(f"url_file: {error}")
+        except InvalidURL:
+            return Failed("the address in url_file is not one that can be called; write https://host/path")
+        except ClientConnectorError as error:
+            return Retry(0, f"the webhook cannot be reached ({type(error.os_error).__name__})")
+        except TimeoutError:
+            reason = f"the webhook did not answer within {self.config.timeout_ms} ms"
+            return Retry(0, reason, maybe_delivered=True)
+        except ClientError as error:
+            reason = f"the connection to the webhook broke ({type(error).__name__})"
+            return Retry(0, reason, maybe_delivered=True)
+
+    def _headers(self, notification: Notification) -> dict[str, str]:
+        own = {"Content-Type": "application/json", "Idempotency-Key": notification.idempotency_key}
+        return {name: value.get_secret_value() for name, value in self.config.headers.items()} | own
+
+
+def payload(notification: Notification, max_alerts: int = 0) -> dict[str, Any]:
+    """Return the version-4 payload; ``max_alerts`` 0 keeps all, else the worst come first and the rest go.
+
+    References
+    ----------
+    https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+    """
+    alerts = notification.alerts[: max_alerts or None]
+    return {
+        "version": "4",
+        "groupKey": notification.group_key,
+        "truncatedAlerts": len(notification.alerts) - len(alerts),
+        "status": notification.status,
+        "receiver": notification.receiver,
+        "groupLabels": dict(notification.group_labels),
+        "commonLabels": notification.common_labels,
+        "commonAnnotations": notification.common_annotations,
+        "externalURL": notification.external_url,
+        "alerts": [_alert(notification, alert) for alert in alerts],
+    }
+
+
+def _alert(notification: Notification, alert: NotifiedAlert) -> dict[str, Any]:
+    ended = alert.status == "resolved" and alert.ends_at_ms is not None
+    return {
+        "status": alert.status,
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "startsAt": rfc3339(alert.starts_at_ms),
+        "endsAt": rfc3339(alert.ends_at_ms or 0) if ended else NO_END,
+        "generatorURL": notification.dashboard_of(alert) or notification.external_url,
+        "fingerprint": alert.fingerprint,
+    }
