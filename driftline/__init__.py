@@ -1,0 +1,1 @@
+"""The front door: settings, command line, web, embedded stack, demo and replay."""

@@ -1,0 +1,1 @@
+"""The stream processor: contracts, panes, profiles, the judge, and the Faust stages around them."""

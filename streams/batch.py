@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.sketch import mixed
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,8 @@ class Batch:
         True where the prediction failed.
     numbers
         Shape ``(n, N)``, NaN where missing; the layout's number columns.
-    categories
-        Shape ``(n, C)``: position in the layout's list, one past its end if not listed, -1 if missing.
-    names
-        Per category column, each row's text (read only where a value is not listed).
+    texts
+        Per category column of the layout, each row's category; None where missing.
     versions, segments
         Each row's model version; per segment name of the monitor, each row's value.
     """
@@ -39,8 +40,7 @@ class Batch:
     id_hashes: NDArray[np.uint64]
     errors: NDArray[np.bool_]
     numbers: NDArray[np.float64]
-    categories: NDArray[np.int32]
-    names: Sequence[Sequence[str]]
+    texts: Sequence[Sequence[str | None]]
     versions: Sequence[str]
     segments: Sequence[Sequence[str]] = field(default=())
 
@@ -56,15 +56,14 @@ class Batch:
             id_hashes=self.id_hashes[rows],
             errors=self.errors[rows],
             numbers=self.numbers[rows],
-            categories=self.categories[rows],
-            names=[_taken(names, rows) for names in self.names],
+            texts=[_taken(texts, rows) for texts in self.texts],
             versions=_taken(self.versions, rows),
             segments=[_taken(values, rows) for values in self.segments],
         )
 
 
-def _taken(values: Sequence[str], rows: NDArray[np.intp]) -> list[str]:
-    return [values[row] for row in rows]
+def _taken(values: Sequence[T], rows: NDArray[np.intp]) -> list[T]:
+    return [values[row] for row in rows.tolist()]
 
 
 def hash_ids(ids: Sequence[str]) -> NDArray[np.uint64]:

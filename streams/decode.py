@@ -6,11 +6,10 @@ only unexpected features, or its model has no monitor, or it is bad, and then sa
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import repeat
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -29,7 +28,9 @@ _MS = timedelta(milliseconds=1)
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Version = Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
-Time = Annotated[datetime, msgspec.Meta(tz=True)] | Annotated[int, msgspec.Meta(ge=MIN_TIME_MS, le=MAX_TIME_MS)]
+Time = (
+    Annotated[datetime, msgspec.Meta(tz=True)] | Annotated[int, msgspec.Meta(ge=MIN_TIME_MS, le=MAX_TIME_MS)]
+)
 Latency = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -98,7 +99,9 @@ class ModelCodec:
         self.monitor = monitor
         self.layout = layout
         lists_features = bool(monitor.features)
-        self.strict = self._event_type(forbid_unknown=lists_features and monitor.unexpected_features != "ignore")
+        self.strict = self._event_type(
+            forbid_unknown=lists_features and monitor.unexpected_features != "ignore"
+        )
         self.lenient = msgspec.json.Decoder(self._event_type(forbid_unknown=False))
         numbers = [c.name for c in layout.numbers if c.role == "feature"]
         categories = [c for c in layout.categories if c.role == "feature"]
@@ -141,13 +144,13 @@ class ModelCodec:
         predictions = list(map(attrgetter("prediction"), events))
         latencies = list(map(attrgetter("latency_ms"), events))
         numbers = [_number_matrix(features, self._numbers, len(events))]
-        category_names: list[list[Any]] = []
+        texts: list[list[Any]] = []
         for attribute, kind in self._categories:
             values = list(map(attrgetter(attribute), features))
-            category_names.append([_BOOLEANS[value] for value in values] if kind == "boolean" else values)
+            texts.append([_BOOLEANS[value] for value in values] if kind == "boolean" else values)
         match self.monitor.prediction.type:
             case "class":
-                category_names.append(predictions)
+                texts.append(predictions)
             case "probabilities":
                 for name in self.monitor.prediction.classes or ():
                     numbers.append(_column([(p or {}).get(name) for p in predictions]))
@@ -164,8 +167,7 @@ class ModelCodec:
             id_hashes=hash_ids(list(map(attrgetter("id"), events))),
             errors=_failed(events),
             numbers=np.asfortranarray(np.column_stack(numbers)),
-            categories=_codes(category_names, self.layout.codes, len(events)),
-            names=category_names,
+            texts=texts,
             versions=list(map(attrgetter("version"), events)),
             segments=segments,
         )
@@ -185,7 +187,7 @@ class Decoder:
         union: Any = types[0] if types else _Unmonitored
         for one in types[1:]:
             union = union | one
-        self._fast = msgspec.json.Decoder(union).decode
+        self._fast: Callable[[Any], Any] = msgspec.json.Decoder(union).decode
         self._model_of = {codec.strict: model for model, codec in self._codecs.items()}
         self._model_of |= {codec.lenient.type: model for model, codec in self._codecs.items()}
 
@@ -235,7 +237,11 @@ class Decoder:
             bad.append(BadEvent(row, BadCode.EMPTY, "the record has no value; send the event as JSON"))
             return None, ()
         if len(value) > MAX_EVENT_BYTES:
-            bad.append(BadEvent(row, BadCode.TOO_LARGE, f"{len(value):,} bytes; at most {MAX_EVENT_BYTES:,} are read"))
+            bad.append(
+                BadEvent(
+                    row, BadCode.TOO_LARGE, f"{len(value):,} bytes; at most {MAX_EVENT_BYTES:,} are read"
+                )
+            )
             return None, ()
         try:
             peek = msgspec.json.decode(value, type=_Peek)
@@ -257,7 +263,9 @@ class Decoder:
         names = tuple(name for name in peek.features or () if name not in codec.monitor.features)
         if names and codec.monitor.unexpected_features == "reject":
             shown = ", ".join(sorted(names)[:5])
-            reason = f"features the monitor does not list: {shown}; list them or set unexpected_features: warn"
+            reason = (
+                f"features the monitor does not list: {shown}; list them or set unexpected_features: warn"
+            )
             bad.append(BadEvent(row, BadCode.UNEXPECTED_FEATURE, reason, peek.model, version))
             return None, ()
         return event, names
@@ -281,8 +289,7 @@ class Decoder:
                 id_hashes=hash_ids([event.id for event in chosen]),
                 errors=_failed(chosen),
                 numbers=_column([event.latency_ms for event in chosen]).reshape(-1, 1),
-                categories=np.zeros((len(chosen), 0), np.int32),
-                names=(),
+                texts=(),
                 versions=[event.version for event in chosen],
             )
             result.unmonitored[model] = Rows(mine, batch)
@@ -299,7 +306,8 @@ def times_ms(times: Sequence[datetime | int]) -> NDArray[np.int64]:
         exact = [at if isinstance(at, int) else (at - _EPOCH) // _MS for at in times]
         return np.array(exact, dtype=np.int64)
     # Floor, as the exact division above; the nudge undoes the float's last bit.
-    return np.floor(seconds * 1000.0 + 1e-3).astype(np.int64)
+    whole: NDArray[np.int64] = np.floor(seconds * 1000.0 + 1e-3).astype(np.int64)
+    return whole
 
 
 def _bounded(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
@@ -328,13 +336,16 @@ def _joined(one: Rows, two: Rows) -> Rows:
     both = np.concatenate((one.rows, two.rows))
     order = np.argsort(both, kind="stable")
     a, b = one.batch, two.batch
+    arrays: dict[str, Any] = {
+        name: np.concatenate((getattr(a, name), getattr(b, name)))
+        for name in ("offsets", "ts_ms", "record_ms", "id_hashes", "errors", "numbers")
+    }
     stacked = Batch(
-        *(np.concatenate((getattr(a, name), getattr(b, name))) for name in
-          ("offsets", "ts_ms", "record_ms", "id_hashes", "errors", "numbers", "categories")),
-        names=[[*x, *y] for x, y in zip(a.names, b.names, strict=True)],
+        **arrays,
+        texts=[[*x, *y] for x, y in zip(a.texts, b.texts, strict=True)],
         versions=[*a.versions, *b.versions],
         segments=[[*x, *y] for x, y in zip(a.segments, b.segments, strict=True)],
-    )  # fmt: skip
+    )
     return Rows(both[order], stacked.take(order), one.unexpected + two.unexpected)
 
 
@@ -348,15 +359,6 @@ def _number_matrix(features: list[Any], attributes: list[str], n: int) -> NDArra
 
 def _column(values: list[float | None]) -> NDArray[np.float64]:
     return np.array(values, dtype=np.float64)
-
-
-def _codes(
-    names: list[list[Any]], codes: Sequence[Mapping[str | None, int]], n: int
-) -> NDArray[np.int32]:
-    result = np.empty((n, len(codes)), np.int32, order="F")
-    for position, (values, known) in enumerate(zip(names, codes, strict=True)):
-        result[:, position] = np.fromiter(map(known.get, values, repeat(len(known) - 1)), np.int32, count=n)
-    return result
 
 
 def _failed(events: Sequence[Any]) -> NDArray[np.bool_]:
@@ -382,7 +384,9 @@ def _bad_model(row: int, model: Any) -> BadEvent:
         return BadEvent(row, BadCode.MISSING_FIELD, "model: missing; name the model that predicted")
     if not isinstance(model, str):
         return BadEvent(row, BadCode.WRONG_TYPE, f"model: expected text, got {type(model).__name__}")
-    return BadEvent(row, BadCode.WRONG_TYPE, f"model: needs 1 to {MAX_NAME_LENGTH} characters, has {len(model)}")
+    return BadEvent(
+        row, BadCode.WRONG_TYPE, f"model: needs 1 to {MAX_NAME_LENGTH} characters, has {len(model)}"
+    )
 
 
 def _with_prediction(
@@ -392,13 +396,14 @@ def _with_prediction(
     chosen = events if len(rows) == len(events) else [events[row] for row in rows]
     if None not in list(map(attrgetter("prediction"), chosen)):
         return rows
-    kept = np.array([event.prediction is not None or event.error is not None for event in chosen])
+    kept: NDArray[np.bool_] = np.array([e.prediction is not None or e.error is not None for e in chosen])
     for row in rows[~kept]:
         event = events[row]
         model = model_of.get(type(event)) or event.model
         reason = "prediction: null needs an `error` that says why there is none"
         bad.append(BadEvent(int(row), BadCode.MISSING_FIELD, reason, model, event.version))
-    return rows[kept]
+    good: NDArray[np.intp] = rows[kept]
+    return good
 
 
 def _invalid(row: int, codec: ModelCodec | None, message: str, model: str, version: str) -> BadEvent:

@@ -34,7 +34,9 @@ Rfc3339 = Annotated[
     AfterValidator(lambda text: _with_zone(datetime.fromisoformat(text)) and text),
 ]
 EpochMs = Annotated[StrictInt, Field(ge=MIN_TIME_MS, le=MAX_TIME_MS)]
-Time = Annotated[Rfc3339 | EpochMs, Field(description="event time: RFC 3339 with zone, or epoch milliseconds")]
+Time = Annotated[
+    Rfc3339 | EpochMs, Field(description="event time: RFC 3339 with zone, or epoch milliseconds")
+]
 Number = Annotated[FiniteFloat, Field(strict=True)]
 FeatureValue = Number | StrictStr | bool | None
 PredictionValue = Number | StrictStr | dict[str, Number] | None
@@ -51,7 +53,9 @@ class PredictionEvent(BaseModel):
     prediction: PredictionValue = Field(
         description="number, class name, or {class: probability}; null only together with `error`"
     )
-    version: StrictStr = Field(default="", max_length=MAX_NAME_LENGTH, description="deployed version of the model")
+    version: StrictStr = Field(
+        default="", max_length=MAX_NAME_LENGTH, description="deployed version of the model"
+    )
     features: dict[str, FeatureValue] = Field(default={}, description="inputs the model was given")
     latency_ms: Annotated[float, Field(strict=True, ge=0, lt=math.inf)] | None = Field(
         default=None, description="how long the prediction took, milliseconds"

@@ -88,7 +88,11 @@ class History:
 
     def _roll_up(self, end_ms: int) -> None:
         horizon = end_ms - HORIZON_MS - DAY_MS
-        kept = [pane for pane in self.panes if pane.end_ms > horizon] if self.panes[0].end_ms <= horizon else self.panes
+        kept = (
+            [pane for pane in self.panes if pane.end_ms > horizon]
+            if self.panes[0].end_ms <= horizon
+            else self.panes
+        )
         rolled: list[Pane] = []
         for pane in kept:
             previous = rolled[-1] if rolled else None

@@ -5,8 +5,8 @@ only profiles of equal layouts merge.
 """
 
 import hashlib
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -37,7 +37,7 @@ class NumberColumn(msgspec.Struct, frozen=True):
         if not self.edges:
             return ()
         marks = [f"{edge:.6g}" for edge in self.edges]
-        inner = [f"{low} to {high}" for low, high in zip(marks, marks[1:], strict=False)]
+        inner = [f"{low} to {high}" for low, high in itertools.pairwise(marks)]
         return (f"below {marks[0]}", *inner, f"{marks[-1]} and up")
 
 
@@ -86,7 +86,8 @@ class Layout(msgspec.Struct, frozen=True, dict=True):
     def codes(self) -> tuple[dict[str | None, int], ...]:
         """For each category column: value -> position, None -> -1."""
         return tuple(
-            {None: -1} | {value: code for code, value in enumerate(column.values)} for column in self.categories
+            {None: -1} | {value: code for code, value in enumerate(column.values)}
+            for column in self.categories
         )
 
 
@@ -127,7 +128,9 @@ def compile_layout(
                 for name in monitor.prediction.classes or ()
             ]
         case "score":
-            numbers.append(NumberColumn("prediction", "prediction", 0.0, 1.0, edges.get("prediction", SCORE_EDGES)))
+            numbers.append(
+                NumberColumn("prediction", "prediction", 0.0, 1.0, edges.get("prediction", SCORE_EDGES))
+            )
         case "number":
             numbers.append(NumberColumn("prediction", "prediction", None, None, edges.get("prediction", ())))
     numbers.append(NumberColumn(LATENCY, "latency"))

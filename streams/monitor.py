@@ -33,8 +33,12 @@ class Feature(_Strict):
     type: Literal["number", "category", "boolean"] = Field(description="number, category (text) or boolean")
     min: FiniteFloat | None = Field(default=None, description="smallest plausible number")
     max: FiniteFloat | None = Field(default=None, description="largest plausible number")
-    values: tuple[str, ...] | None = Field(default=None, description="the categories there are", max_length=1000)
-    required: bool = Field(default=False, description="missing values count at once, not against the reference")
+    values: tuple[str, ...] | None = Field(
+        default=None, description="the categories there are", max_length=1000
+    )
+    required: bool = Field(
+        default=False, description="missing values count at once, not against the reference"
+    )
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> "Feature":
@@ -42,7 +46,9 @@ class Feature(_Strict):
             raise ValueError(f"min and max are for numbers; this feature is a {self.type}")
         if self.type != "category" and self.values is not None:
             raise ValueError(f"values are for categories; this feature is a {self.type}")
-        if (self.min if self.min is not None else -math.inf) > (self.max if self.max is not None else math.inf):
+        if (self.min if self.min is not None else -math.inf) > (
+            self.max if self.max is not None else math.inf
+        ):
             raise ValueError(f"min {self.min} is above max {self.max}; swap them")
         return self
 
@@ -69,7 +75,9 @@ class Windows(_Strict):
 
     pane: DurationMs = Field(default=10_000, ge=1_000, le=30 * DAY_MS, description="length of a pane")
     current: DurationMs = Field(default=300_000, ge=1_000, description="length of the current window")
-    allowed_lateness: DurationMs = Field(default=30_000, ge=0, description="how long a pane waits for stragglers")
+    allowed_lateness: DurationMs = Field(
+        default=30_000, ge=0, description="how long a pane waits for stragglers"
+    )
     min_samples: int = Field(default=500, ge=1, description="events a window needs before it is judged")
 
     @model_validator(mode="after")
@@ -82,8 +90,12 @@ class Windows(_Strict):
 class Reference(_Strict):
     """What the current window is held against: exactly one of three."""
 
-    file: str | None = Field(default=None, description="built by `driftline reference build`, beside the monitor")
-    trailing: DurationMs | None = Field(default=None, ge=60_000, description="the model's own last days, e.g. 7d")
+    file: str | None = Field(
+        default=None, description="built by `driftline reference build`, beside the monitor"
+    )
+    trailing: DurationMs | None = Field(
+        default=None, ge=60_000, description="the model's own last days, e.g. 7d"
+    )
     version: str | None = Field(default=None, description="another version's traffic")
 
     @model_validator(mode="after")
@@ -106,13 +118,21 @@ class Objectives(_Strict):
 class FalseAlarms(_Strict):
     """The budget that sets the statistical thresholds."""
 
-    per_week: float = Field(default=1.0, gt=0, le=1000, description="false alarms per week, over all detectors")
+    per_week: float = Field(
+        default=1.0, gt=0, le=1000, description="false alarms per week, over all detectors"
+    )
 
 
 class DetectorSettings(_Strict):
     """One entry of ``detectors:``; what is not `for`, `clear_for` or `severity` goes to the detector."""
 
-    for_ms: DurationMs = Field(default=0, ge=0, alias="for", description="how long it must fire before the alert")
+    for_ms: DurationMs = Field(
+        default="0s",
+        validate_default=True,
+        ge=0,
+        alias="for",
+        description="how long it must fire before the alert",
+    )
     clear_for_ms: DurationMs | None = Field(
         default=None, ge=0, alias="clear_for", description="how long it must be well before it resolves"
     )
@@ -140,7 +160,7 @@ class Monitor(_Strict):
     prediction: Prediction = Prediction()
     segments: tuple[str, ...] = Field(default=(), max_length=8, description="segments judged on their own")
     windows: Windows = Windows()
-    reference: Reference = Reference(trailing=7 * DAY_MS)
+    reference: Reference = Reference.model_validate({"trailing": "7d"})
     objectives: Objectives = Objectives()
     false_alarms: FalseAlarms = FalseAlarms()
     detectors: dict[str, DetectorSettings | None] = {}
@@ -152,7 +172,9 @@ class Monitor(_Strict):
             if not name or len(name) > MAX_NAME_LENGTH:
                 raise ValueError(f"feature name {name[:40]!r} must have 1 to {MAX_NAME_LENGTH} characters")
             if name in RESERVED_NAMES or name.startswith("prediction."):
-                raise ValueError(f"feature name {name!r} is taken by the event's own field; rename the feature")
+                raise ValueError(
+                    f"feature name {name!r} is taken by the event's own field; rename the feature"
+                )
         return features
 
     @field_validator("detectors", mode="before")
@@ -163,11 +185,16 @@ class Monitor(_Strict):
         unknown = sorted(set(value) - set(DETECTORS))
         if unknown:
             raise ValueError(f"no detector {unknown[0]!r}; there are: {', '.join(sorted(DETECTORS))}")
-        return {name: None if entry is False else {} if entry in (True, None) else entry for name, entry in value.items()}
+        return {
+            name: None if entry is False else {} if entry in (True, None) else entry
+            for name, entry in value.items()
+        }
 
     @field_validator("detectors")
     @classmethod
-    def _check_parameters(cls, value: dict[str, DetectorSettings | None]) -> dict[str, DetectorSettings | None]:
+    def _check_parameters(
+        cls, value: dict[str, DetectorSettings | None]
+    ) -> dict[str, DetectorSettings | None]:
         for name, settings in value.items():
             if settings is not None:
                 try:

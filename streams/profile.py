@@ -8,6 +8,7 @@ rows, hence equal to the bit in any order; means and sums of squares agree to a 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +117,9 @@ class Profile:
             keys.append((position << COLUMN_SHIFT) + bucket + BUCKET_BIAS)
             counts.append(held_counts)
             sketch.observe_hashes(self.registers[position], sketch.hashed(values), 8)
-        self.sketch_keys, self.sketch_counts = sketch.merge_sparse(np.concatenate(keys), np.concatenate(counts))
+        self.sketch_keys, self.sketch_counts = sketch.merge_sparse(
+            np.concatenate(keys), np.concatenate(counts)
+        )
 
     def _merge_moments(
         self, count: NDArray[np.int64], mean: NDArray[np.float64], squares: NDArray[np.float64]
@@ -131,15 +134,16 @@ class Profile:
 
     def _fold_categories(self, batch: Batch) -> None:
         offsets = self.layout.category_offsets
-        for position, codes in enumerate(batch.categories.T):
+        for position, (texts, known) in enumerate(zip(batch.texts, self.layout.codes, strict=True)):
             start, end = offsets[position : position + 2]
-            counts = np.bincount(codes[codes >= 0], minlength=end - start)
+            other = len(known) - 1
+            codes = np.fromiter(map(known.get, texts, repeat(other)), np.int64, count=len(batch))
+            counts = np.bincount(codes + 1, minlength=other + 2)[1:]
             self.category_counts[start:end] += counts
             if counts[-1]:
-                names = batch.names[position]
                 unlisted = self.unlisted[position]
-                for row in np.flatnonzero(codes == end - start - 1):
-                    name = names[row][:MAX_NAME_LENGTH]
+                for row in np.flatnonzero(codes == other).tolist():
+                    name = str(texts[row])[:MAX_NAME_LENGTH]
                     unlisted[name] = unlisted.get(name, 0) + 1
                 self.unlisted[position] = _capped(unlisted, UNLISTED_KEPT)
 
@@ -199,7 +203,9 @@ class Profile:
 
     def sketch_slice(self, position: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return a number column's biased bucket numbers (ascending, not negative) and counts."""
-        low, high = np.searchsorted(self.sketch_keys, [position << COLUMN_SHIFT, (position + 1) << COLUMN_SHIFT])
+        low, high = np.searchsorted(
+            self.sketch_keys, [position << COLUMN_SHIFT, (position + 1) << COLUMN_SHIFT]
+        )
         return self.sketch_keys[low:high] & ((1 << COLUMN_SHIFT) - 1), self.sketch_counts[low:high]
 
     def column_sketch(self, position: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -232,5 +238,7 @@ def _capped(counts: dict[str, int], cap: int) -> dict[str, int]:
     """
     if len(counts) <= cap:
         return counts
-    kept = sorted(counts, key=lambda name: blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    kept = sorted(
+        counts, key=lambda name: blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    )
     return {name: counts[name] for name in kept[:cap]}

@@ -85,21 +85,27 @@ class Profiler:
 
     def __init__(self, models: Mapping[str, tuple[Monitor, Layout]]) -> None:
         self.partitions: dict[int, PartitionState] = {}
-        self._models = dict(models)
+        self._monitors = {name: monitor for name, (monitor, _) in models.items()}
+        self._layouts = {name: [(NEVER_MS, layout)] for name, (_, layout) in models.items()}
         self._decoder = Decoder({name: ModelCodec(*pair) for name, pair in models.items()})
 
-    def layout(self, model: str) -> Layout:
-        """Return the layout in force for a model."""
-        pair = self._models.get(model)
-        return unmonitored_layout(model) if pair is None else pair[1]
+    def layout(self, model: str, pane_start_ms: int) -> Layout:
+        """Return the layout in force for a model's pane."""
+        held = self._layouts.get(model)
+        if held is None:
+            return unmonitored_layout(model)
+        return next((layout for from_ms, layout in reversed(held) if from_ms <= pane_start_ms), held[0][1])
 
-    def relayout(self, layout: Layout) -> None:
-        """Count a model's panes opened from now on in a new layout."""
-        monitor, _ = self._models[layout.model]
-        self._models[layout.model] = (monitor, layout)
-        self._decoder = Decoder({name: ModelCodec(*pair) for name, pair in self._models.items()})
+    def relayout(self, layout: Layout, from_ms: int) -> None:
+        """Count a model's panes from ``from_ms`` on in a new layout; panes open already stay as they are."""
+        held = self._layouts.get(layout.model)
+        if held is not None and held[-1][1].hash != layout.hash:
+            held.append((from_ms, layout))
+            del held[:-3]
 
-    def restore(self, partition: int, checkpoint: bytes | None, profiles: Iterable[tuple[ProfileKey, Profile]]) -> None:
+    def restore(
+        self, partition: int, checkpoint: bytes | None, profiles: Iterable[tuple[ProfileKey, Profile]]
+    ) -> None:
         """Take up a partition where its checkpoint left it; profiles may be ahead of it, by their fences."""
         state = PartitionState()
         if checkpoint is not None:
@@ -141,7 +147,9 @@ class Profiler:
             if bad.model in arrivals:
                 rows, arrival = arrivals[bad.model]
                 watermark_ms = int(arrival.watermark_ms[np.searchsorted(rows.rows, bad.row)])
-            self._count_invalid(partition, state, bad, watermark_ms, int(offsets[bad.row]), int(record_ms[bad.row]))
+            self._count_invalid(
+                partition, state, bad, watermark_ms, int(offsets[bad.row]), int(record_ms[bad.row])
+            )
         folded.bad += decoded.bad
         state.next_offset = int(offsets[-1]) + 1
         return folded
@@ -169,7 +177,8 @@ class Profiler:
         profiles = [(key, parts_of(state.open[key])) for key in sorted(state.dirty)]
         closed = [key for key in state.open if self._is_closed(state, key)]
         heartbeats = [
-            (HeartbeatKey(partition, model), self._heartbeat(state, model, now_ms)) for model in sorted(state.moved)
+            (HeartbeatKey(partition, model), self._heartbeat(state, model, now_ms))
+            for model in sorted(state.moved)
         ]
         for key in closed:
             del state.open[key]
@@ -186,11 +195,11 @@ class Profiler:
                 state.moved.add(model)
 
     def _windows(self, model: str) -> Windows:
-        pair = self._models.get(model)
-        return _UNMONITORED_WINDOWS if pair is None else pair[0].windows
+        monitor = self._monitors.get(model)
+        return _UNMONITORED_WINDOWS if monitor is None else monitor.windows
 
     def _unmonitored_name(self, state: PartitionState, model: str) -> str:
-        known = sum(name not in self._models for name in state.clocks)
+        known = sum(name not in self._monitors for name in state.clocks)
         return model if model in state.clocks or known < UNMONITORED_KEPT else OTHER
 
     def _watermark(self, state: PartitionState, model: str) -> int:
@@ -207,7 +216,7 @@ class Profiler:
             batch.ts_ms, batch.record_ms, pane_ms=windows.pane, lateness_ms=windows.allowed_lateness
         )
         state.moved.add(model)
-        for row in np.flatnonzero(arrival.future):
+        for row in np.flatnonzero(arrival.future).tolist():
             ahead_s = (int(batch.ts_ms[row]) - int(batch.record_ms[row])) // 1000
             reason = f"ts is {ahead_s:,} s ahead of the broker; at most {FUTURE_MS // 1000} s are allowed"
             bad = BadEvent(int(found.rows[row]), BadCode.FUTURE, reason, model, batch.versions[row])
@@ -256,7 +265,7 @@ class Profiler:
     ) -> None:
         if not batch.segments:
             return
-        for name, values in zip(self._models[model][0].segments, batch.segments, strict=True):
+        for name, values in zip(self._monitors[model].segments, batch.segments, strict=True):
             known = state.segments.setdefault(f"{model}\xff{name}", [])
             for value in dict.fromkeys(values):
                 if value and value not in known and len(known) < SEGMENT_VALUES_KEPT:
@@ -279,7 +288,7 @@ class Profiler:
     def _profile(self, state: PartitionState, key: ProfileKey) -> Profile:
         profile = state.open.get(key)
         if profile is None:
-            profile = state.open[key] = Profile(self.layout(key.model))
+            profile = state.open[key] = Profile(self.layout(key.model, key.pane_start_ms))
         return profile
 
     def _capped_versions(self, state: PartitionState, model: str, batch: Batch) -> Sequence[str]:
@@ -307,17 +316,25 @@ class Profiler:
         """Count late events in the pane the watermark stood in as they came."""
         pane_ms = self._windows(model).pane
         versions = self._capped_versions(state, model, batch)
-        for row in np.flatnonzero(arrival.late):
+        for row in np.flatnonzero(arrival.late).tolist():
             start = int(arrival.watermark_ms[row]) // pane_ms * pane_ms
-            profile = self._uncounted(state, ProfileKey(partition, model, versions[row], "", start), batch.offsets[row])
+            profile = self._uncounted(
+                state, ProfileKey(partition, model, versions[row], "", start), batch.offsets[row]
+            )
             if profile is not None:
                 profile.late += 1
 
     def _count_invalid(
-        self, partition: int, state: PartitionState, bad: BadEvent, watermark_ms: int, offset: int, record_ms: int
+        self,
+        partition: int,
+        state: PartitionState,
+        bad: BadEvent,
+        watermark_ms: int,
+        offset: int,
+        record_ms: int,
     ) -> None:
         """Count a bad event, where its model is known, in the pane the watermark stood in as it came."""
-        if bad.model not in self._models:
+        if bad.model not in self._monitors:
             return
         windows = self._windows(bad.model)
         clock = state.clocks.setdefault(bad.model, Clock(versions={}))
@@ -371,7 +388,9 @@ class Profiler:
 
     def _extrapolate(self, state: PartitionState, model: str, quiet_ms: int) -> None:
         state.clocks[model].extrapolate(quiet_ms, self._windows(model).allowed_lateness)
-        if model not in state.idle or any(key.model == model and self._is_closed(state, key) for key in state.open):
+        if model not in state.idle or any(
+            key.model == model and self._is_closed(state, key) for key in state.open
+        ):
             state.moved.add(model)
         state.idle.add(model)
 
@@ -391,5 +410,5 @@ class Profiler:
             last_event_ms=clock.newest_ms,
             last_record_ms=clock.last_record_ms,
             at_ms=now_ms,
-            monitored=model in self._models,
+            monitored=model in self._monitors,
         )

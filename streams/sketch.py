@@ -40,10 +40,11 @@ def buckets(values: Numbers) -> NDArray[np.int64]:
     >>> buckets(np.array([-1.0, 0.0, 1.0, 1.01, 2.0])).tolist()
     [-1025, 0, 1025, 1025, 1057]
     """
-    bits = values.view(np.int64)
+    bits: NDArray[np.int64] = values.view(np.int64)
     magnitude = (bits & _MAGNITUDE) >> _SHIFT
     magnitude = np.clip(magnitude - (_SMALLEST - 1), 0, _LARGEST - _SMALLEST + 1)
-    return np.where(bits < 0, -magnitude, magnitude)
+    signed: NDArray[np.int64] = np.where(bits < 0, -magnitude, magnitude)
+    return signed
 
 
 def bucket_values(bucket: NDArray[np.int64]) -> Numbers:

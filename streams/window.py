@@ -54,10 +54,9 @@ def current_window(panes: Sequence[Pane], *, version: str, segment: str) -> Wind
     pane = window_of(
         newest.profile, version=version, segment=segment, start_ms=newest.start_ms, end_ms=newest.end_ms
     )
-    if len(panes) == 1:
-        total = newest.profile
-    else:
-        total = merged(newest.profile.layout, [one.profile for one in panes])
+    total = (
+        newest.profile if len(panes) == 1 else merged(newest.profile.layout, [one.profile for one in panes])
+    )
     return window_of(
         total, version=version, segment=segment, start_ms=panes[0].start_ms, end_ms=newest.end_ms, pane=pane
     )

@@ -76,7 +76,7 @@ class Part(msgspec.Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _part = msgspec.msgpack.Decoder(Part)
-_key = msgspec.msgpack.Decoder(PartKey | HeartbeatKey)
+_key: msgspec.msgpack.Decoder[PartKey | HeartbeatKey] = msgspec.msgpack.Decoder(PartKey | HeartbeatKey)
 _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
 
 
@@ -141,8 +141,13 @@ def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
         If parts are missing, of another layout, or of different fences.
     """
     head = parts[0]
-    if any(part.layout != layout.hash or part.fence != head.fence for part in parts) or len(parts) != head.parts:
-        raise ValueError(f"{len(parts)} of {head.parts} parts of one fence and layout {layout.hash} are needed")
+    if (
+        any(part.layout != layout.hash or part.fence != head.fence for part in parts)
+        or len(parts) != head.parts
+    ):
+        raise ValueError(
+            f"{len(parts)} of {head.parts} parts of one fence and layout {layout.hash} are needed"
+        )
     profile = Profile(layout, fence=head.fence)
     profile.events, profile.errors, profile.invalid, profile.late = head.rows
     profile.unexpected = dict(head.unexpected)

@@ -90,7 +90,9 @@ def chunk_topic(
         at 2/5. Memory is bounded by about ``(maxsize + partitions) * max_bytes``.
     """
     schema = ChunkSchema(max_rows=max_rows, max_bytes=max_bytes)
-    return app.topic(name, schema=schema, maxsize=maxsize)
+    topic = app.topic(name, schema=schema)
+    topic.maxsize = maxsize  # `App.topic` takes this argument and drops it
+    return topic
 
 
 class Receipt:

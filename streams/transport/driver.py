@@ -8,7 +8,6 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import aiokafka
 from faust.types.tuples import TP, ConsumerMessage

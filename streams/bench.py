@@ -1,0 +1,123 @@
+"""Which detectors sit on a model's bench: one instance per column they are for, per version and segment."""
+
+from typing import Any, Literal
+
+from detectors.base import Detector, Target
+from detectors.registry import DETECTORS, build
+from detectors.window import Window
+from streams.inbox import Group
+from streams.monitor import DAY_MS, DetectorSettings, Monitor
+
+_WEEK_MS = 7 * DAY_MS
+_QUANTILES = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
+_FEATURE_TARGETS: dict[str, Target] = {"number": "number", "category": "category", "boolean": "category"}
+
+
+class Bench:
+    """Makes a monitor's detectors as versions and segments appear, and keeps those with state."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+        self._made: dict[Group, list[Detector[Any]]] = {}
+
+    def detectors(
+        self,
+        group: Group,
+        window: Window,
+        *,
+        observes: Literal["pane", "tick"],
+        scope: Literal["model", "version"] = "model",
+    ) -> list[Detector[Any]]:
+        """Return the detectors of a version and segment; ``("", "")`` also has the model-wide ones."""
+        if group not in self._made:
+            self._made[group] = self._make(window)
+        return [one for one in self._made[group] if one.observes == observes and one.scope == scope]
+
+    def forget(self, group: Group) -> None:
+        """Drop a version or segment."""
+        if group != ("", ""):
+            self._made.pop(group, None)
+
+    def snapshot(self) -> list[Any]:
+        """Return the state of those that have one: [version, segment, detector, column, state] each."""
+        return [
+            [*group, one.name, one.column, state]
+            for group, made in self._made.items()
+            for one in made
+            if (state := one.snapshot()) is not None
+        ]
+
+    def restore(self, snapshot: list[Any]) -> None:
+        """Take up a snapshot's state."""
+        for version, segment, name, column, state in snapshot:
+            made = self._made.setdefault((version, segment), self._make(None))
+            for one in made:
+                if (one.name, one.column) == (name, column):
+                    one.restore(state)
+
+    def _make(self, window: Window | None) -> list[Detector[Any]]:
+        made: list[Detector[Any]] = []
+        for name in DETECTORS:
+            if name == "latency":
+                made += self._latency()
+                continue
+            settings = self._monitor.settings(name)
+            if settings is not None:
+                for column, target in self._columns():
+                    if target in DETECTORS[name].targets:
+                        made.append(build(name, self._params(name, column, settings), column))
+        return made
+
+    def _columns(self) -> list[tuple[str, Target]]:
+        columns: list[tuple[str, Target]] = [
+            (name, _FEATURE_TARGETS[feature.type]) for name, feature in self._monitor.features.items()
+        ]
+        prediction = self._monitor.prediction
+        if prediction.type == "probabilities":
+            columns += [(f"prediction.{name}", "prediction") for name in prediction.classes or ()]
+        else:
+            columns.append(("prediction", "prediction"))
+        return [*columns, ("", "model")]
+
+    def _params(self, name: str, column: str, settings: DetectorSettings) -> dict[str, Any]:
+        params = dict(settings.params)
+        fields = DETECTORS[name].params_class.model_fields
+        params.setdefault(
+            "min_samples", min(self._monitor.windows.min_samples, fields["min_samples"].default)
+        )
+        if name == "missing_rate" and column in self._monitor.features:
+            params.setdefault("required", self._monitor.features[column].required)
+        if name == "error_rate" and self._monitor.objectives.error_rate is not None:
+            params.setdefault("threshold", self._monitor.objectives.error_rate)
+        if "alpha" in fields and DETECTORS[name].needs_reference:
+            params.setdefault("alpha", self.alpha)
+        return params
+
+    def _latency(self) -> list[Detector[Any]]:
+        settings = self._monitor.settings("latency") or DetectorSettings.model_validate({})
+        if self._monitor.detectors.get("latency", settings) is None:
+            return []
+        wanted = [
+            (quantile, limit)
+            for name, quantile in _QUANTILES.items()
+            if (limit := getattr(self._monitor.objectives, name)) is not None
+        ]
+        return [
+            build("latency", {"threshold": limit, "quantile": quantile} | settings.params, "latency_ms")
+            for quantile, limit in wanted
+        ]
+
+    @property
+    def alpha(self) -> float:
+        """Probability of a false alarm per test that keeps within the weekly budget.
+
+        Bonferroni over all tests of a week, each pane being a look; overlapping windows make it cautious.
+        """
+        tests = sum(
+            target in DETECTORS[name].targets
+            for name in DETECTORS
+            if self._monitor.settings(name) is not None and DETECTORS[name].needs_reference
+            for _, target in self._columns()
+        )
+        looks = _WEEK_MS / self._monitor.windows.pane
+        return min(max(self._monitor.false_alarms.per_week / (max(tests, 1) * looks), 1e-12), 1e-3)

@@ -1,0 +1,171 @@
+"""The reference: what the current window is held against.
+
+From a file (``driftline reference build``), from the model's own trailing panes, or from another
+version's. The bins of all three come from here.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from streams import sketch
+from streams.layout import Layout, NumberColumn, compile_layout
+from streams.monitor import Monitor
+from streams.profile import Profile
+from streams.wire import Part, parts_of, profile_of
+
+FORMAT = "driftline-reference/1"
+BINS = 10
+MIN_ROWS = 200
+#: Categories rarer than this in the reference count as "other".
+MIN_CATEGORY_SHARE = 0.001
+MAX_CATEGORIES = 100
+# Ten bins of equal probability of a standard normal distribution.
+_NORMAL_DECILES = (-1.2816, -0.8416, -0.5244, -0.2533, 0.0, 0.2533, 0.5244, 0.8416, 1.2816)
+
+
+class ReferenceError(ValueError):
+    """A reference file that cannot be used; the message says why and what to do."""
+
+
+class ReferenceFile(msgspec.Struct):
+    """A reference as it is stored: JSON, with the layout, the statistics, and where they come from."""
+
+    format: str
+    model: str
+    source: str
+    source_sha256: str
+    rows: int
+    start_ms: int
+    end_ms: int
+    layout: Layout
+    profile: list[bytes]
+
+    def read(self) -> Profile:
+        """Return the statistics."""
+        return profile_of(self.layout, [msgspec.msgpack.decode(raw, type=Part) for raw in self.profile])
+
+
+def number_edges(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, ...]:
+    """Return interior edges of about ten bins of equal counts; fewer where values repeat.
+
+    A column with few distinct values gets an edge between each two of them.
+
+    Parameters
+    ----------
+    values
+        The reference's finite numbers, shape ``(n,)``.
+    """
+    if not values.size:
+        return ()
+    distinct = np.unique(values)
+    if distinct.size <= BINS + 2:
+        middles = (distinct[:-1] + distinct[1:]) / 2
+        return _ascending([*middles, np.nextafter(distinct[-1], np.inf)] if distinct.size == 1 else middles)
+    return _ascending(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
+
+
+def sketched_edges(profile: Profile, position: int) -> tuple[float, ...]:
+    """Return interior edges from a profile's sketch, or from its moments where the sketch is too coarse.
+
+    A sketch bucket is about 3 % wide; numbers far from zero with little spread (a pressure in hPa) fall
+    in few buckets, and are cut at the deciles of a normal distribution instead.
+    """
+    values, counts = profile.column_sketch(position)
+    total = int(counts.sum())
+    if total == 0:
+        return ()
+    deviation = float(np.sqrt(profile.squares[position] / max(int(profile.count[position]), 1)))
+    if deviation == 0.0:
+        return (float(np.nextafter(profile.maximum[position], np.inf)),)
+    coarse = float(np.max(np.abs(values))) * 2 * sketch.RELATIVE_ERROR
+    if coarse > deviation / 4 and len(values) > 1 and not _few_values(profile, position):
+        return _ascending([float(profile.mean[position]) + deviation * z for z in _NORMAL_DECILES])
+    if len(values) <= BINS + 2:
+        return _ascending((values[:-1] + values[1:]) / 2)
+    ranks = np.linspace(0, 1, BINS + 1)[1:-1] * total
+    return _ascending(values[np.searchsorted(np.cumsum(counts), ranks)])
+
+
+def _few_values(profile: Profile, position: int) -> bool:
+    return sketch.distinct(profile.registers[position]) <= BINS + 2
+
+
+def _ascending(edges: Any) -> tuple[float, ...]:
+    return tuple(float(edge) for edge in np.unique(np.asarray(edges, dtype=np.float64)))
+
+
+def listed_categories(counts: dict[str, int]) -> tuple[str, ...]:
+    """Return the categories worth a bin: the most frequent, in order of name."""
+    total = sum(counts.values())
+    frequent = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_CATEGORIES]
+    return tuple(sorted(name for name in frequent if counts[name] >= MIN_CATEGORY_SHARE * total))
+
+
+def category_counts(profile: Profile, position: int) -> dict[str, int]:
+    """Return a category column's counts by name, listed and unlisted."""
+    spec = profile.layout.categories[position]
+    start, end = profile.layout.category_offsets[position : position + 2]
+    listed = dict(zip(spec.values, profile.category_counts[start : end - 1].tolist(), strict=True))
+    return {name: count for name, count in (listed | profile.unlisted[position]).items() if count}
+
+
+def layout_from(monitor: Monitor, warm_up: Profile) -> Layout:
+    """Return a monitor's layout with bins frozen from what its warm-up saw."""
+    edges = {
+        column.name: sketched_edges(warm_up, position)
+        for position, column in enumerate(warm_up.layout.numbers)
+        if needs_edges(column)
+    }
+    values = {
+        column.name: listed_categories(category_counts(warm_up, position))
+        for position, column in enumerate(warm_up.layout.categories)
+        if not column.closed
+    }
+    return compile_layout(monitor, edges=edges, values=values)
+
+
+def needs_edges(column: NumberColumn) -> bool:
+    """Return whether a number column has no bins and is one that drift is judged on."""
+    return not column.edges and column.role != "latency"
+
+
+def is_complete(layout: Layout) -> bool:
+    """Return whether the layout has the bins it needs."""
+    return not any(needs_edges(column) for column in layout.numbers) and all(
+        column.closed or column.values for column in layout.categories
+    )
+
+
+def dump(reference: ReferenceFile) -> bytes:
+    """Return a reference file's bytes."""
+    return msgspec.json.format(msgspec.json.encode(reference), indent=1)
+
+
+def load(raw: bytes, model: str) -> ReferenceFile:
+    """Return a reference file.
+
+    Raises
+    ------
+    ReferenceError
+        If it is none, of another format or of another model.
+    """
+    try:
+        found = msgspec.json.decode(raw, type=ReferenceFile)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ReferenceError(
+            f"not a reference file ({error}); build it with `driftline reference build`"
+        ) from error
+    if found.format != FORMAT:
+        raise ReferenceError(
+            f"format {found.format!r}; this version reads {FORMAT!r}: build the reference again"
+        )
+    if found.model != model:
+        raise ReferenceError(f"it was built for model {found.model!r}, the monitor is of {model!r}")
+    return found
+
+
+def pack(profile: Profile) -> list[bytes]:
+    """Return a profile as it is stored in a reference file."""
+    return parts_of(profile)
