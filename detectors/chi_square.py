@@ -9,6 +9,9 @@ from detectors.distribution import DistributionDetector
 from detectors.divergence import chi_square_homogeneity, pool_rare
 from detectors.significance import SignificanceParams
 
+#: Cochran's 5 events serve a p-value of 0.05; one of a millionth needs the approximation further out.
+LEAST_EXPECTED = 20.0
+
 
 class ChiSquareParams(SignificanceParams):
     """Parameters of the chi-square test."""
@@ -32,11 +35,11 @@ class ChiSquare(DistributionDetector[ChiSquareParams]):
 
     Pearson's test that both samples share one distribution: ``score = -log10 p``, or 0 while the effect
     ``w = sqrt(X2 * (1/n + 1/m))`` is below ``min_effect``, since with many events every difference is
-    significant. Categories that expect fewer than 5 events in the smaller sample are pooled.
+    significant. Categories that expect fewer than 20 events in the smaller sample are pooled.
 
     References
     ----------
-    Pearson, K. (1900), Philosophical Magazine 50(302). Cochran, W. (1954), Biometrics 10(4), on the 5 events.
+    Pearson, K. (1900), Philosophical Magazine 50(302). Cochran, W. (1954), Biometrics 10(4), on pooling.
     Cohen, J. (1988), Statistical Power Analysis for the Behavioral Sciences, 2nd ed., section 7.2.
     """
 
@@ -48,6 +51,6 @@ class ChiSquare(DistributionDetector[ChiSquareParams]):
 
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return -log10 p, and the threshold in force."""
-        test = chi_square_homogeneity(*pool_rare(*comparison.counts))
+        test = chi_square_homogeneity(*pool_rare(*comparison.counts, LEAST_EXPECTED))
         score = test.minus_log10_p if test.effect >= self.params.min_effect else 0.0
         return score, max(self.params.threshold, -math.log10(self.params.alpha))

@@ -19,7 +19,7 @@ class JensenShannonParams(SignificanceParams):
 class JensenShannon(DistributionDetector[JensenShannonParams]):
     """Fires when a feature's distribution has moved away from the reference; bounded, unlike the PSI.
 
-    ``JS = sqrt((KL(p || a) + KL(q || a)) / 2)`` with ``a = (p + q) / 2`` and logarithms to base 2: a
+    ``score = sqrt((KL(p || a) + KL(q || a)) / 2)`` with ``a = (p + q) / 2`` and logarithms to base 2: a
     metric between 0 and 1, symmetric in window and reference. The threshold in force is the larger
     of ``threshold`` and ``sqrt((1/n + 1/m) * chi2(bins - 1) / (8 ln 2))``, which chance alone exceeds with
     probability ``alpha``. Rare bins are pooled: `divergence.pool_rare`.

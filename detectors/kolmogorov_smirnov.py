@@ -22,7 +22,7 @@ class KolmogorovSmirnovParams(SignificanceParams):
 class KolmogorovSmirnov(DistributionDetector[KolmogorovSmirnovParams]):
     """Fires when the cumulative distribution of a number has moved away from the reference's.
 
-    ``D = max |F(x) - G(x)|`` over the interior bin edges x, F the window's and G the reference's. Between
+    ``score = D = max |F(x) - G(x)|`` over the interior bin edges x, F the window's and G the reference's. Between
     edges the true distance can be larger, by no more than the largest over the bins of the smaller of
     the two sides' shares. The threshold in force is the larger of ``threshold`` and
     ``sqrt(-ln(alpha / 2) / 2 * (n + m) / (n m))``, which chance exceeds with probability ``alpha`` at most.

@@ -1,0 +1,153 @@
+"""Windows and columns from plain arrays, binned as a layout would."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from detectors.base import Detector
+from detectors.registry import DETECTORS, build
+from detectors.window import Column, Window
+
+PANE_MS = 10_000
+EDGES = np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5])
+PLANS = ("free", "pro", "team")
+
+
+def number(
+    values: ArrayLike,
+    *,
+    name: str = "x",
+    edges: NDArray[np.float64] = EDGES,
+    missing: int = 0,
+    low: float = -np.inf,
+    high: float = np.inf,
+) -> Column:
+    """Return a number's column; the sketch holds the values to two decimals."""
+    array = np.asarray(values, dtype=np.float64)
+    distinct, counts = np.unique(np.round(array, 2), return_counts=True)
+    return Column(
+        name,
+        "number",
+        count=array.size,
+        missing=missing,
+        out_of_range=int(np.sum((array < low) | (array > high))),
+        mean=float(array.mean()) if array.size else float("nan"),
+        variance=float(array.var()) if array.size else float("nan"),
+        minimum=float(array.min()) if array.size else float("nan"),
+        maximum=float(array.max()) if array.size else float("nan"),
+        distinct=distinct.size,
+        bins=np.bincount(np.searchsorted(edges, array, side="right"), minlength=edges.size + 1),
+        edges=edges,
+        labels=tuple(f"bin {i}" for i in range(edges.size + 1)),
+        sketch_values=distinct,
+        sketch_counts=counts,
+    )
+
+
+def category(
+    counts: Sequence[int],
+    *,
+    name: str = "plan",
+    listed: Sequence[str] = PLANS,
+    missing: int = 0,
+    **unlisted: int,
+) -> Column:
+    """Return a category's column: one count per listed category; the unlisted ones by name."""
+    bins = np.array([*counts, sum(unlisted.values())], dtype=np.int64)
+    return Column(
+        name,
+        "category",
+        count=int(bins.sum()),
+        missing=missing,
+        distinct=int(np.count_nonzero(bins[:-1])) + len(unlisted),
+        bins=bins,
+        labels=(*listed, "other"),
+        unlisted=unlisted,
+    )
+
+
+def binned(counts: Sequence[int], *, name: str = "x") -> Column:
+    """Return a number's column known by its bins alone."""
+    bins = np.array(counts, dtype=np.int64)
+    edges = np.arange(1.0, len(counts))
+    return Column(
+        name,
+        "number",
+        count=int(bins.sum()),
+        bins=bins,
+        edges=edges,
+        labels=tuple(map(str, range(len(counts)))),
+    )
+
+
+def window(*columns: Column, events: int | None = None, **fields: object) -> Window:
+    """Return a window of five minutes; columns named prediction or latency_ms go to their places."""
+    rows = max((column.rows for column in columns), default=0)
+    made = Window(
+        model="churn",
+        start_ms=0,
+        end_ms=300_000,
+        events=rows if events is None else events,
+        features={c.name: c for c in columns if c.name not in ("prediction", "latency_ms")},
+        prediction={c.name: c for c in columns if c.name == "prediction"},
+        latency=next((c for c in columns if c.name == "latency_ms"), None),
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def pane(index: int, *columns: Column, events: int | None = None, span: int = 1) -> Window:
+    """Return a window whose newest pane is number ``index``; the window spans ``span`` equal panes."""
+    end_ms = (index + 1) * PANE_MS
+    newest = replace(window(*columns, events=events), start_ms=end_ms - PANE_MS, end_ms=end_ms)
+    return replace(newest, start_ms=end_ms - span * PANE_MS, events=newest.events * span, pane=newest)
+
+
+def column_of(name: str, rng: np.random.Generator, size: int, target: str) -> Column:
+    """Return a well-behaved column for a detector's target."""
+    if target == "latency":
+        return number(rng.gamma(4.0, 5.0, size), name=name)
+    if target == "category":
+        listed = rng.multinomial(size, [0.6, 0.3, 0.1])
+        return category([int(count) for count in listed], name=name)
+    values = rng.normal(size=size)
+    return number(values, name=name, low=-4.5, high=4.5, missing=int(rng.binomial(size, 0.02)))
+
+
+NAMES = {"number": "x", "category": "plan", "prediction": "prediction", "latency": "latency_ms", "model": ""}
+
+
+def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
+    """Return a window of a healthy model in which every target has its column; times are regular."""
+    columns = [column_of(NAMES[t], rng, size, t) for t in ("number", "category", "prediction", "latency")]
+    end_ms = (index + 1) * PANE_MS
+    newest = replace(
+        window(*columns, events=size),
+        start_ms=end_ms - PANE_MS,
+        end_ms=end_ms,
+        errors=int(rng.binomial(size, 0.01)),
+        invalid=int(rng.binomial(size, 0.002)),
+        unexpected={"debug": int(rng.binomial(size, 0.001))},
+        now_ms=end_ms + 1000,
+        last_event_ms=end_ms - 1,
+        last_record_ms=end_ms,
+    )
+    return replace(newest, pane=newest)
+
+
+@cache
+def healthy(seed: int, size: int, index: int = 0) -> Window:
+    """Return `usual` by its seed, made once for all the tests that look at it."""
+    return usual(np.random.default_rng([seed, size, index]), size, index)
+
+
+def every_case() -> list[tuple[str, str]]:
+    """Return (detector, target) for every target of every detector."""
+    return [(name, target) for name, cls in DETECTORS.items() for target in sorted(cls.targets)]
+
+
+def make(name: str, target: str | None = None, **params: object) -> Detector:  # type: ignore[type-arg]
+    """Return a detector for the column its target has in `usual`."""
+    return build(name, params, NAMES[target or min(DETECTORS[name].targets)])
