@@ -46,7 +46,7 @@ def numbered(count: int, *, size: int = 8, start: int = 0) -> list[bytes]:
 
 
 async def test_chunks_keep_order_and_bounds_and_plain_topics_stay_plain(broker: Broker, prefix: str) -> None:
-    app = stage_app(prefix, broker.bootstrap)
+    app = stage_app(prefix, broker)
     small = await create_topic(broker.bootstrap, f"{prefix}-small", partitions=2)
     large = await create_topic(broker.bootstrap, f"{prefix}-large")
     plain = await create_topic(broker.bootstrap, f"{prefix}-plain")
@@ -92,7 +92,7 @@ async def test_the_commit_follows_the_acknowledged_head_and_a_restart_resumes_th
 ) -> None:
     topic = await create_topic(broker.bootstrap, f"{prefix}-t")
     await produce(broker.bootstrap, topic, numbered(70))
-    app = stage_app(prefix, broker.bootstrap, broker_commit_interval=3600.0)
+    app = stage_app(prefix, broker, broker_commit_interval=3600.0)
     collector = Collector(app, chunk_topic(app, topic, max_rows=10, maxsize=20))
 
     async def committed_after(*acknowledged: int) -> int | None:
@@ -114,7 +114,7 @@ async def test_the_commit_follows_the_acknowledged_head_and_a_restart_resumes_th
     assert await committed(broker.bootstrap, prefix, topic) == 50
 
     await produce(broker.bootstrap, topic, numbered(5, start=70))
-    again = stage_app(prefix, broker.bootstrap)
+    again = stage_app(prefix, broker)
     rest = Collector(again, chunk_topic(again, topic, max_rows=7), ack=True)
     async with running(again):
         await until(lambda: rest.rows >= 25)
@@ -149,42 +149,49 @@ class Ownership:
 
 
 async def test_clean_rebalances_lose_nothing_and_repeat_nothing(broker: Broker, prefix: str) -> None:
-    partitions, per_partition = 4, 6000
-    topic = await create_topic(broker.bootstrap, f"{prefix}-t", partitions=partitions)
-    apps = [stage_app(prefix, broker.bootstrap) for _ in range(2)]
+    partitions = range(4)
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t", partitions=len(partitions))
+    apps = [stage_app(prefix, broker) for _ in range(2)]
     workers = [Collector(app, chunk_topic(app, topic, max_rows=50)) for app in apps]
     listeners = [Ownership(worker) for worker in workers]
     for app, listener in zip(apps, listeners, strict=True):
         listen(app, listener)
+    enough = asyncio.Event()
+    produced = 0
 
     async def trickle() -> None:
-        for start in range(0, per_partition, 250):
-            for partition in range(partitions):
-                await produce(broker.bootstrap, topic, numbered(250, start=start), partition=partition)
+        nonlocal produced
+        while not enough.is_set():
+            for partition in partitions:
+                await produce(broker.bootstrap, topic, numbered(120, start=produced), partition=partition)
+            produced += 120
 
     async with running(apps[0]):
         producing = asyncio.create_task(trickle())
         await until(lambda: workers[0].rows > 1000)
         async with running(apps[1]):
             await until(lambda: len(listeners[0].owned) == len(listeners[1].owned) == 2)
-            await until(lambda: workers[1].rows > 500)
+            await until(lambda: workers[1].rows > 1000)
+        await until(lambda: len(listeners[0].owned) == 4)
+        enough.set()
         await producing
-        await until(lambda: sum(worker.rows for worker in workers) >= partitions * per_partition)
+        await until(lambda: sum(worker.rows for worker in workers) >= 4 * produced)
 
     seen = defaultdict(list)
     for chunk in workers[0].chunks + workers[1].chunks:
         seen[chunk.partition].extend(chunk.offsets)
     assert {partition: sorted(offsets) for partition, offsets in seen.items()} == {
-        partition: list(range(per_partition)) for partition in range(partitions)
+        partition: list(range(produced)) for partition in partitions
     }
-    for partition in range(partitions):
-        assert await committed(broker.bootstrap, prefix, topic, partition) == per_partition
-    everything = frozenset(range(partitions))
+    for partition in partitions:
+        assert await committed(broker.bootstrap, prefix, topic, partition) == produced
+    everything = frozenset(partitions)
     assert [heard[:2] for heard in listeners[0].heard[:3]] == [
         ("assigned", everything), ("revoking", everything), ("revoked", everything),
     ]  # fmt: skip
-    assert listeners[0].heard[0][2] == listeners[1].heard[0][2] == 0
-    assert [heard[2] for heard in listeners[0].heard[1:4]] == [listeners[0].heard[1][2]] * 3
+    rows_when_heard = [rows for _, _, rows in listeners[0].heard]
+    assert rows_when_heard[0] == listeners[1].heard[0][2] == 0, "assigned comes before any event"
+    assert len(set(rows_when_heard[1:4])) == 1, "nothing is delivered between revoking and assigned"
 
 
 async def test_a_stalled_agent_bounds_what_is_fetched_and_goes_on_without_a_pause(
@@ -192,7 +199,7 @@ async def test_a_stalled_agent_bounds_what_is_fetched_and_goes_on_without_a_paus
 ) -> None:
     topic = await create_topic(broker.bootstrap, f"{prefix}-t")
     await produce(broker.bootstrap, topic, numbered(4000))
-    app = stage_app(prefix, broker.bootstrap)
+    app = stage_app(prefix, broker)
     collector = Collector(app, chunk_topic(app, topic, max_rows=10, maxsize=8), ack=True)
     collector.gate.clear()
     async with running(app):
@@ -214,7 +221,7 @@ async def test_a_stalled_agent_bounds_what_is_fetched_and_goes_on_without_a_paus
 async def test_an_exception_in_an_agent_ends_the_app_with_it(broker: Broker, prefix: str) -> None:
     topic = await create_topic(broker.bootstrap, f"{prefix}-t")
     await produce(broker.bootstrap, topic, numbered(30))
-    app = stage_app(prefix, broker.bootstrap)
+    app = stage_app(prefix, broker)
 
     @app.agent(chunk_topic(app, topic, max_rows=10))
     async def fail(stream: Any) -> None:
@@ -241,7 +248,7 @@ async def test_holes_in_the_offsets_do_not_hold_up_the_commit(broker: Broker, pr
                     await producer.send_and_wait(topic, value, partition=0)
     finally:
         await producer.stop()
-    app = stage_app(prefix, broker.bootstrap)
+    app = stage_app(prefix, broker)
     collector = Collector(app, chunk_topic(app, topic, max_rows=5), ack=True)
     async with running(app):
         await until(lambda: collector.rows == 30)
@@ -253,7 +260,7 @@ async def test_holes_in_the_offsets_do_not_hold_up_the_commit(broker: Broker, pr
 
 
 def test_a_topic_comes_in_chunks_or_does_not() -> None:
-    app = stage_app("both", "127.0.0.1:1")
+    app = stage_app("both", Broker("kafka", "127.0.0.1:1"))
     app.topics.add(chunk_topic(app, "events"))
     app.topics.add(app.topic("others"))
     assert list(chunk_schemas(app)) == ["events"]

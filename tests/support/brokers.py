@@ -44,10 +44,18 @@ class NotHere(Exception):
 
 @dataclass(frozen=True)
 class Broker:
-    """A running broker: ``kind`` is ``tansu`` or ``kafka``."""
+    """A running broker: ``kind`` is ``tansu`` or ``kafka``.
+
+    A group's first join takes half the session timeout on Tansu, and a worker of its first generation
+    does not leave but times out; so there it is short.
+    """
 
     kind: str
     bootstrap: str
+
+    @property
+    def session_timeout_s(self) -> float:
+        return 3.0 if self.kind == "tansu" else 6.0
 
 
 class KafkaBroker(EmbeddedServer):

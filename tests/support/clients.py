@@ -7,15 +7,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from brokers import Broker
 
 from streams.transport.engine import make_app, run
 
-SESSION_TIMEOUT_S = 6.0
 
-
-def stage_app(group: str, bootstrap: str, **settings: Any) -> Any:
+def stage_app(group: str, broker: Broker, **settings: Any) -> Any:
     """Return an app as the tests run it."""
-    return make_app(group, brokers=bootstrap, session_timeout_s=SESSION_TIMEOUT_S, **settings)
+    return make_app(group, brokers=broker.bootstrap, session_timeout_s=broker.session_timeout_s, **settings)
 
 
 async def create_topic(
