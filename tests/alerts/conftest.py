@@ -1,0 +1,172 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from alerts.alert import AlertUpsert
+from alerts.config import Config
+from alerts.decision import Decision, Reason
+from alerts.desk import Desk
+from alerts.dispatch import Delivery
+from alerts.outcome import Outcome, Retry, Sent
+from alerts.receivers.registry import open_session
+
+
+@dataclass
+class Stub:
+    """A local HTTP server: keeps what came in, answers what it is told to."""
+
+    url: str = ""
+    requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
+    answers: list[web.Response | Exception] = field(default_factory=list)
+    default: Callable[[str, Any], dict[str, Any]] = lambda path, body: {"ok": True}
+    hang: bool = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.requests.append((request.path, dict(request.headers), body))
+        if self.hang:
+            await asyncio.Event().wait()
+        answer = self.answers.pop(0) if self.answers else web.json_response(self.default(request.path, body))
+        if isinstance(answer, Exception):
+            assert request.transport is not None
+            request.transport.close()
+            raise answer
+        return answer
+
+
+@pytest.fixture
+async def stub() -> AsyncIterator[Stub]:
+    server = Stub()
+    app = web.Application()
+    app.router.add_post("/{path:.*}", server.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    server.url = f"http://{host}:{port}"
+    yield server
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    async with open_session() as opened:
+        yield opened
+
+
+@dataclass(frozen=True)
+class Told:
+    """One try of a delivery. ``lost``: nobody learnt what came of it."""
+
+    at_s: float
+    place: str
+    group: str
+    content: tuple[tuple[str, str, str], ...]
+    possible_repeat: bool
+    reason: Reason
+    arrived: bool
+    lost: bool
+
+    @property
+    def words(self) -> str:
+        """Names with + while they fire and - when they are over, and ? where it may be a repeat."""
+        signs = {"firing": "+", "resolved": "-"}
+        return " ".join(signs[status] + name for name, status, _ in self.content) + "?" * self.possible_repeat
+
+
+class World:
+    """A desk in virtual time, its rows as stored, and receivers that remember what they were told."""
+
+    def __init__(self, config: Config, max_alerts: int = 100) -> None:
+        self.config, self.max_alerts = config, max_alerts
+        self.now_ms, self.sequence = 0, 0
+        self.desk = Desk(config, max_alerts=max_alerts)
+        self.rows: dict[str, bytes] = {}
+        self.tries: list[Told] = []
+        self.out: list[Delivery] = []
+        #: Outcomes to come, by integration; None leaves the delivery out. Without any: taken.
+        self.outcomes: dict[str, list[Outcome | None]] = {}
+
+    def upsert(
+        self, status: str, name: str, severity: str = "warning", **labels: str
+    ) -> tuple[Decision, ...]:
+        self.sequence += 1
+        given = {"alertname": name, "model": "m", "severity": severity, **labels}
+        return self.take(
+            AlertUpsert.model_validate(
+                {"status": status, "labels": given, "starts_at_ms": self.now_ms, "pane_end_ms": self.now_ms,
+                 "sequence": self.sequence, "ends_at_ms": self.now_ms if status == "resolved" else None}
+            )
+        )  # fmt: skip
+
+    def take(self, upsert: AlertUpsert) -> tuple[Decision, ...]:
+        decisions = self.desk.upsert(upsert, self.now_ms)
+        self.store()
+        return decisions
+
+    def run_until(self, at_s: float) -> None:
+        """Tick whenever something is due, as the desk's owner does."""
+        while (due_ms := self.desk.next_due_ms()) is not None and due_ms <= at_s * 1000:
+            self.now_ms = max(self.now_ms, due_ms)
+            self.tick()
+        self.now_ms = max(self.now_ms, int(at_s * 1000))
+
+    def tick(self) -> None:
+        deliveries = self.desk.tick(self.now_ms)
+        self.store()
+        for delivery in deliveries:
+            self.send(delivery)
+
+    def send(self, delivery: Delivery) -> None:
+        waiting = self.outcomes.get(delivery.integration.key)
+        outcome = waiting.pop(0) if waiting else Sent({"ts": str(self.now_ms)})
+        notification = delivery.notification
+        content = tuple(
+            sorted((a.labels["alertname"], a.status, a.severity) for a in notification.alerts)
+        )  # fmt: skip
+        arrived = isinstance(outcome, Sent) or (isinstance(outcome, Retry) and outcome.maybe_delivered)
+        self.tries.append(
+            Told(
+                self.now_ms / 1000, delivery.integration.key, notification.group_key, content,
+                delivery.possible_repeat, notification.reason, arrived, outcome is None,
+            )
+        )  # fmt: skip
+        if outcome is None:
+            self.out.append(delivery)
+        else:
+            self.settle(delivery, outcome)
+
+    def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        self.desk.settled(delivery.id, outcome, self.now_ms)
+        self.store()
+
+    def crash(self) -> None:
+        """Lose all but the rows, and take them up again."""
+        self.out.clear()
+        self.desk = Desk.restore(self.config, self.rows, self.now_ms, max_alerts=self.max_alerts)
+        self.store()
+
+    def reconfigure(self, config: Config) -> None:
+        self.config = config
+        self.desk.reconfigure(config, self.now_ms)
+        self.store()
+
+    def store(self) -> None:
+        for key, row in self.desk.take_changed_rows().items():
+            if row is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = row
+
+    def timeline(self) -> list[tuple[float, str]]:
+        return [(told.at_s, told.words) for told in self.tries]
+
+
+@pytest.fixture(scope="session")
+def world() -> type[World]:
+    return World

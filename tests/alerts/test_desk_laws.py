@@ -1,0 +1,211 @@
+"""What holds for the desk whatever happens."""
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerts.alert import fingerprint
+from alerts.config import Config, parse
+from alerts.decision import Reason
+from alerts.outcome import Failed, Outcome, Retry
+
+REPEAT_S = 3600.0
+NAMES = ["a", "b", "c"]
+PLACES = ["ops/webhook/0", "ops/log/0", "pager/webhook/0"]
+
+
+def config(continues: bool = True) -> Config:
+    severe = {
+        "receiver": "pager",
+        "matchers": ["severity=critical"],
+        "continue": continues,
+        "group_wait": "0s",
+    }
+    rest = {"matchers": ['alertname=~"a|b"'], "group_by": ["..."]}
+    return parse(
+        {
+            "route": {
+                "receiver": "ops",
+                "group_by": ["model"],
+                "repeat_interval": "1h",
+                "routes": [severe, rest],
+            },
+            "receivers": [
+                {"name": "ops", "log_configs": [{}], "webhook_configs": [{"url": "http://localhost/"}]},
+                {"name": "pager", "webhook_configs": [{"url": "http://localhost/"}]},
+            ],
+        }
+    )
+
+
+bad_outcomes: st.SearchStrategy[Outcome | None] = st.one_of(
+    st.builds(Retry, st.integers(0, 400_000), st.just("x"), st.booleans()), st.just(Failed("no"))
+)
+fire = st.tuples(st.just("firing"), st.sampled_from(NAMES), st.sampled_from(["info", "warning", "critical"]))
+resolve = st.tuples(st.just("resolved"), st.sampled_from(NAMES), st.just("warning"))
+passing = st.tuples(st.just("wait"), st.sampled_from([1, 10, 31, 100, 301, 1000, 3700]))
+trouble = st.tuples(
+    st.just("trouble"), st.sampled_from(PLACES), st.lists(bad_outcomes, min_size=1, max_size=3)
+)
+calm = st.lists(st.one_of(fire, fire, resolve, passing, passing, trouble), max_size=25)
+crash = st.tuples(st.just("crash"))
+hang = st.tuples(st.just("trouble"), st.sampled_from(PLACES), st.just([None]))
+wild = st.lists(st.one_of(fire, fire, resolve, passing, passing, trouble, hang, crash), max_size=25)
+
+
+def do(world: Any, step: tuple[Any, ...]) -> None:
+    match step:
+        case ("firing" | "resolved") as status, name, severity:
+            world.upsert(status, name, severity)
+        case "wait", seconds:
+            world.run_until(world.now_ms / 1000 + seconds)
+        case "trouble", place, outcomes:
+            world.outcomes.setdefault(place, []).extend(outcomes)
+        case ("crash",):
+            world.crash()
+
+
+def come_to_rest(world: Any) -> None:
+    """From here on every receiver takes what it is sent; those that hang are lost with the process."""
+    world.outcomes.clear()
+    world.crash()
+    world.run_until(world.now_ms / 1000 + REPEAT_S - 1)
+
+
+def believed(world: Any) -> dict[str, set[str]]:
+    """What each integration believes to fire, from what reached it."""
+    groups: dict[tuple[str, str], set[str]] = {}
+    for told in world.tries:
+        if told.arrived:
+            groups[told.place, told.group] = {name for name, status, _ in told.content if status == "firing"}
+    views: dict[str, set[str]] = defaultdict(set)
+    for (place, _), names in groups.items():
+        views[place] |= names
+    return views
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5)), st.text(), st.randoms(use_true_random=False)
+)
+def test_a_fingerprint_depends_neither_on_order_nor_on_severity(
+    labels: dict[str, str], severity: str, random: Any
+) -> None:
+    shuffled = list(labels.items())
+    random.shuffle(shuffled)
+    assert fingerprint(labels) == fingerprint({**dict(shuffled), "severity": severity})
+
+
+@pytest.mark.parametrize("continues", [True, False])
+@given(steps=wild)
+@settings(max_examples=150, deadline=None)
+def test_nothing_that_fires_is_lost_and_nothing_that_is_over_is_believed(
+    world: Any, continues: bool, steps: list[tuple[Any, ...]]
+) -> None:
+    desk = world(config(continues))
+    for step in steps:
+        do(desk, step)
+    come_to_rest(desk)
+    firing = {r.upsert.labels["alertname"]: r.severity for r in desk.desk.alerts.values() if r.firing}
+    severe = {name for name, severity in firing.items() if severity == "critical"}
+    # Routes in order: critical to pager; then, if that continues, a and b by their own route to ops.
+    to_ops = set(firing) - severe | (severe & {"a", "b"} if continues else set())
+    views = believed(desk)
+    assert views["pager/webhook/0"] == severe
+    assert views["ops/webhook/0"] == to_ops
+    assert views["ops/log/0"] == to_ops
+
+
+@given(steps=wild)
+@settings(max_examples=150, deadline=None)
+def test_the_same_content_is_told_twice_only_as_repeat_or_marked(
+    world: Any, steps: list[tuple[Any, ...]]
+) -> None:
+    desk = world(config())
+    for step in steps:
+        do(desk, step)
+    come_to_rest(desk)
+    last: dict[tuple[str, str], Any] = {}
+    for told in desk.tries:
+        before = last.get((told.place, told.group))
+        if before and before.content == told.content and not told.possible_repeat:
+            assert told.reason is Reason.REPEAT
+            assert told.at_s - before.at_s >= REPEAT_S
+        if told.arrived:
+            last[told.place, told.group] = told
+
+
+@given(steps=wild)
+@settings(max_examples=150, deadline=None)
+def test_an_end_is_told_only_to_those_who_may_know_of_the_beginning(
+    world: Any, steps: list[tuple[Any, ...]]
+) -> None:
+    desk = world(config())
+    for step in steps:
+        do(desk, step)
+    come_to_rest(desk)
+    told_of: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for told in desk.tries:
+        known = told_of[told.place, told.group]
+        assert {name for name, status, _ in told.content if status == "resolved"} <= known
+        if told.arrived or told.lost:
+            known |= {name for name, status, _ in told.content if status == "firing"}
+
+
+@given(steps=calm, at=st.integers(0, 25))
+@settings(max_examples=150, deadline=None)
+def test_restored_at_any_step_the_future_is_the_same(
+    world: Any, steps: list[tuple[Any, ...]], at: int
+) -> None:
+    whole, broken = world(config()), world(config())
+    for number, step in enumerate(steps):
+        do(whole, step)
+        do(broken, step)
+        if number == at:
+            broken.crash()
+    for desk in (whole, broken):
+        desk.run_until(desk.now_ms / 1000 + 2 * REPEAT_S)
+    assert broken.tries == whole.tries
+    assert broken.rows == whole.rows
+    assert broken.desk.next_due_ms() == whole.desk.next_due_ms()
+
+
+@given(steps=wild)
+@settings(max_examples=100, deadline=None)
+def test_at_most_one_delivery_is_out_per_group_and_integration(
+    world: Any, steps: list[tuple[Any, ...]]
+) -> None:
+    desk = world(config())
+    for step in steps:
+        do(desk, step)
+        out = [(delivery.integration.key, delivery.notification.group_key) for delivery in desk.out]
+        # Those of a group that was let go of meanwhile no longer count.
+        assert len(out) == len(set(out))
+
+
+@given(steps=wild, others=st.lists(st.booleans(), min_size=1, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_reloads_lose_nothing_that_fires(
+    world: Any, steps: list[tuple[Any, ...]], others: list[bool]
+) -> None:
+    desk = world(config())
+    for number, step in enumerate(steps):
+        do(desk, step)
+        if number % 5 == 4:
+            desk.reconfigure(config(others[number // 5 % len(others)]))
+    desk.reconfigure(config())
+    come_to_rest(desk)
+    firing = {r.upsert.labels["alertname"] for r in desk.desk.alerts.values() if r.firing}
+    views = believed(desk)
+    assert views["ops/webhook/0"] | views["pager/webhook/0"] == firing
+
+
+@given(steps=calm)
+@settings(max_examples=60, deadline=None)
+def test_every_row_stays_small(world: Any, steps: list[tuple[Any, ...]]) -> None:
+    desk = world(config())
+    for step in steps:
+        do(desk, step)
+    assert max((len(row) for row in desk.rows.values()), default=0) < 8_000
