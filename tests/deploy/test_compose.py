@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from alerts.config import parse
 from driftline.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +72,11 @@ def test_mounted_files_exist_and_are_read_only(name: str) -> None:
 def test_no_secret_is_written_down() -> None:
     for text in (COMPOSE, DOCKERFILE):
         assert not re.search(r"(?i)(password|passwd|secret|token|api_?key)\S*\s*[:=]\s*\S", text)
+
+
+def test_the_alerting_file_is_one_the_desk_can_read() -> None:
+    config = parse(yaml.safe_load((ROOT / "deploy" / "alerting.yml").read_text()))
+    assert config.integrations()
 
 
 def test_driftline_runs_without_privileges() -> None:
