@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from driftline.web import api_v1, failures, health, pages, runbooks
 from driftline.web.context import Context, environment, load_static
-from driftline.web.middleware import QuotedNames, SecurityHeaders
+from driftline.web.middleware import PublicPath, QuotedNames, SecurityHeaders
 from driftline.web.pulse import Pulse
 from driftline.web.store import Store
 
@@ -62,7 +62,6 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        root_path=urlsplit(public_url or "").path.rstrip("/"),
         lifespan=lifespan,
     )
     static = load_static()
@@ -79,5 +78,6 @@ def create_app(
         app.include_router(router)
     failures.install(app)
     app.add_middleware(QuotedNames)
+    app.add_middleware(PublicPath, prefix=urlsplit(public_url or "").path.rstrip("/"))
     app.add_middleware(SecurityHeaders)
     return app

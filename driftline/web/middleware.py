@@ -1,4 +1,4 @@
-"""Two layers around the app: security headers on every answer, and model names that may hold slashes."""
+"""Layers around the app: security headers, the path a proxy puts in front, model names with slashes."""
 
 from urllib.parse import quote
 
@@ -37,6 +37,20 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class PublicPath:
+    """Tells the app the path under which people reach it, whether or not the proxy strips it."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app = app
+        self.prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its root path."""
+        if scope["type"] == "http" and self.prefix:
+            scope = {**scope, "root_path": self.prefix}
+        await self.app(scope, receive, send)
 
 
 class QuotedNames:

@@ -55,8 +55,8 @@ def percent(share: float | None) -> str:
 
     Examples
     --------
-    >>> [percent(v) for v in (0.0, 0.00001, 0.0012, 0.0345, 0.5, 1.0)]
-    ['0%', '<0.01%', '0.12%', '3.4%', '50%', '100%']
+    >>> [percent(v) for v in (0.0, 0.00001, 0.0012, 0.0346, 0.5, 1.0)]
+    ['0%', '<0.01%', '0.12%', '3.5%', '50%', '100%']
     """
     if share is None or math.isnan(share):
         return DASH

@@ -32,9 +32,7 @@ async def overview(
     """Show the fleet, what is wrong first."""
     models, workers = await asyncio.gather(context.store.summaries(), context.store.workers())
     chosen = fleet.choose(models, q=q, state=state, page=page)
-    pulses, reasons = await asyncio.gather(
-        context.pulse.of([row.model for row in chosen.rows]), _reasons(context, chosen.rows)
-    )
+    pulses, reasons = await asyncio.gather(context.pulse.of(chosen.rows), _reasons(context, chosen.rows))
     values = {
         "fleet": chosen,
         "q": q,

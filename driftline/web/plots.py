@@ -13,10 +13,10 @@ from driftline.web.scale import Linear, nice_ticks, spread, time_ticks
 from driftline.web.timeline import Slot
 from driftline.web.times import moment
 
-WIDTH, HEIGHT = 560, 190
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 22
+WIDTH, HEIGHT = 400, 168
+LEFT, RIGHT, TOP, BOTTOM = 46, 6, 10, 22
 #: Room at the right end of a line chart for the lines' names.
-NAMES = 96
+NAMES = 84
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def volume(slots: Sequence[Slot]) -> Markup:
     ticks = nice_ticks(max(slot.per_second(slot.received) for slot in slots))
     y = Linear(0, ticks[-1], HEIGHT - BOTTOM, TOP)
     x = Linear(slots[0].start_ms, slots[-1].end_ms, LEFT, WIDTH - RIGHT)
-    gap = 1 if len(slots) < 150 else 0
+    gap = 0.6 if len(slots) > 60 else 1
     bars = []
     for slot in slots:
         left, wide = x(slot.start_ms), max(x(slot.end_ms) - x(slot.start_ms) - gap, 0.5)
@@ -121,7 +121,7 @@ def lines(title: str, slots: Sequence[Slot], series: Sequence[Line], say: Callab
     x = Linear(slots[0].start_ms, slots[-1].end_ms, LEFT, right)
     at = [x((slot.start_ms + slot.end_ms) / 2) for slot in slots]
     last = [next(value for value in reversed(line.values) if value is not None) for line in kept]
-    places = spread([y(value) for value in last], 15, TOP, HEIGHT - BOTTOM)
+    places = spread([y(value) for value in last], 13, TOP, HEIGHT - BOTTOM)
     body = _axes(slots, x, y, ticks, say, right)
     for line, value, place in zip(kept, last, places, strict=True):
         body += Markup(

@@ -3,9 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from driftline.web.store import Store, pane_lines
+from driftline.web.store import Store, Tail, pane_lines
 from driftline.web.timeline import totals
 from driftline.web.times import epoch_ms
+from streams.views import ModelSummary
+
+#: A bound on what the first look at a model of many versions may read.
+_VERSIONS = 6
 
 
 class Pulse:
@@ -29,10 +33,11 @@ class Pulse:
         self._models = models
         self._events: OrderedDict[str, dict[int, int]] = OrderedDict()
 
-    async def of(self, names: Sequence[str]) -> dict[str, list[int]]:
+    async def of(self, models: Sequence[ModelSummary]) -> dict[str, list[int]]:
         """Return events per pane of each model, oldest first; empty where no pane has closed."""
-        since = {name: max(self._events.get(name, {}), default=None) for name in names}
-        for name, rows in (await self._store.tails(since, self._panes)).items():
+        names = [model.model for model in models]
+        tails = {model.model: self._tail(model) for model in models}
+        for name, rows in (await self._store.tails(tails)).items():
             known = self._events.setdefault(name, {})
             known.update({epoch_ms(line.end): line.events for line in totals(pane_lines(rows))})
             for end_ms in sorted(known)[: -self._panes]:
@@ -42,3 +47,8 @@ class Pulse:
         while len(self._events) > self._models:
             self._events.popitem(last=False)
         return pulses
+
+    def _tail(self, model: ModelSummary) -> Tail:
+        """Each version has a row of its own in a pane, and there may be one for all of them."""
+        since_ms = max(self._events.get(model.model, {}), default=None)
+        return Tail(since_ms, rows=self._panes * min(len(model.versions) + 1, _VERSIONS))

@@ -36,7 +36,7 @@ def nice_ticks(high: float, count: int = 3) -> list[float]:
     >>> nice_ticks(730), nice_ticks(0.034), nice_ticks(0)
     ([0.0, 200.0, 400.0, 600.0, 800.0], [0.0, 0.01, 0.02, 0.03, 0.04], [0.0, 1.0])
     """
-    if not (0 < high < math.inf):
+    if not (1e-300 < high < math.inf):
         return [0.0, 1.0]
     rough = high / count
     power = 10.0 ** math.floor(math.log10(rough))

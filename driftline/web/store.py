@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -43,6 +44,14 @@ class PaneLine(msgspec.Struct, frozen=True):
     late: int = 0
     errors: int = 0
     latency_ms: PaneLatency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Which panes to read: those that end at `since_ms` or later; where that is None, the newest `rows`."""
+
+    since_ms: int | None
+    rows: int
 
 
 class Store:
@@ -126,16 +135,16 @@ class Store:
             newest = await self._redis.zrange(_panes_key(name), -1, -1, withscores=True)
         return int(newest[0][1]) if newest else None
 
-    async def tails(self, since: Mapping[str, int | None], rows: int) -> dict[str, list[bytes]]:
-        """Return each model's panes from the given end on; its newest `rows` where that is None."""
+    async def tails(self, tails: Mapping[str, Tail]) -> dict[str, list[bytes]]:
+        """Return the newest panes of several models, as stored."""
         async with self._asking(), self._redis.pipeline(transaction=False) as pipe:
-            for name, since_ms in since.items():
-                if since_ms is None:
-                    pipe.zrange(_panes_key(name), -rows, -1)
+            for name, tail in tails.items():
+                if tail.since_ms is None:
+                    pipe.zrange(_panes_key(name), -tail.rows, -1)
                 else:
-                    pipe.zrange(_panes_key(name), since_ms, "+inf", byscore=True)
+                    pipe.zrange(_panes_key(name), tail.since_ms, "+inf", byscore=True)
             answers = await pipe.execute()
-        return dict(zip(since, answers, strict=True))
+        return dict(zip(tails, answers, strict=True))
 
     async def _hash(self, key: str) -> dict[bytes, bytes]:
         async with self._asking():

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -233,10 +232,26 @@ class Seed:
                 latency_ms=latency,
             )
             self.pane(model, ago, version="1.4.1", events=60)
-        self.verdict(model, "psi", "age", status="firing", firing=True, score=0.31,
-                     sentence="age has moved: PSI 0.31 > 0.2; mean 51.2, was 41.2")  # fmt: skip
-        self.verdict(model, "latency", "latency_ms", status="firing", firing=True, score=730.0, threshold=500.0,
-                     kind="LatencyHigh", sentence="p99 latency 730 ms > 500 ms for 5 min")  # fmt: skip
+        self.verdict(
+            model,
+            "psi",
+            "age",
+            status="firing",
+            firing=True,
+            score=0.31,
+            sentence="age has moved: PSI 0.31 > 0.2; mean 51.2, was 41.2",
+        )
+        self.verdict(
+            model,
+            "latency",
+            "latency_ms",
+            status="firing",
+            firing=True,
+            score=730.0,
+            threshold=500.0,
+            kind="LatencyHigh",
+            sentence="p99 latency 730 ms > 500 ms for 5 min",
+        )
         self.verdict(
             model, "missing", "balance", score=3.1, threshold=4.2, sentence="balance missing 8.6%, was 1%"
         )
@@ -246,15 +261,23 @@ class Seed:
         )
         self.verdict(model, "psi", "tenure_months", score=0.01)
         self.verdict(model, "psi", "prediction", score=0.07)
-        self.verdict(model, "mean_shift", "prediction", status="insufficient", score=0.0, threshold=5.0, samples=312,
-                     sentence="needs 500 values, has 312")  # fmt: skip
+        self.verdict(
+            model,
+            "mean_shift",
+            "prediction",
+            status="insufficient",
+            score=0.0,
+            threshold=5.0,
+            samples=312,
+            sentence="needs 500 values, has 312",
+        )
         self.alert(model)
         self.alert(
             model,
             labels={"alertname": "LatencyHigh", "feature": "", "severity": "critical", "version": "1.4.2"},
             annotations={
                 "summary": f"{model} 1.4.2: p99 latency 730 ms > 500 ms for 5 min",
-                "description": "Half of the requests over 500 ms come from one version. Check the connection to the database.",
+                "description": "Half of the slow requests come from one version. Check the database.",
             },
         )
         self.alert(
@@ -283,12 +306,8 @@ def seed(redis_url: str) -> Iterator[Seed]:
 async def browse(redis_url: str, seed: Seed) -> AsyncIterator[Callable[..., Awaitable[httpx.Response]]]:
     """Asks the app over a seeded store."""
     app = create_app(redis_url=redis_url, metrics=lambda: b"driftline_up 1\n", now_ms=lambda: NOW_MS)
-    async with client_of(app) as client:
+    async with Visit(app) as client:
         yield client.get
-
-
-def client_of(app: FastAPI) -> "Visit":
-    return Visit(app)
 
 
 class Visit:
@@ -311,8 +330,4 @@ class Visit:
 
 @pytest.fixture
 def visit() -> Callable[[FastAPI], Visit]:
-    return client_of
-
-
-def here() -> Path:
-    return Path(__file__).parent
+    return Visit
