@@ -69,7 +69,7 @@ class SlackReceiver:
         except InvalidURL:
             return Failed("api_url is not an address that can be called; write https://host/api/")
         except ClientConnectorError as error:
-            return Retry(0, f"Slack cannot be reached ({type(error.os_error).__name__})")
+            return Retry(0, f"Slack cannot be reached ({type(error).__name__})")
         except TimeoutError:
             reason = f"Slack did not answer within {self.config.timeout_ms} ms"
             return Retry(0, reason, maybe_delivered=True)

@@ -45,7 +45,7 @@ class WebhookReceiver:
         except InvalidURL:
             return Failed("the address in url_file is not one that can be called; write https://host/path")
         except ClientConnectorError as error:
-            return Retry(0, f"the webhook cannot be reached ({type(error.os_error).__name__})")
+            return Retry(0, f"the webhook cannot be reached ({type(error).__name__})")
         except TimeoutError:
             reason = f"the webhook did not answer within {self.config.timeout_ms} ms"
             return Retry(0, reason, maybe_delivered=True)

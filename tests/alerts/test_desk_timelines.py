@@ -108,6 +108,11 @@ OUTCOMES: dict[str, tuple[list[Outcome | None], Steps, Steps]] = {
         [Retry(60_000, "timeout", maybe_delivered=True)], [(0, "fire a"), (40, "resolve a")],
         [(30, "+a"), (90, "-a?")],
     ),
+    "firing again after an end that may have arrived is told": (
+        [Sent(), Retry(60_000, "timeout", maybe_delivered=True)],
+        [(0, "fire a"), (40, "resolve a"), (340, "fire a")],
+        [(30, "+a"), (330, "-a"), (390, "+a?")],
+    ),
     "a refusal is tried again at the next group_interval": (
         [Failed("403")], [(0, "fire a")], [(30, "+a"), (330, "+a")]
     ),
@@ -150,6 +155,15 @@ def test_a_hanging_receiver_delays_no_other(world: Any) -> None:
     desk.settle(desk.out.pop(), Sent())
     desk.run_until(401)
     assert [(t.at_s, t.words) for t in desk.tries if t.place == "ops/webhook/0"][1:] == [(400, "+a +b")]
+
+
+def test_over_while_its_first_notification_is_on_the_way_is_told_afterwards(world: Any) -> None:
+    desk = world(config())
+    desk.outcomes["ops/webhook/0"] = [None]
+    play(desk, [(0, "fire a"), (40, "resolve a")], 400)
+    desk.settle(desk.out.pop(), Sent())
+    desk.run_until(1000)
+    assert desk.timeline() == [(30, "+a"), (400, "-a")]
 
 
 def test_the_reference_of_the_last_message_comes_with_the_next(world: Any) -> None:
