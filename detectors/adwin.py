@@ -11,7 +11,7 @@ class AdwinParams(MeanShiftParams):
     """Parameters of adaptive windowing."""
 
     alpha: float = Field(
-        default=1e-6, gt=0.0, lt=0.5, description="probability (0 to 0.5) of a false cut, the paper's delta"
+        default=1e-3, gt=0.0, lt=0.5, description="probability (0 to 0.5) of a false cut, the paper's delta"
     )
 
 

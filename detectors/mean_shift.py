@@ -91,6 +91,9 @@ class MeanShiftDetector(Detector[M], Generic[M]):
     def observe(self, window: Window, reference: Window | None) -> Verdict:
         """Take in the newest pane's mean and judge the level the series has come to."""
         pane, state = window.pane, self._state
+        whole = window.column(self.column)
+        if whole is not None and whole.kind == "category":
+            return self.insufficient(whole.count, f"{shorten(self.column)}: categories have no mean")
         if pane is not None and (state.last_end_ms is None or pane.end_ms > state.last_end_ms):
             state.last_end_ms = pane.end_ms
             column = pane.column(self.column)

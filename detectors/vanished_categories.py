@@ -15,10 +15,13 @@ class VanishedCategoriesParams(SignificanceParams):
     """Parameters of the vanished categories."""
 
     threshold: float = Field(
-        default=0.0199,
+        default=0.0,
         ge=0.0,
         le=1.0,
-        description="reference share a category must exceed to be missed (0 to 1)",
+        description="share of the reference that may be gone without an alert (0 to 1)",
+    )
+    min_share: float = Field(
+        default=0.02, gt=0.0, le=1.0, description="reference share (0 to 1) a category must have to be missed"
     )
     remaining: float = Field(
         default=0.1,
@@ -33,8 +36,7 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
 
     A category is gone when at most ``remaining`` of its usual share is left and so few events would be
     seen by chance with probability below ``alpha`` (shared out over the categories). ``score`` is the
-    share of the reference in categories gone, counting those above ``threshold``; so it is either 0
-    or above the threshold.
+    share of the reference in the categories gone, of those that have ``min_share`` in it.
 
     References
     ----------
@@ -73,7 +75,7 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
         now, usual = shares(current)[:-1], shares(reference)[:-1]
         odds = comparison.reference_samples / (comparison.samples + comparison.reference_samples)
         alpha = self.params.alpha / max(len(usual), 1)
-        few = (usual > self.params.threshold) & (now <= self.params.remaining * usual)
+        few = (usual >= self.params.min_share) & (now <= self.params.remaining * usual)
         chance = {int(i): stats.nbinom.cdf(current[i], reference[i], odds) for i in few.nonzero()[0]}
         return sorted((i for i, p in chance.items() if p < alpha), key=lambda i: (-usual[i], i))
 

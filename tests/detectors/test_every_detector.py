@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from detectors.base import Detector, Params, Verdict
-from detectors.registry import DETECTORS
+from detectors.base import Verdict
+from detectors.registry import DETECTORS, AnyDetector, build
 from detectors.window import Column, Window
 
 CASES = every_case()
@@ -50,14 +50,15 @@ def test_its_attributes_are_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_every_parameter_is_described_bounded_and_has_a_default(name: str) -> None:
-    params: type[Params] = DETECTORS[name].params_class
+    params = DETECTORS[name].params_class
     for key, field in params.model_fields.items():
         assert field.description, key
         assert not field.is_required(), key
         assert field.annotation is bool or field.metadata, f"{key} has no bounds"
     with pytest.raises(ValidationError, match="frozen"):
-        params().threshold = 1.0
-    assert params.model_validate(params().model_dump()) == params()
+        params.model_validate({}).threshold = 1.0
+    defaults = params.model_validate({})
+    assert params.model_validate(defaults.model_dump()) == defaults
 
 
 @pytest.mark.parametrize(("name", "target"), CASES)
@@ -154,7 +155,7 @@ def test_long_names_still_make_a_short_sentence(name: str, target: str) -> None:
     columns = {**current.features, **current.prediction}
     renamed = replace(columns[NAMES[target]], name=long)
     current = replace(current, features={long: renamed})
-    detector = DETECTORS[name](DETECTORS[name].params_class(), long)
+    detector = build(name, {}, long)
     assert_sound(detector.observe(current, current))
 
 
@@ -178,7 +179,7 @@ def faulty(seed: int, index: int, shift_at: int) -> Window:
     return replace(late, pane=replace(late, pane=None))
 
 
-def history(detector: Detector, *, seed: int, shift_at: int) -> list[Verdict]:  # type: ignore[type-arg]
+def history(detector: AnyDetector, *, seed: int, shift_at: int) -> list[Verdict]:
     reference = healthy(seed, 2000)
     return [detector.observe(faulty(seed, index, shift_at), reference) for index in range(60)]
 

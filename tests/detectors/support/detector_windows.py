@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detectors.base import Detector
-from detectors.registry import DETECTORS, build
+from detectors.registry import DETECTORS, AnyDetector, build
 from detectors.window import Column, Window
 
 PANE_MS = 10_000
@@ -83,7 +83,7 @@ def binned(counts: Sequence[int], *, name: str = "x") -> Column:
     )
 
 
-def window(*columns: Column, events: int | None = None, **fields: object) -> Window:
+def window(*columns: Column, events: int | None = None, **fields: Any) -> Window:
     """Return a window of five minutes; columns named prediction or latency_ms go to their places."""
     rows = max((column.rows for column in columns), default=0)
     made = Window(
@@ -95,7 +95,7 @@ def window(*columns: Column, events: int | None = None, **fields: object) -> Win
         prediction={c.name: c for c in columns if c.name == "prediction"},
         latency=next((c for c in columns if c.name == "latency_ms"), None),
     )
-    return replace(made, **fields)  # type: ignore[arg-type]
+    return replace(made, **fields)
 
 
 def pane(index: int, *columns: Column, events: int | None = None, span: int = 1) -> Window:
@@ -148,6 +148,6 @@ def every_case() -> list[tuple[str, str]]:
     return [(name, target) for name, cls in DETECTORS.items() for target in sorted(cls.targets)]
 
 
-def make(name: str, target: str | None = None, **params: object) -> Detector:  # type: ignore[type-arg]
+def make(name: str, target: str | None = None, **params: Any) -> AnyDetector:
     """Return a detector for the column its target has in `usual`."""
     return build(name, params, NAMES[target or min(DETECTORS[name].targets)])

@@ -1,0 +1,69 @@
+"""New categories: which are new, how many matter, and that the sentence names them."""
+
+from dataclasses import replace
+
+import pytest
+from detector_windows import category, make, window
+from scipy.stats import binom
+
+from detectors.window import Column
+
+USUAL = window(category([6000, 3000, 1000]))
+
+
+def test_a_new_category_above_one_percent_fires_by_name() -> None:
+    verdict = make("new_categories").observe(window(category([1800, 900, 240], gold=55, silver=5)), USUAL)
+    assert verdict.status == "firing"
+    assert verdict.score == pytest.approx(0.02)
+    assert "in new categories: gold, silver" in verdict.evidence.sentence
+    assert verdict.evidence.details["categories"] == {"gold": 55 / 3000, "silver": 5 / 3000}
+
+
+def test_half_a_percent_is_a_near_miss() -> None:
+    verdict = make("new_categories").observe(window(category([1800, 900, 285], gold=15)), USUAL)
+    assert verdict.score == pytest.approx(0.005)
+    assert verdict.status == "ok"
+
+
+def test_too_few_for_a_small_reference_stays_ok() -> None:
+    small = window(category([300, 150, 50]))
+    verdict = make("new_categories").observe(window(category([300, 150, 41], gold=9)), small)
+    assert verdict.score == pytest.approx(0.018)
+    assert verdict.status == "ok"
+
+
+def test_the_threshold_is_the_conditional_test_at_alpha() -> None:
+    small = window(category([300, 150, 50]))
+    verdict = make("new_categories").observe(window(category([300, 150, 50])), small)
+    critical = round(verdict.threshold * 500)
+    assert binom.sf(critical, critical + 1, 0.5) <= 1e-6 < binom.sf(critical - 1, critical, 0.5)
+
+
+def test_unlisted_categories_the_reference_knows_are_not_new() -> None:
+    usual = window(category([5000, 3000, 1000], legacy=1000))
+    known = make("new_categories").observe(window(category([1500, 900, 300], legacy=300)), usual)
+    assert (known.score, known.status) == (0.0, "ok")
+    replaced = make("new_categories").observe(window(category([1500, 900, 300], gold=300)), usual)
+    assert replaced.status == "firing"
+    assert "gold" in replaced.evidence.sentence
+
+
+def test_a_reference_with_a_capped_list_counts_the_excess_of_unlisted_values() -> None:
+    capped = replace(category([5000, 3000, 1000], legacy=1000), unlisted={"legacy": 200})
+    same = make("new_categories").observe(window(category([1500, 900, 300], gold=300)), window(capped))
+    assert same.score == pytest.approx(0.0)
+    more = make("new_categories").observe(window(category([1500, 900, 0], gold=600)), window(capped))
+    assert more.score == pytest.approx(0.1)
+    assert more.status == "firing"
+
+
+def test_without_a_reference_the_listed_categories_are_the_known_ones() -> None:
+    assert make("new_categories").observe(window(category([900, 0, 0], gold=100)), None).status == "firing"
+    assert make("new_categories").observe(window(category([900, 90, 10])), None).status == "ok"
+
+
+def test_while_the_layout_has_no_bins_nothing_is_new() -> None:
+    warming = Column("plan", "category", count=5000, unlisted={"free": 5000})
+    verdict = make("new_categories").observe(window(warming), None)
+    assert verdict.status == "insufficient"
+    assert "not learned yet" in verdict.evidence.sentence
