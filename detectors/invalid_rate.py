@@ -4,9 +4,8 @@ from pydantic import Field
 
 from detectors.base import Detector, Evidence, Verdict
 from detectors.comparison import shortage
-from detectors.limit_rate import limit_in_force
 from detectors.sentence import against_percent, quantity
-from detectors.significance import Rate, SignificanceParams
+from detectors.significance import Rate, SignificanceParams, rate_limit
 from detectors.window import Window
 
 
@@ -42,7 +41,7 @@ class InvalidRate(Detector[InvalidRateParams]):
         rate = Rate(window.invalid, window.events + window.invalid)
         if rate.total < self.params.min_samples:
             return self.insufficient(rate.total, shortage(rate.total, self.params.min_samples, "event"))
-        limit = limit_in_force(rate, self.params.threshold, self.params.alpha)
+        limit = rate_limit(rate.total, self.params.threshold, self.params.alpha)
         sentence = (
             f"{against_percent(rate.share, limit)} of {quantity(rate.total, 'event')} break the contract: "
             f"{rate.hits:,} went to the dead-letter topic"

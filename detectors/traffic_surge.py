@@ -5,12 +5,11 @@ from statistics import median
 from typing import Any
 
 from pydantic import Field
-from scipy import stats
 
 from detectors.base import Detector, Evidence, Verdict
 from detectors.comparison import shortage
 from detectors.sentence import against, figure, quantity
-from detectors.significance import SignificanceParams
+from detectors.significance import SignificanceParams, critical_poisson_count
 from detectors.window import Window
 
 
@@ -83,7 +82,8 @@ class TrafficSurge(Detector[TrafficSurgeParams]):
             )
         ratio = window.events_per_second / usual
         expected = usual * max(window.end_ms - window.start_ms, 1) / 1000
-        limit = max(self.params.threshold, float(stats.poisson.isf(self.params.alpha, expected)) / expected)
+        chance = critical_poisson_count(expected, self.params.alpha, int(self.params.threshold * expected))
+        limit = max(self.params.threshold, chance / expected)
         sentence = (
             f"{figure(window.events_per_second)} events a second, usually {figure(usual)}: "
             f"{against(ratio, limit)} times the usual rate over {quantity(window.events, 'event')}"

@@ -4,9 +4,8 @@ from pydantic import Field
 
 from detectors.base import Detector, Evidence, Verdict
 from detectors.comparison import shortage
-from detectors.limit_rate import limit_in_force
 from detectors.sentence import against_percent, listing, quantity
-from detectors.significance import Rate, SignificanceParams
+from detectors.significance import Rate, SignificanceParams, rate_limit
 from detectors.window import Window
 
 
@@ -46,7 +45,7 @@ class UnexpectedFeatures(Detector[UnexpectedFeaturesParams]):
             return self.insufficient(total, shortage(total, self.params.min_samples, "event"))
         ranked = sorted(window.unexpected.items(), key=lambda item: (-item[1], item[0]))
         rate = Rate(min(ranked[0][1], total) if ranked else 0, total)
-        limit = limit_in_force(rate, self.params.threshold, self.params.alpha)
+        limit = rate_limit(rate.total, self.params.threshold, self.params.alpha)
         details = {"features": dict(ranked[:20])} if ranked else {}
         evidence = Evidence(_sentence(ranked, rate, limit), value=rate.share, details=details)
         return self.verdict(rate.share, total, evidence, threshold=limit)
