@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from detectors.base import Detector, Evidence, Verdict
-from detectors.comparison import Shortfall, present
+from detectors.comparison import shortage
 from detectors.sentence import against, figure, percent, quantity
 from detectors.significance import Rate, SignificanceParams, critical_count_at
 from detectors.window import Column, Window
@@ -42,13 +42,16 @@ class Latency(Detector[LatencyParams]):
 
     def observe(self, window: Window, reference: Window | None) -> Verdict:
         """Judge the quantile of the latency against the objective."""
-        column = present(window, "latency_ms", self.params.min_samples)
-        if isinstance(column, Shortfall):
-            return self.insufficient(column.samples, column.reason)
+        column = window.latency
+        if column is None:
+            return self.insufficient(0, "the model reports no latency_ms")
+        if column.count < self.params.min_samples:
+            lack = shortage(column.count, self.params.min_samples, "value") + " of latency_ms"
+            return self.insufficient(column.count, lack)
         value = column.quantile(self.params.quantile)
         slow = _slower_than(column, self.params.threshold)
         if slow.total == 0:
-            return self.insufficient(0, "latency_ms: no latencies in the sketch")
+            return self.insufficient(0, "the sketch holds no latencies")
         chance = critical_count_at(slow.total, 1 - self.params.quantile, self.params.alpha)
         score = value if slow.hits > chance else min(value, self.params.threshold)
         evidence = Evidence(self._sentence(value, slow), value=value, details={"slow": slow.hits})

@@ -23,13 +23,15 @@ class NewCategoriesParams(SignificanceParams):
 class NewCategories(Detector[NewCategoriesParams]):
     """Fires when categories that neither the monitor nor the reference know hold a notable share.
 
-    ``score`` is the share of such values. Where the reference remembers all its unlisted
-    categories by name, those are known; where its sample of names is not complete, the share of unlisted
-    values beyond the reference's is taken. The threshold in force is the larger of ``threshold`` and the
+    ``score`` is the share of such values beyond what the reference lets expect. Where it remembers all its
+    unlisted categories by name, those are known, and as many new ones are expected as it has seen only once
+    (Good's estimate), so that a long tail of rare names stays ok. Where its sample of names is not
+    complete, its share of unlisted values is expected. The threshold in force is the larger of ``threshold`` and the
     share that chance explains with probability ``alpha``. Without a reference, the listed ones are known.
 
     References
     ----------
+    Good, I. (1953), The Population Frequencies of Species, Biometrika 40(3/4).
     Przyborowski, J. and Wilenski, H. (1940), Homogeneity of results in testing samples from Poisson
     series, Biometrika 31 (the conditional test, see `significance.critical_count`).
     """
@@ -79,6 +81,7 @@ def _strangers(column: Column, known: Column | None) -> tuple[Rate, Rate | None]
     usual = Rate(int(known.bins[-1]), int(known.bins.sum()))
     if sum(known.unlisted.values()) < usual.hits:
         return Rate(unlisted, total), usual
-    remembered = sum(count for name, count in column.unlisted.items() if name in known.unlisted)
-    unnamed = unlisted - sum(column.unlisted.values()) if usual.hits else 0
-    return Rate(max(unlisted - remembered - max(unnamed, 0), 0), total), Rate(0, usual.total)
+    new = sum(count for name, count in column.unlisted.items() if name not in known.unlisted)
+    unnamed = 0 if usual.hits else unlisted - sum(column.unlisted.values())
+    seen_once = sum(1 for count in known.unlisted.values() if count == 1)
+    return Rate(min(new + max(unnamed, 0), total), total), Rate(seen_once, usual.total)

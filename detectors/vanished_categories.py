@@ -1,7 +1,7 @@
 """Categories that used to come and no longer do."""
 
 from pydantic import Field
-from scipy import stats
+from scipy import special
 
 from detectors.base import Detector, Evidence, Verdict
 from detectors.comparison import Comparison, Shortfall, compare
@@ -76,7 +76,7 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
         odds = comparison.reference_samples / (comparison.samples + comparison.reference_samples)
         alpha = self.params.alpha / max(len(usual), 1)
         few = (usual >= self.params.min_share) & (now <= self.params.remaining * usual)
-        chance = {int(i): stats.nbinom.cdf(current[i], reference[i], odds) for i in few.nonzero()[0]}
+        chance = {int(i): special.betainc(reference[i], current[i] + 1, odds) for i in few.nonzero()[0]}
         return sorted((i for i, p in chance.items() if p < alpha), key=lambda i: (-usual[i], i))
 
     def _sentence(self, comparison: Comparison, gone: list[int]) -> str:

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from detector_windows import category, make, window
 from scipy.stats import binom
 
-from detectors.window import Column
+from detectors.window import Column, Window
 
 USUAL = window(category([6000, 3000, 1000]))
 
@@ -67,3 +68,30 @@ def test_while_the_layout_has_no_bins_nothing_is_new() -> None:
     verdict = make("new_categories").observe(window(warming), None)
     assert verdict.status == "insufficient"
     assert "not learned yet" in verdict.evidence.sentence
+
+
+def cities(rng: np.random.Generator, size: int, listed: int = 20) -> Window:
+    shares = 1 / np.arange(1, 3001) ** 1.1
+    counts = rng.multinomial(size, shares / shares.sum())
+    rest = {f"c{i}": int(counts[i]) for i in range(listed, 3000) if counts[i]}
+    names = [f"c{i}" for i in range(listed)]
+    return window(category(counts[:listed].tolist(), listed=names, **rest))
+
+
+def test_a_long_tail_in_which_names_always_turn_up_stays_ok() -> None:
+    rng = np.random.default_rng(0)
+    for size in (500, 5000, 50_000):
+        for _ in range(20):
+            verdict = make("new_categories").observe(cities(rng, size), cities(rng, 2000))
+            assert verdict.status == "ok", verdict.evidence.sentence
+
+
+def test_one_new_name_in_a_long_tail_still_fires() -> None:
+    rng = np.random.default_rng(1)
+    current = cities(rng, 4000).features["plan"]
+    bins = current.bins.copy()
+    bins[-1] += 800
+    flooded = replace(current, count=4800, bins=bins, unlisted={**current.unlisted, "Atlantis": 800})
+    verdict = make("new_categories").observe(window(flooded), cities(rng, 20_000))
+    assert verdict.status == "firing"
+    assert "in new categories: Atlantis," in verdict.evidence.sentence

@@ -53,7 +53,7 @@ def category(
     name: str = "plan",
     listed: Sequence[str] = PLANS,
     missing: int = 0,
-    **unlisted: int,
+    **unlisted: Any,
 ) -> Column:
     """Return a category's column: one count per listed category; the unlisted ones by name."""
     bins = np.array([*counts, sum(unlisted.values())], dtype=np.int64)
