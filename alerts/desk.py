@@ -112,7 +112,9 @@ class Desk:
 
     def settled(self, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
         """Take the outcome of a delivery. One that is not under way (any more) changes nothing."""
-        return dispatch.settle(self._book, delivery_id, outcome, now_ms)
+        decisions = dispatch.settle(self._book, delivery_id, outcome, now_ms)
+        self._book.purge(now_ms)
+        return decisions
 
     def next_due_ms(self) -> int | None:
         """Return when `tick` has something to do, or None while no alert is held."""

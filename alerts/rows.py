@@ -16,6 +16,8 @@ _GROUP = TypeAdapter(Group)
 _LEDGER = TypeAdapter(Ledger)
 # Members and the notification log have rows of their own.
 _NOT_IN_ROW = {"members", "ledgers"}
+# A group may hold thousands of alerts: their fingerprints are written by severity, in one text each.
+_PACKED = ("told", "maybe", "sending")
 
 
 def encode(book: Book, key: str) -> bytes | None:
@@ -29,7 +31,7 @@ def encode(book: Book, key: str) -> bytes | None:
     if kind == "group":
         return None if group is None else _dump(_GROUP.dump_python(group, mode="json", exclude=_NOT_IN_ROW))
     ledger = None if group is None else group.ledgers.get(place)
-    return None if ledger is None else _dump(_LEDGER.dump_python(ledger, mode="json"))
+    return None if ledger is None else _dump(_packed(_LEDGER.dump_python(ledger, mode="json")))
 
 
 def load(book: Book, rows: Mapping[str, bytes]) -> None:
@@ -66,16 +68,40 @@ def _load_row(book: Book, key: str, row: bytes) -> None:
             group_id, _, place = rest.partition("/")
             # Sorted by kind, groups come before ledgers.
             if group_id in book.groups:
-                book.groups[group_id].ledgers[place] = _LEDGER.validate_python(data)
+                book.groups[group_id].ledgers[place] = _LEDGER.validate_python(_unpacked(data))
             else:
                 book.changed.add(key)
         else:
             raise ValueError(f"{kind!r} is none of alert, group, ledger")
-    except (ValueError, ValidationError) as error:
+    except (AttributeError, ValueError, ValidationError) as error:
         raise RowError(
             f"row {key!r} of the desk's state cannot be read: {error}; "
             "run the version that wrote it, or delete the row to forget it"
         ) from error
+
+
+def _packed(ledger: dict[str, Any]) -> dict[str, Any]:
+    packed = {name: _by_severity(ledger[name]) for name in _PACKED}
+    return ledger | packed | {"news": " ".join(ledger["news"])}
+
+
+def _by_severity(severities: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for fingerprint, severity in sorted(severities.items()):
+        found.setdefault(severity, []).append(fingerprint)
+    return {severity: " ".join(fingerprints) for severity, fingerprints in sorted(found.items())}
+
+
+def _unpacked(row: dict[str, Any]) -> dict[str, Any]:
+    read = {
+        name: {
+            fingerprint: severity
+            for severity, fingerprints in row.get(name, {}).items()
+            for fingerprint in fingerprints.split()
+        }
+        for name in _PACKED
+    }
+    return row | read | {"news": row.get("news", "").split()}
 
 
 def _dump(data: dict[str, Any]) -> bytes:

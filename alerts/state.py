@@ -209,8 +209,9 @@ class Book:
             self.agenda.add(Due(now_ms + node.group_wait_ms, group_id))
             self.touch_group(group_id)
         self.groups[group_id].members.add(fingerprint)
-        record.groups[group_id] = None
-        self.touch_alert(fingerprint)
+        if record.groups.get(group_id, _ABSENT) is not None:
+            record.groups[group_id] = None
+            self.touch_alert(fingerprint)
         return group_id
 
     def leave(self, fingerprint: str, group_id: str) -> None:

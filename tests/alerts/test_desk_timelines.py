@@ -377,6 +377,29 @@ def test_a_row_that_cannot_be_read_is_named(key: str, row: bytes) -> None:
         Desk.restore(config(), {key: row}, 0)
 
 
+def test_a_ledger_row_of_another_shape_is_named(world: Any) -> None:
+    desk = world(config())
+    play(desk, [(0, "fire a")], 40)
+    ledger = next(key for key in desk.rows if key.startswith("ledger/"))
+    with pytest.raises(RowError, match=ledger):
+        Desk.restore(config(), desk.rows | {ledger: b'{"v":1,"told":["f"]}'}, 0)
+
+
+def test_a_restore_writes_only_what_changed(world: Any) -> None:
+    desk = world(config())
+    play(desk, [(0, "fire a"), (50, "fire b")], 400)
+    assert Desk.restore(config(), desk.rows, 400_000).take_changed_rows() == {}
+
+
+def test_the_rows_of_a_thousand_alerts_in_one_group_stay_below_what_a_topic_takes(world: Any) -> None:
+    desk = world(config(), max_alerts=1000)
+    for number in range(1000):
+        desk.upsert("firing", f"a{number}")
+    desk.outcomes["ops/webhook/0"] = [Retry(0, "timeout", maybe_delivered=True), None]
+    desk.run_until(40)
+    assert max(len(row) for row in desk.rows.values()) < 60_000
+
+
 def test_rows_that_lost_their_counterparts_are_tidied_up(world: Any) -> None:
     desk = world(config())
     play(desk, [(0, "fire a")], 40)
