@@ -15,7 +15,7 @@ from streams.views import AlertRow, ModelSummary, ModelView, PaneRow, VerdictRow
 
 DESCRIPTION = (
     "Current state and the recent past of every model. Times are UTC. Fields are only ever added, so ignore "
-    "those you do not know. Status 503 means that the store is out of reach; try again after `Retry-After` "
+    "those you do not know. Status 503 means that the store is out of reach; try again after Retry-After "
     "seconds."
 )
 

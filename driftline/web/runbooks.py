@@ -28,6 +28,8 @@ def index(request: Request, context: ContextOf) -> HTMLResponse:
 @router.get("/runbooks/{kind}", response_class=HTMLResponse)
 def runbook(request: Request, context: ContextOf, kind: str) -> HTMLResponse:
     """Show one runbook, or what there is instead."""
+    # Runbooks link each other as files, so that the links work in a repository's browser too.
+    kind = kind.removesuffix(".md")
     text = runbooks.text(kind) if kind in runbooks.kinds() else None
     if text is None:
         return context.page(request, "runbooks.html", {"kinds": _titles(), "missing": kind}, 404)

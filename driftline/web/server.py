@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from driftline.web.errors import CannotListen
+from driftline.web.errors import CannotListen, WebError
 
 
 async def serve(
@@ -40,6 +40,8 @@ async def serve(
     ------
     CannotListen
         The address is in use or not of this machine.
+    WebError
+        The app refused to start.
     """
     listener = _listen(host, port)
     try:
@@ -73,7 +75,11 @@ class _Server(uvicorn.Server):
         self.up = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            # uvicorn would end the whole process, workers and all.
+            raise WebError("the web front did not start; its log says why") from error
         self.up.set()
 
     @contextmanager

@@ -1,3 +1,5 @@
+import re
+
 import runbooks
 from driftline.web.runbooks import rendered
 
@@ -10,6 +12,13 @@ async def test_every_runbook_has_its_page(browse):
         answer = await browse(f"/runbooks/{kind}")
         assert answer.status_code == 200
         assert "<h2>" in answer.text
+
+
+async def test_every_link_between_runbooks_leads_to_one(browse):
+    for kind in runbooks.kinds():
+        page = (await browse(f"/runbooks/{kind}")).text.partition("<article")[2]
+        for link in re.findall(r'href="((?!https?:|#|/)[^"#]*)', page):
+            assert (await browse(f"/runbooks/{link}")).status_code == 200, (kind, link)
 
 
 async def test_an_unknown_kind_lists_what_there_is(browse):

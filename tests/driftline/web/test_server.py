@@ -1,11 +1,13 @@
 import asyncio
 import signal
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from driftline.web import create_app, serve
-from driftline.web.errors import CannotListen
+from driftline.web.errors import CannotListen, WebError
 
 
 async def test_it_serves_on_a_free_port_until_told_to_stop(redis_url, seed):
@@ -35,6 +37,16 @@ async def test_cancelling_it_stops_it_cleanly(redis_url):
         await asyncio.wait_for(serving, 10)
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port.result())
+
+
+async def test_an_app_that_does_not_start_is_an_error():
+    @asynccontextmanager
+    async def broken(_):
+        raise RuntimeError("no")
+        yield
+
+    with pytest.raises(WebError, match="did not start"):
+        await serve(FastAPI(lifespan=broken), "127.0.0.1", 0, asyncio.Event())
 
 
 async def test_a_port_in_use_is_told_with_the_remedy(redis_url):
