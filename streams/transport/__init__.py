@@ -1,7 +1,7 @@
 """A Faust transport that hands a whole fetched chunk of one partition to the stream as one event.
 
 Importing this package registers the URL scheme ``chunks`` with Faust, so that
-``faust.App(..., broker="chunks://host:9092")`` uses it (several brokers: separate them with ``;``).
+``faust.App(..., broker="chunks://host:9092")`` uses it (several brokers: a list of such URLs).
 `streams.transport.engine.make_app` does that, with the settings the stages want.
 
 A topic is a chunk topic when it is declared with a `ChunkSchema` (`chunk_topic` does so); all others,

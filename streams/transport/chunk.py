@@ -85,9 +85,13 @@ def chunk_topic(
 
     Parameters
     ----------
+    app, name
+        The Faust app, and the topic as Kafka knows it.
     maxsize
         Chunks that may wait for the agent; fetching of a partition pauses at 4/5 of it and goes on
         at 2/5. Memory is bounded by about ``(maxsize + partitions) * max_bytes``.
+    max_rows, max_bytes
+        Bounds of a chunk, see `ChunkSchema`.
     """
     schema = ChunkSchema(max_rows=max_rows, max_bytes=max_bytes)
     topic = app.topic(name, schema=schema)

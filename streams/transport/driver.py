@@ -45,6 +45,11 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]  # faust is untyped her
     def _new_consumer_thread(self) -> ChunkConsumerThread:
         return ChunkConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    def close_unstarted_thread(self) -> None:
+        """Close the thread's event loop, which only a thread that has run closes itself."""
+        if not self._thread._thread_started.is_set():
+            self._thread.thread_loop.close()
+
     # Fetching.
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:

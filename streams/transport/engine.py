@@ -1,7 +1,6 @@
 """A stage's Faust app: its settings, and running it inside our own event loop."""
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 import faust
@@ -9,7 +8,8 @@ import faust
 from streams.transport import SCHEME
 from streams.transport.driver import PartitionListener
 
-STOP_TIMEOUT_S = 15.0
+FLUSH_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 10.0
 
 
 class StageApp(faust.App):  # type: ignore[misc]  # faust is untyped here
@@ -40,6 +40,8 @@ def make_app(
     session_timeout_s
         How long a worker may be silent before its partitions go to others; 6 on the embedded broker,
         which waits half of it before a group's first join.
+    commit_interval_s
+        How often acknowledged chunks are committed.
     fetch_bytes
         What one fetch brings of a partition at most, as it is on the wire; 4 to 8 MiB.
     instance
@@ -48,9 +50,8 @@ def make_app(
     settings
         Any other Faust setting; overrides what is set here.
     """
-    urls = ";".join(f"{SCHEME}://{broker.strip()}" for broker in brokers.split(","))
     defaults: dict[str, Any] = {
-        "broker": urls,
+        "broker": [f"{SCHEME}://{broker.strip()}" for broker in brokers.split(",")],
         "broker_session_timeout": session_timeout_s,
         "broker_heartbeat_interval": session_timeout_s / 10,
         "broker_request_timeout": max(90.0, session_timeout_s),
@@ -92,30 +93,48 @@ async def run(app: Any, stop: asyncio.Event) -> None:
         client. The process is meant to end with it.
     """
     starting = asyncio.create_task(app.start())
-    watching = {
-        asyncio.create_task(stop.wait()),
-        asyncio.create_task(app._crashed.wait()),
-    }
+    watching = {asyncio.create_task(stop.wait()), asyncio.create_task(app._crashed.wait())}
     try:
         await asyncio.wait({starting, *watching}, return_when=asyncio.FIRST_COMPLETED)
-        if not (starting.done() and starting.exception()):
+        if _succeeded(starting):
             await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in watching:
             task.cancel()
-        await _shut_down(app, starting)
-    if app.crash_reason is not None:
-        raise app.crash_reason
-    if starting.done() and not starting.cancelled():
-        starting.result()
+        reason = _failure(app, starting)
+        try:
+            await _shut_down(app, starting)
+        except Exception:
+            if reason is None:
+                raise
+            app.log.exception("stopping after a crash failed as well")
+    if reason := reason or _failure(app, starting):
+        raise reason
+
+
+def _succeeded(task: "asyncio.Task[None]") -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+def _failure(app: Any, starting: "asyncio.Task[None]") -> BaseException | None:
+    reason: BaseException | None = app.crash_reason
+    if reason is None and starting.done() and not starting.cancelled():
+        reason = starting.exception()
+    return reason
 
 
 async def _shut_down(app: Any, starting: "asyncio.Task[None]") -> None:
-    async with asyncio.timeout(STOP_TIMEOUT_S):
+    try:
         if not starting.done():
             starting.cancel()
-            with suppress(asyncio.CancelledError):
-                await starting
-        elif not app.crashed and not app.rebalancing and (owned := app.consumer.assignment()):
-            await app.consumer.let_go(owned)
-        await app.stop()
+            await asyncio.wait({starting}, timeout=STOP_TIMEOUT_S)
+        elif _succeeded(starting) and not app.crashed and not app.rebalancing:
+            async with asyncio.timeout(FLUSH_TIMEOUT_S):
+                await app.consumer.let_go(app.consumer.assignment())
+    except TimeoutError:
+        app.log.warning("no commit within %g s: what came since the last one comes again", FLUSH_TIMEOUT_S)
+    finally:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await app.stop()
+        if app._consumer is not None:
+            app._consumer.close_unstarted_thread()

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 from brokers import Broker
 from clients import committed, create_topic, produce, running, stage_app, until
 from faust.exceptions import ImproperlyConfigured
 
+from driftline.embedded import free_port
 from streams.transport import Chunk, ChunkSchema, Receipt, chunk_topic
 from streams.transport.driver import chunk_schemas
 from streams.transport.engine import commit_now, listen, run
@@ -24,7 +26,6 @@ class Collector:
         self.gate = asyncio.Event()
         self.gate.set()
 
-        @app.agent(topic, name="collector")
         async def collect(stream: Any) -> None:
             async for event in stream.noack().events():
                 await self.gate.wait()
@@ -32,6 +33,8 @@ class Collector:
                 self.receipts.append(Receipt(event))
                 if ack:
                     self.receipts[-1].ack()
+
+        app.agent(topic)(collect)
 
     @property
     def rows(self) -> int:
@@ -58,15 +61,16 @@ async def test_chunks_keep_order_and_bounds_and_plain_topics_stay_plain(broker: 
     by_size: list[Chunk] = []
     singles: list[tuple[bytes, bytes, int]] = []
 
-    @app.agent(chunk_topic(app, large, max_bytes=10_000))
     async def collect_large(stream: Any) -> None:
         async for event in stream.noack().events():
             by_size.append(event.value)
 
-    @app.agent(app.topic(plain, key_serializer="raw", value_serializer="raw"))
     async def collect_plain(stream: Any) -> None:
         async for event in stream.events():
             singles.append((event.key, event.value, event.message.offset))
+
+    app.agent(chunk_topic(app, large, max_bytes=10_000))(collect_large)
+    app.agent(app.topic(plain, key_serializer="raw", value_serializer="raw"))(collect_plain)
 
     async with running(app):
         await until(lambda: collector.rows == 1300 and sum(map(len, by_size)) == 90 and len(singles) == 20)
@@ -223,16 +227,57 @@ async def test_an_exception_in_an_agent_ends_the_app_with_it(broker: Broker, pre
     await produce(broker.bootstrap, topic, numbered(30))
     app = stage_app(prefix, broker)
 
-    @app.agent(chunk_topic(app, topic, max_rows=10))
     async def fail(stream: Any) -> None:
         async for event in stream.noack().events():
             if event.value.first_offset == 10:
                 raise ZeroDivisionError("the second chunk")
             event.ack()
 
+    app.agent(chunk_topic(app, topic, max_rows=10))(fail)
+
     with pytest.raises(ZeroDivisionError, match="the second chunk"):
         await asyncio.wait_for(run(app, asyncio.Event()), 20.0)
     assert await committed(broker.bootstrap, prefix, topic) == 10
+
+
+async def test_what_a_listener_raises_ends_the_app(broker: Broker, prefix: str) -> None:
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
+    app = stage_app(prefix, broker)
+    collector = Collector(app, chunk_topic(app, topic))
+
+    class Unwilling(Ownership):
+        async def assigned(self, partitions: frozenset[Any]) -> None:
+            raise PermissionError("not mine")
+
+    listen(app, Unwilling(collector))
+    with pytest.raises(PermissionError, match="not mine"):
+        await asyncio.wait_for(run(app, asyncio.Event()), 20.0)
+
+
+async def test_an_app_without_a_broker_ends_at_once() -> None:
+    app = stage_app("nobody", Broker("kafka", f"127.0.0.1:{free_port()}"))
+    with pytest.raises(KafkaConnectionError):
+        await asyncio.wait_for(run(app, asyncio.Event()), 10.0)
+
+
+async def test_a_table_recovers_and_no_chunk_is_lost_meanwhile(broker: Broker, prefix: str) -> None:
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
+    for number in range(2):
+        await produce(broker.bootstrap, topic, numbered(300, start=300 * number))
+        app = stage_app(prefix, broker)
+        rows = app.Table(f"{prefix}-rows", default=int, partitions=1)
+        counted: list[int] = []
+
+        async def count(stream: Any, rows: Any = rows, counted: list[int] = counted) -> None:
+            async for event in stream.noack().events():
+                rows["all"] += len(event.value)
+                counted.append(rows["all"])
+                event.ack()
+
+        app.agent(chunk_topic(app, topic, max_rows=50))(count)
+        async with running(app):
+            await until(lambda: counted[-1:] == [300 * (number + 1)])  # noqa: B023
+        assert counted[0] == 300 * number + 50
 
 
 async def test_holes_in_the_offsets_do_not_hold_up_the_commit(broker: Broker, prefix: str) -> None:
