@@ -9,13 +9,15 @@ from collections.abc import Mapping
 
 from alerts import dispatch, rows
 from alerts.alert import AlertUpsert
+from alerts.book import Book
 from alerts.config import Config
 from alerts.decision import Decision, Reason
 from alerts.dispatch import Delivery
 from alerts.intake import INTAKE, Intake
 from alerts.outcome import Outcome
 from alerts.regroup import regroup, take_up_deliveries
-from alerts.state import Book, Record
+from alerts.settlement import settle
+from alerts.state import Record
 
 #: Alerts held at once, firing or with an end still to be told.
 MAX_ALERTS = 10_000
@@ -112,7 +114,7 @@ class Desk:
 
     def settled(self, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
         """Take the outcome of a delivery. One that is not under way (any more) changes nothing."""
-        decisions = dispatch.settle(self._book, delivery_id, outcome, now_ms)
+        decisions = settle(self._book, delivery_id, outcome, now_ms)
         self._book.purge(now_ms)
         return decisions
 

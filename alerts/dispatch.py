@@ -4,16 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from alerts.agenda import Due
+from alerts.book import Book, identify
 from alerts.config import Integration
 from alerts.decision import Decision, Reason, Stage
-from alerts.notification import Change, Notification, NotifiedAlert, rank, rfc3339, severity_rank
-from alerts.outcome import Failed, Outcome, Retry, Sent
+from alerts.notification import Change, Notification, NotifiedAlert, rank, severity_rank
 from alerts.routing import Node
-from alerts.state import Book, Group, Ledger, Record, identify
-
-_FIRST_BACKOFF_MS = 1_000
-_LONGEST_BACKOFF_MS = 5 * 60_000
-_ERROR_KEPT = 300
+from alerts.state import Group, Ledger, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,74 +162,6 @@ def dispatch(book: Book, group_id: str, integration: Integration, now_ms: int) -
     return draft.delivery
 
 
-def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
-    """Write what came of a delivery into the notification log, and say so to its alerts."""
-    where = book.in_flight.pop(delivery_id, None)
-    if where is None:
-        book.counts[Reason.UNKNOWN_DELIVERY] += 1
-        return (Decision(now_ms, Stage.DELIVER, Reason.UNKNOWN_DELIVERY, detail=delivery_id),)
-    group_id, place = where
-    group = book.groups[group_id]
-    ledger = group.ledgers[place]
-    told = list(ledger.news)
-    if isinstance(outcome, Sent):
-        decision = _taken(book, where, outcome, now_ms)
-    else:
-        decision = _put_off(book, where, outcome, now_ms)
-    book.counts[decision.reason] += 1
-    for fingerprint in told:
-        book.note(fingerprint, decision)
-    book.touch_ledger(group_id, place)
-    book.sweep(group_id, now_ms)
-    return (decision,)
-
-
-def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> Decision:
-    group_id, place = where
-    ledger = book.groups[group_id].ledgers[place]
-    again = ledger.again
-    book.groups[group_id].ledgers[place] = Ledger(
-        state="PENDING" if again else "SENT",
-        told=ledger.sending,
-        generation=ledger.generation + 1,
-        not_before_ms=now_ms,
-        sent_at_ms=ledger.started_at_ms,
-        reference=dict(outcome.reference) or ledger.reference,
-    )
-    if again:
-        book.agenda.add(Due(now_ms, group_id, place))
-    return Decision(now_ms, Stage.DELIVER, Reason.SENT, place)
-
-
-def _put_off(book: Book, where: tuple[str, str], outcome: Retry | Failed, now_ms: int) -> Decision:
-    group_id, place = where
-    group = book.groups[group_id]
-    ledger = group.ledgers[place]
-    if isinstance(outcome, Retry):
-        reason, wait_ms = Reason.RETRY, max(outcome.after_ms, backoff_ms(ledger.attempts))
-        if outcome.maybe_delivered:
-            ledger.uncertain, ledger.maybe = True, ledger.maybe | ledger.sending
-    else:
-        reason, wait_ms = Reason.FAILED, book.nodes[group.route_key].group_interval_ms
-    ledger.state, ledger.again, ledger.sending, ledger.news = "PENDING", False, {}, []
-    ledger.delivery_id = ""
-    ledger.not_before_ms, ledger.last_error = now_ms + wait_ms, outcome.reason[:_ERROR_KEPT]
-    book.agenda.add(Due(ledger.not_before_ms, group_id, place))
-    detail = f"{ledger.last_error}; next try {rfc3339(ledger.not_before_ms)}"
-    return Decision(now_ms, Stage.DELIVER, reason, place, detail)
-
-
-def backoff_ms(attempts: int) -> int:
-    """Return the wait after so many tries: 1 s, doubled each time, at most 5 min, and never random.
-
-    Examples
-    --------
-    >>> [backoff_ms(attempts) for attempts in (1, 2, 5, 50)]
-    [1000, 2000, 16000, 300000]
-    """
-    return int(min(_FIRST_BACKOFF_MS * 2 ** (min(attempts, 20) - 1), _LONGEST_BACKOFF_MS))
-
-
 def _nothing_to_send(book: Book, draft: Draft) -> None:
     ledger, place = draft.ledger, draft.integration.key
     if draft.group.ledgers.get(place) is None:
@@ -270,7 +198,9 @@ def _notification(book: Book, draft: Draft, key: str) -> Notification:
 
 def _idempotency_key(draft: Draft) -> str:
     content = (f"{alert.fingerprint}:{alert.status}:{alert.severity}" for alert in draft.alerts)
-    return identify(draft.group_id, draft.integration.key, str(draft.ledger.generation), *content)
+    # A group that was forgotten and begins anew must not look like a repeat of its past.
+    incarnation = f"{draft.group.created_ms}:{draft.ledger.generation}"
+    return identify(draft.group_id, draft.integration.key, incarnation, *content)
 
 
 def _as_firing(fingerprint: str, record: Record) -> NotifiedAlert:

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from alerts.alert import AlertUpsert
+from alerts.book import Book
 from alerts.decision import Decision, Reason, Stage
 from alerts.notification import rfc3339
 from alerts.routing import Node
-from alerts.state import Book, Departure, Record
+from alerts.state import Departure, Record
 
 
 @dataclass(slots=True)

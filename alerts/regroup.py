@@ -1,8 +1,8 @@
 """Fitting the state to a config: after a reload, and after a restore."""
 
 from alerts.agenda import Due
+from alerts.book import Book
 from alerts.intake import place
-from alerts.state import Book
 
 
 def regroup(book: Book, now_ms: int) -> None:

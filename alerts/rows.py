@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from alerts.agenda import Due
+from alerts.book import Book
 from alerts.errors import RowError
-from alerts.state import Book, Group, Ledger, Record
+from alerts.state import Group, Ledger, Record
 
 _VERSION = 1
 _RECORD = TypeAdapter(Record)

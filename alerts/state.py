@@ -9,24 +9,12 @@ row key                   what
 ========================  ==================================================================
 """
 
-from collections import ChainMap, Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from collections import ChainMap
+from dataclasses import dataclass, field
 from typing import Literal
 
-from alerts.agenda import Agenda, Due
 from alerts.alert import AlertUpsert
-from alerts.config import Config, Integration
-from alerts.decision import Decision, Reason
-from alerts.routing import Node, compile_routes
-
-#: Decisions kept per alert.
-HISTORY_KEPT = 20
-#: How long, and how many, alerts are remembered after they are over: so that a late or replayed upsert
-#: does not bring them back, and a receipt can still be shown.
-CLOSED_KEPT_MS = 3_600_000
-CLOSED_KEPT = 1_000
+from alerts.decision import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +51,7 @@ class Record:
 
     def fires_in(self, group_id: str) -> bool:
         """Return whether it fires as far as this group is concerned."""
-        return self.firing and self.groups.get(group_id, _ABSENT) is None
-
-
-_ABSENT = Departure("", 0)
+        return self.firing and group_id in self.groups and self.groups[group_id] is None
 
 
 @dataclass(slots=True)
@@ -122,159 +107,8 @@ class Group:
     key: str
     route_key: str
     labels: dict[str, str]
+    created_ms: int
     due_ms: int
     flushed: bool = False
     members: set[str] = field(default_factory=set)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Book:
-    """All of it, with what follows from the config: changed only by the stages and by `regroup`."""
-
-    config: Config
-    max_alerts: int
-    external_url: str = ""
-    root: Node = field(init=False)
-    nodes: dict[str, Node] = field(init=False)
-    places: dict[str, tuple[Integration, ...]] = field(init=False)
-    records: dict[str, Record] = field(default_factory=dict)
-    closed: dict[str, None] = field(default_factory=dict)
-    groups: dict[str, Group] = field(default_factory=dict)
-    in_flight: dict[str, tuple[str, str]] = field(default_factory=dict)
-    agenda: Agenda = field(default_factory=Agenda)
-    changed: set[str] = field(default_factory=set)
-    counts: Counter[Reason] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self.configure(self.config)
-
-    def configure(self, config: Config) -> None:
-        """Take up the routes and receivers of a config; `regroup` then moves the alerts."""
-        self.config = config
-        self.root = compile_routes(config.route)
-        self.nodes = {node.key: node for node in self.root.walk()}
-        self.places = config.integrations()
-
-    def integrations(self, group: Group) -> tuple[Integration, ...]:
-        """Return the places a group's notifications go to."""
-        return self.places[self.nodes[group.route_key].receiver]
-
-    def alerts_held(self) -> int:
-        """Return how many alerts are not closed."""
-        return len(self.records) - len(self.closed)
-
-    def note(self, fingerprint: str, decision: Decision) -> None:
-        """Add a decision to an alert's history; the same one again only counts up."""
-        record = self.records.get(fingerprint)
-        if record is None:
-            return
-        last = record.history[-1] if record.history else None
-        if last and _same(last, decision):
-            record.history[-1] = replace(decision, times=last.times + 1)
-        else:
-            record.history = [*record.history, decision][-HISTORY_KEPT:]
-        self.touch_alert(fingerprint)
-
-    def touch_alert(self, fingerprint: str) -> None:
-        """Mark an alert's row as changed."""
-        self.changed.add(f"alert/{fingerprint}")
-
-    def touch_group(self, group_id: str) -> None:
-        """Mark a group's row as changed."""
-        self.changed.add(f"group/{group_id}")
-
-    def touch_ledger(self, group_id: str, place: str) -> None:
-        """Mark a row of the notification log as changed."""
-        self.changed.add(f"ledger/{group_id}/{place}")
-
-    def still_due(self, due: Due) -> bool:
-        """Return whether a timer was not overtaken since it was set."""
-        group = self.groups.get(due.group)
-        if group is None:
-            return False
-        if not due.integration:
-            return group.due_ms == due.at_ms
-        ledger = group.ledgers.get(due.integration)
-        return ledger is not None and ledger.state == "PENDING" and ledger.not_before_ms == due.at_ms
-
-    def join(self, fingerprint: str, node: Node, now_ms: int) -> str:
-        """Put an alert into its group of a route, made if there is none, and return the group's id."""
-        record = self.records[fingerprint]
-        labels = node.group_labels(record.upsert.labels)
-        key = node.group_key(labels)
-        group_id = identify(key)
-        if group_id not in self.groups:
-            self.groups[group_id] = Group(key, node.key, labels, now_ms + node.group_wait_ms)
-            self.agenda.add(Due(now_ms + node.group_wait_ms, group_id))
-            self.touch_group(group_id)
-        self.groups[group_id].members.add(fingerprint)
-        if record.groups.get(group_id, _ABSENT) is not None:
-            record.groups[group_id] = None
-            self.touch_alert(fingerprint)
-        return group_id
-
-    def leave(self, fingerprint: str, group_id: str) -> None:
-        """Take an alert out of a group for good; in no group and over, it is closed later by `sweep`."""
-        self.records[fingerprint].groups.pop(group_id, None)
-        self.touch_alert(fingerprint)
-        if group_id in self.groups:
-            self.groups[group_id].members.discard(fingerprint)
-
-    def sweep(self, group_id: str, now_ms: int) -> None:
-        """Let go of a group's alerts that are over and that no receiver has to hear of any more."""
-        group = self.groups.get(group_id)
-        if group is None:
-            return
-        for fingerprint in sorted(group.members):
-            known = any(fingerprint in ledger.known for ledger in group.ledgers.values())
-            if not self.records[fingerprint].fires_in(group_id) and not known:
-                self.leave(fingerprint, group_id)
-                self.close_if_over(fingerprint, now_ms)
-        if not group.members:
-            self.forget_group(group_id)
-
-    def close_if_over(self, fingerprint: str, now_ms: int) -> None:
-        """Close an alert that is over and in no group."""
-        record = self.records[fingerprint]
-        if not record.firing and not record.groups and record.closed_at_ms is None:
-            record.closed_at_ms = now_ms
-            self.closed[fingerprint] = None
-            self.touch_alert(fingerprint)
-
-    def forget_group(self, group_id: str) -> None:
-        """Forget a group, its notification log, and any delivery of it that is out."""
-        group = self.groups.pop(group_id)
-        for place, ledger in group.ledgers.items():
-            self.in_flight.pop(ledger.delivery_id, None)
-            self.touch_ledger(group_id, place)
-        self.touch_group(group_id)
-        for fingerprint in group.members:
-            self.records[fingerprint].groups.pop(group_id, None)
-            self.touch_alert(fingerprint)
-
-    def purge(self, now_ms: int) -> None:
-        """Forget closed alerts that are too old or too many."""
-        while self.closed:
-            oldest = next(iter(self.closed))
-            closed_at_ms = self.records[oldest].closed_at_ms or 0
-            if len(self.closed) <= CLOSED_KEPT and now_ms - closed_at_ms < CLOSED_KEPT_MS:
-                return
-            del self.closed[oldest], self.records[oldest]
-            self.touch_alert(oldest)
-
-    def ledgers(self) -> Iterator[tuple[str, str, Ledger]]:
-        """Yield every entry of the notification log with its group's id and its integration."""
-        for group_id, group in self.groups.items():
-            for place, ledger in group.ledgers.items():
-                yield group_id, place, ledger
-
-
-def identify(*parts: str) -> str:
-    """Return 16 hex digits that stand for these texts."""
-    joined = "\x00".join(parts).encode("utf-8", "surrogatepass")
-    return blake2b(joined, digest_size=8).hexdigest()
-
-
-def _same(one: Decision, other: Decision) -> bool:
-    return (one.stage, one.reason, one.where) == (other.stage, other.reason, other.where)

@@ -189,6 +189,17 @@ def test_each_try_of_the_same_content_has_the_same_idempotency_key_and_repeats_h
     assert [delivery.attempt for delivery in (first, second, third)] == [1, 2, 1]
 
 
+def test_a_group_that_begins_anew_does_not_look_like_a_repeat_of_its_past(world: Any) -> None:
+    desk = world(config())
+    desk.outcomes["ops/webhook/0"] = [None, Sent(), None]
+    play(desk, [(0, "fire a"), (30, "fire a")], 40)
+    desk.settle(desk.out[0], Sent())
+    play(desk, [(50, "resolve a"), (1000, "fire a")], 1100)
+    assert desk.timeline() == [(30, "+a"), (330, "-a"), (1030, "+a")]
+    first, again = (delivery.notification.idempotency_key for delivery in desk.out)
+    assert first != again
+
+
 @pytest.mark.parametrize("then", ["nothing", "resolve", "fire more"])
 def test_a_crash_while_sending_sends_again_marked_as_possible_repeat(world: Any, then: str) -> None:
     desk = world(config())

@@ -1,0 +1,80 @@
+"""What came of a delivery, written into the notification log: told, or to be tried again, and when."""
+
+from alerts.agenda import Due
+from alerts.book import Book
+from alerts.decision import Decision, Reason, Stage
+from alerts.notification import rfc3339
+from alerts.outcome import Failed, Outcome, Retry, Sent
+from alerts.state import Ledger
+
+_FIRST_BACKOFF_MS = 1_000
+_LONGEST_BACKOFF_MS = 5 * 60_000
+_ERROR_KEPT = 300
+
+
+def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
+    """Write what came of a delivery into the notification log, and say so to its alerts."""
+    where = book.in_flight.pop(delivery_id, None)
+    if where is None:
+        book.counts[Reason.UNKNOWN_DELIVERY] += 1
+        return (Decision(now_ms, Stage.DELIVER, Reason.UNKNOWN_DELIVERY, detail=delivery_id),)
+    group_id, place = where
+    group = book.groups[group_id]
+    ledger = group.ledgers[place]
+    told = list(ledger.news)
+    if isinstance(outcome, Sent):
+        decision = _taken(book, where, outcome, now_ms)
+    else:
+        decision = _put_off(book, where, outcome, now_ms)
+    book.counts[decision.reason] += 1
+    for fingerprint in told:
+        book.note(fingerprint, decision)
+    book.touch_ledger(group_id, place)
+    book.sweep(group_id, now_ms)
+    return (decision,)
+
+
+def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> Decision:
+    group_id, place = where
+    ledger = book.groups[group_id].ledgers[place]
+    again = ledger.again
+    book.groups[group_id].ledgers[place] = Ledger(
+        state="PENDING" if again else "SENT",
+        told=ledger.sending,
+        generation=ledger.generation + 1,
+        not_before_ms=now_ms,
+        sent_at_ms=ledger.started_at_ms,
+        reference=dict(outcome.reference) or ledger.reference,
+    )
+    if again:
+        book.agenda.add(Due(now_ms, group_id, place))
+    return Decision(now_ms, Stage.DELIVER, Reason.SENT, place)
+
+
+def _put_off(book: Book, where: tuple[str, str], outcome: Retry | Failed, now_ms: int) -> Decision:
+    group_id, place = where
+    group = book.groups[group_id]
+    ledger = group.ledgers[place]
+    if isinstance(outcome, Retry):
+        reason, wait_ms = Reason.RETRY, max(outcome.after_ms, backoff_ms(ledger.attempts))
+        if outcome.maybe_delivered:
+            ledger.uncertain, ledger.maybe = True, ledger.maybe | ledger.sending
+    else:
+        reason, wait_ms = Reason.FAILED, book.nodes[group.route_key].group_interval_ms
+    ledger.state, ledger.again, ledger.sending, ledger.news = "PENDING", False, {}, []
+    ledger.delivery_id = ""
+    ledger.not_before_ms, ledger.last_error = now_ms + wait_ms, outcome.reason[:_ERROR_KEPT]
+    book.agenda.add(Due(ledger.not_before_ms, group_id, place))
+    detail = f"{ledger.last_error}; next try {rfc3339(ledger.not_before_ms)}"
+    return Decision(now_ms, Stage.DELIVER, reason, place, detail)
+
+
+def backoff_ms(attempts: int) -> int:
+    """Return the wait after so many tries: 1 s, doubled each time, at most 5 min, and never random.
+
+    Examples
+    --------
+    >>> [backoff_ms(attempts) for attempts in (1, 2, 5, 50)]
+    [1000, 2000, 16000, 300000]
+    """
+    return int(min(_FIRST_BACKOFF_MS * 2 ** (min(attempts, 20) - 1), _LONGEST_BACKOFF_MS))
