@@ -44,3 +44,11 @@ def test_a_shift_below_the_threshold_is_a_near_miss() -> None:
 def test_the_null_quantile_is_the_one_sample_law_at_the_effective_size() -> None:
     limit = null_kolmogorov_smirnov_distance(2000, 2000, 1e-6)
     assert limit == pytest.approx(float(kstwo.isf(1e-6, 1000)), rel=0.01)
+
+
+def test_a_distance_that_few_events_explain_stays_ok() -> None:
+    now, usual = np.repeat([-1.2, 1.2], [280, 220]), np.repeat([-1.2, 1.2], [1000, 1000])
+    verdict = make("kolmogorov_smirnov", threshold=0.05).observe(window(number(now)), window(number(usual)))
+    assert verdict.score == pytest.approx(0.06)
+    assert verdict.threshold == pytest.approx(null_kolmogorov_smirnov_distance(500, 2000, 1e-6))
+    assert verdict.status == "ok"

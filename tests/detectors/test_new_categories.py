@@ -1,6 +1,7 @@
 """New categories: which are new, how many matter, and that the sentence names them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_while_the_layout_has_no_bins_nothing_is_new() -> None:
 def cities(rng: np.random.Generator, size: int, listed: int = 20) -> Window:
     shares = 1 / np.arange(1, 3001) ** 1.1
     counts = rng.multinomial(size, shares / shares.sum())
-    rest = {f"c{i}": int(counts[i]) for i in range(listed, 3000) if counts[i]}
+    rest: dict[str, Any] = {f"c{i}": int(counts[i]) for i in range(listed, 3000) if counts[i]}
     names = [f"c{i}" for i in range(listed)]
     return window(category(counts[:listed].tolist(), listed=names, **rest))
 
