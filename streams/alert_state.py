@@ -71,12 +71,12 @@ class AlertKey(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 class Alert(msgspec.Struct):
-    """An alert that fires: since when, its upserts so far, and the severity and time of the last one."""
+    """An alert that fires: since when (event time), and what was last told of it, and when."""
 
     starts_at_ms: int
-    sequence: int
     severity: str
     told_ms: int
+    annotations: dict[str, str] = {}
 
 
 def is_active(signals: Iterable[Signal]) -> bool:

@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 from detectors.base import Detector, Target
 from detectors.registry import DETECTORS, build
-from detectors.window import Window
 from streams.inbox import Group
 from streams.monitor import DAY_MS, DetectorSettings, Monitor
 
@@ -23,14 +22,13 @@ class Bench:
     def detectors(
         self,
         group: Group,
-        window: Window,
         *,
         observes: Literal["pane", "tick"],
         scope: Literal["model", "version"] = "model",
     ) -> list[Detector[Any]]:
         """Return the detectors of a version and segment; ``("", "")`` also has the model-wide ones."""
         if group not in self._made:
-            self._made[group] = self._make(window)
+            self._made[group] = self._make()
         return [one for one in self._made[group] if one.observes == observes and one.scope == scope]
 
     def forget(self, group: Group) -> None:
@@ -50,12 +48,12 @@ class Bench:
     def restore(self, snapshot: list[Any]) -> None:
         """Take up a snapshot's state."""
         for version, segment, name, column, state in snapshot:
-            made = self._made.setdefault((version, segment), self._make(None))
+            made = self._made.setdefault((version, segment), self._make())
             for one in made:
                 if (one.name, one.column) == (name, column):
                     one.restore(state)
 
-    def _make(self, window: Window | None) -> list[Detector[Any]]:
+    def _make(self) -> list[Detector[Any]]:
         made: list[Detector[Any]] = []
         for name in DETECTORS:
             if name == "latency":

@@ -37,6 +37,11 @@ class Checkpoint(msgspec.Struct):
     segments: dict[str, list[str]] = {}
 
 
+def checkpoint_offset(raw: bytes) -> int:
+    """Return the next offset of an encoded checkpoint."""
+    return msgspec.msgpack.decode(raw, type=Checkpoint).next_offset
+
+
 @dataclass(slots=True)
 class PartitionState:
     """What stage 1 holds of one source partition."""

@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field
 from alerts.alert import AlertUpsert
 from detectors.base import Status
 
+PREFIX = "driftline"
 PANES_KEPT = 2160
 RESOLVED_KEPT = 50
 TTL_S = 7 * 24 * 3600

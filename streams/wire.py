@@ -74,6 +74,12 @@ class Part(msgspec.Struct, array_like=True):
     categories: list[tuple[tuple[bytes, bytes], dict[str, int]]]
 
 
+class _Fenced(msgspec.Struct, array_like=True):
+    layout: str
+    fence: int
+
+
+_fenced = msgspec.msgpack.Decoder(_Fenced)
 _encoder = msgspec.msgpack.Encoder()
 _part = msgspec.msgpack.Decoder(Part)
 _key: msgspec.msgpack.Decoder[PartKey | HeartbeatKey] = msgspec.msgpack.Decoder(PartKey | HeartbeatKey)
@@ -98,6 +104,11 @@ def decode_heartbeat(raw: bytes) -> Heartbeat:
 def decode_part(raw: bytes) -> Part:
     """Return one part of a profile."""
     return _part.decode(raw)
+
+
+def fence_of(raw: bytes) -> int:
+    """Return the fence of an encoded part."""
+    return _fenced.decode(raw).fence
 
 
 def part_count(layout: Layout) -> int:

@@ -1,0 +1,167 @@
+"""From verdicts to alert upserts: the judge's book of signals and alerts, in event time."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote
+
+from alerts.alert import AlertUpsert
+from detectors.base import Verdict
+from detectors.registry import DETECTORS
+from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, is_active, step
+from streams.inbox import Group
+from streams.monitor import Monitor
+
+#: An alert that goes on is told again this often, with its newest evidence (event time).
+REFRESH_MS = 60_000
+_RANK = {"info": 0, "warning": 1, "critical": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where alerts point to; no trailing slash."""
+
+    public_url: str = "http://localhost:8080"
+
+    def runbook(self, kind: str) -> str:
+        """Return the runbook of an alert kind."""
+        return f"{self.public_url}/runbooks/{kind}"
+
+    def dashboard(self, model: str) -> str:
+        """Return the page of a model."""
+        return f"{self.public_url}/models/{quote(model, safe='')}"
+
+
+class AlertBook:
+    """Signals and alerts of one model."""
+
+    def __init__(self, monitor: Monitor, links: Links) -> None:
+        self._monitor = monitor
+        self._links = links
+        self.signals: dict[AlertKey, dict[str, Signal]] = {}
+        self.alerts: dict[AlertKey, Alert] = {}
+        self.sequences: dict[AlertKey, int] = {}
+
+    def take(self, group: Group, verdicts: Sequence[Verdict], at_ms: int) -> list[AlertUpsert]:
+        """Take the verdicts on one version and segment, and return what the desk must hear."""
+        touched: dict[AlertKey, list[Verdict]] = {}
+        for verdict in verdicts:
+            key = AlertKey(verdict.kind, *group, _subject(verdict))
+            signals = self.signals.setdefault(key, {})
+            before = signals.get(verdict.detector, Signal())
+            signals[verdict.detector] = step(before, verdict, at_ms, self._patience(verdict.detector))
+            touched.setdefault(key, []).append(verdict)
+        upserts = [self._transition(key, about, at_ms) for key, about in touched.items()]
+        return [upsert for upsert in upserts if upsert is not None]
+
+    def retire(self, group: Group, at_ms: int) -> list[AlertUpsert]:
+        """Resolve what fires about a version or segment that sees no traffic any more."""
+        upserts = []
+        for key in [key for key in self.alerts if (key.version, key.segment) == group]:
+            alert = self.alerts.pop(key)
+            who = f"{self._monitor.model} {key.version} {key.segment}".strip()
+            alert.annotations = alert.annotations | {"description": f"{who} sees no traffic any more."}
+            upserts.append(self._upsert(key, alert, at_ms, "resolved"))
+        self.signals = {
+            key: held for key, held in self.signals.items() if (key.version, key.segment) != group
+        }
+        return upserts
+
+    def current(self) -> list[AlertUpsert]:
+        """Return what fires, as it was last told."""
+        return [
+            self._upsert(key, alert, alert.told_ms, "firing", again=True)
+            for key, alert in self.alerts.items()
+        ]
+
+    def _patience(self, detector: str) -> Patience:
+        settings = self._monitor.settings(detector)
+        for_ms = settings.for_ms if settings else 0
+        clear_for_ms = settings.clear_for_ms if settings else None
+        return Patience(for_ms, 2 * self._monitor.windows.pane if clear_for_ms is None else clear_for_ms)
+
+    def _transition(self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int) -> AlertUpsert | None:
+        signals, alert = self.signals[key], self.alerts.get(key)
+        if all(signal.state is SignalState.INACTIVE for signal in signals.values()):
+            del self.signals[key]
+        if not is_active(signals.values()):
+            return None if alert is None else self._upsert(key, self.alerts.pop(key), at_ms, "resolved")
+        active = [name for name, signal in signals.items() if signal.state is SignalState.FIRING]
+        severity = max(map(self._severity, active), key=_RANK.__getitem__)
+        if alert is None:
+            alert = self.alerts[key] = Alert(at_ms, severity, at_ms)
+        elif alert.severity == severity and at_ms - alert.told_ms < REFRESH_MS:
+            return None
+        firing = [
+            verdict for verdict in verdicts if verdict.detector in active and verdict.status == "firing"
+        ]
+        if firing:
+            worst = max(firing, key=lambda v: v.score / v.threshold if v.threshold else v.score)
+            alert.annotations = self._annotations(key, worst)
+        alert.severity, alert.told_ms = severity, at_ms
+        return self._upsert(key, alert, at_ms, "firing")
+
+    def _severity(self, detector: str) -> str:
+        settings = self._monitor.settings(detector)
+        return (settings.severity if settings else None) or DETECTORS[detector].severity
+
+    def _upsert(
+        self,
+        key: AlertKey,
+        alert: Alert,
+        at_ms: int,
+        status: Literal["firing", "resolved"],
+        *,
+        again: bool = False,
+    ) -> AlertUpsert:
+        # Sequences go on over resolves, so that a new incident of the same alert is newer than the last.
+        sequence = self.sequences[key] = self.sequences.get(key, 0) + (0 if again else 1)
+        labels = {
+            "alertname": key.kind, "model": self._monitor.model, "version": key.version,
+            "feature": key.column, "segment": key.segment, "severity": alert.severity,
+            "team": self._monitor.team,
+        }  # fmt: skip
+        return AlertUpsert(
+            status=status,
+            labels={name: value for name, value in labels.items() if value},
+            annotations=alert.annotations,
+            starts_at_ms=alert.starts_at_ms,
+            ends_at_ms=at_ms if status == "resolved" else None,
+            pane_end_ms=at_ms,
+            sequence=sequence,
+        )
+
+    def _annotations(self, key: AlertKey, verdict: Verdict) -> dict[str, str]:
+        subject = f"{self._monitor.model} {key.version}".strip()
+        where = f" [{key.segment}]" if key.segment else ""
+        return {
+            "summary": f"{subject}{where}: {verdict.evidence.sentence}",
+            "description": (
+                f"{verdict.detector} scored {verdict.score:.4g} against a threshold of {verdict.threshold:.4g} "
+                f"over {verdict.samples:,} samples."
+            ),
+            "runbook_url": self._links.runbook(key.kind),
+            "dashboard_url": self._links.dashboard(self._monitor.model),
+            "evidence": json.dumps(evidence_of(verdict)),
+        }
+
+
+def evidence_of(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict's evidence as JSON-able data."""
+    evidence = verdict.evidence
+    return {
+        "detector": verdict.detector,
+        "score": verdict.score,
+        "threshold": verdict.threshold,
+        "samples": verdict.samples,
+        "value": evidence.value,
+        "labels": list(evidence.labels),
+        "reference": [round(share, 6) for share in evidence.reference],
+        "current": [round(share, 6) for share in evidence.current],
+        "details": dict(evidence.details),
+    }
+
+
+def _subject(verdict: Verdict) -> str:
+    return "" if verdict.column == "latency_ms" else verdict.column

@@ -1,0 +1,135 @@
+"""The projection to Redis: latest values, coalesced by key, written whenever Redis takes them.
+
+What waits is bounded: one value per key and field, and per series the newest rows. So Redis may be
+gone, slow or full for any time: the stream goes on, and the current state is whole again with the first
+write that succeeds.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from streams.metrics import Metrics
+from streams.views import PANES_KEPT, PREFIX, TTL_S
+
+_logger = logging.getLogger(__name__)
+
+EVERY_S = 0.5
+SERIES_WAITING = PANES_KEPT
+
+
+class Projection:
+    """Writes hashes, strings and series, each writer with a mark of its own to notice an empty store by.
+
+    Parameters
+    ----------
+    writer
+        Name of this writer, unique in the fleet.
+    refill
+        Awaited when Redis is found empty (flushed, restarted, or new): puts everything current again.
+    """
+
+    def __init__(
+        self, redis_url: str, writer: str, metrics: Metrics, refill: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._redis = Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
+        self._mark = f"{PREFIX}:mark:{writer}"
+        self._metrics = metrics
+        self._refill = refill
+        self._hashes: dict[tuple[str, str], str | None] = {}
+        self._strings: dict[str, str] = {}
+        self._series: dict[str, deque[tuple[int, str]]] = {}
+        self._reachable = True
+
+    def set(self, key: str, value: str) -> None:
+        """Put a string; it expires with the model's other keys."""
+        self._strings[key] = value
+
+    def put(self, key: str, field: str, value: str | None) -> None:
+        """Put a field of a hash; None removes it."""
+        self._hashes[(key, field)] = value
+
+    def append(self, key: str, score: int, value: str) -> None:
+        """Put a row of a series, scored by time; the newest `PANES_KEPT` stay."""
+        self._series.setdefault(key, deque(maxlen=SERIES_WAITING)).append((score, value))
+
+    @property
+    def waiting(self) -> int:
+        """Values not written yet."""
+        return len(self._hashes) + len(self._strings) + sum(map(len, self._series.values()))
+
+    async def run(self) -> None:
+        """Write what waits, twice a second, for as long as the stage runs."""
+        try:
+            while True:
+                await asyncio.sleep(EVERY_S)
+                await self.write()
+        finally:
+            await self._redis.aclose()
+
+    async def write(self) -> None:
+        """Write what waits; what Redis does not take goes on waiting."""
+        try:
+            await self._notice_emptiness()
+            if self.waiting:
+                await self._write_all()
+            if not self._reachable:
+                _logger.info("Redis answers again; the projection is written")
+            self._reachable = True
+        except (RedisError, OSError) as error:
+            self._metrics.projection_failures.inc()
+            if self._reachable:
+                _logger.warning("Redis does not take the projection (%s); it is kept and tried again", error)
+            self._reachable = False
+        self._metrics.projection_pending.set(self.waiting)
+
+    async def _notice_emptiness(self) -> None:
+        if await self._redis.set(self._mark, "1", nx=True, ex=TTL_S):
+            await self._refill()
+
+    async def _write_all(self) -> None:
+        hashes, strings, series = self._hashes, self._strings, self._series
+        self._hashes, self._strings, self._series = {}, {}, {}
+        try:
+            await self._pipeline(hashes, strings, series)
+        except (RedisError, OSError):
+            self._hashes = hashes | self._hashes
+            self._strings = strings | self._strings
+            for key, rows in series.items():
+                rows.extend(self._series.get(key, ()))
+                self._series[key] = rows
+            raise
+        self._metrics.projection_writes.inc(len(hashes) + len(strings) + sum(map(len, series.values())))
+
+    async def _pipeline(
+        self,
+        hashes: dict[tuple[str, str], str | None],
+        strings: dict[str, str],
+        series: dict[str, deque[tuple[int, str]]],
+    ) -> None:
+        pipe: Any = self._redis.pipeline(transaction=False)
+        touched: set[str] = set()
+        for (key, field), value in hashes.items():
+            if value is None:
+                pipe.hdel(self._key(key), field)
+            else:
+                pipe.hset(self._key(key), field, value)
+            touched.add(key)
+        for key, value in strings.items():
+            pipe.set(self._key(key), value, ex=TTL_S)
+        for key, rows in series.items():
+            # A row told again is the same text, hence the same member.
+            pipe.zadd(self._key(key), {value: score for score, value in rows})
+            pipe.zremrangebyrank(self._key(key), 0, -PANES_KEPT - 1)
+            touched.add(key)
+        for key in touched - {"models", "workers"}:
+            pipe.expire(self._key(key), TTL_S)
+        await pipe.execute()
+
+    def _key(self, key: str) -> str:
+        return f"{PREFIX}:{key}"

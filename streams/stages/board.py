@@ -1,0 +1,106 @@
+"""What a judge shows: its rows for Redis, and its metrics."""
+
+from detectors.base import Verdict
+from streams.judge import Judged, ModelJudge
+from streams.metrics import Metrics
+from streams.projection import Projection
+from streams.publish import model_view, pane_row, verdict_row
+from streams.views import RESOLVED_KEPT, AlertRow
+
+_QUANTILES = (0.5, 0.95, 0.99)
+
+
+class Board:
+    """Puts models, panes, verdicts and alerts up as they change."""
+
+    def __init__(self, projection: Projection, metrics: Metrics) -> None:
+        self._projection = projection
+        self._metrics = metrics
+        self._resolved: dict[str, list[str]] = {}
+
+    def show(self, judge: ModelJudge, judged: Judged, now_ms: int, *, monitored: bool) -> None:
+        """Put up what a pane close or a tick came to."""
+        model = judge.monitor.model
+        self._show_model(judge, now_ms, monitored)
+        for group, pane in judged.panes:
+            self._projection.append(
+                f"model:{model}:panes", pane.end_ms, pane_row(group, pane).model_dump_json()
+            )
+        for group, at_ms, verdict in judged.verdicts:
+            row = verdict_row(model, group, at_ms, verdict)
+            field = f"{row.detector}|{row.feature}|{row.version}|{row.segment}"
+            self._projection.put(f"model:{model}:verdicts", field, row.model_dump_json())
+        for upsert in judged.alerts:
+            row_json = AlertRow.of(upsert).model_dump_json()
+            self._projection.put(f"model:{model}:alerts", upsert.fingerprint, row_json)
+            self._keep_resolved(model, upsert.fingerprint, resolved=upsert.status == "resolved")
+        if monitored:
+            self._count(judge, judged, now_ms)
+
+    def refill(self, judge: ModelJudge, now_ms: int, *, monitored: bool) -> None:
+        """Put up everything current: the store was found empty."""
+        model = judge.monitor.model
+        self._show_model(judge, now_ms, monitored)
+        for group, history in judge.histories.items():
+            for pane in history.current():
+                self._projection.append(
+                    f"model:{model}:panes", pane.end_ms, pane_row(group, pane).model_dump_json()
+                )
+        for (group, detector, column), (at_ms, verdict) in judge.last_verdicts.items():
+            field = f"{detector}|{column}|{group[0]}|{group[1]}"
+            row = verdict_row(model, group, at_ms, verdict)
+            self._projection.put(f"model:{model}:verdicts", field, row.model_dump_json())
+        for upsert in judge.book.current():
+            row_json = AlertRow.of(upsert).model_dump_json()
+            self._projection.put(f"model:{model}:alerts", upsert.fingerprint, row_json)
+
+    def _show_model(self, judge: ModelJudge, now_ms: int, monitored: bool) -> None:
+        view = model_view(judge, now_ms, monitored=monitored)
+        model = judge.monitor.model
+        self._projection.put("models", model, view.summary.model_dump_json())
+        self._projection.set(f"model:{model}", view.model_dump_json())
+
+    def _keep_resolved(self, model: str, fingerprint: str, *, resolved: bool) -> None:
+        """Keep the newest resolved alerts of a model, so that its hash stays bounded."""
+        held = self._resolved.setdefault(model, [])
+        if fingerprint in held:
+            held.remove(fingerprint)
+        if resolved:
+            held.append(fingerprint)
+        while len(held) > RESOLVED_KEPT:
+            self._projection.put(f"model:{model}:alerts", held.pop(0), None)
+
+    def _count(self, judge: ModelJudge, judged: Judged, now_ms: int) -> None:
+        model, metrics = judge.monitor.model, self._metrics
+        metrics.panes_closed.labels(model=model).inc(len({pane.start_ms for _, pane in judged.panes}))
+        self._count_verdicts(model, judged)
+        for upsert in judged.alerts:
+            if upsert.starts_at_ms == upsert.pane_end_ms or upsert.status == "resolved":
+                metrics.alert_transitions.labels(kind=upsert.labels["alertname"], status=upsert.status).inc()
+            firing = sum(key.kind == upsert.labels["alertname"] for key in judge.book.alerts)
+            metrics.alerts_firing.labels(model=model, kind=upsert.labels["alertname"]).set(firing)
+        if judged.panes:
+            self._measure(judge, now_ms, max(pane.end_ms for _, pane in judged.panes))
+
+    def _count_verdicts(self, model: str, judged: Judged) -> None:
+        """Count verdicts; of several versions' scores the worst is the model's."""
+        worst: dict[tuple[str, str], Verdict] = {}
+        for (_, segment), _, verdict in judged.verdicts:
+            self._metrics.verdicts.labels(model=model, detector=verdict.detector, status=verdict.status).inc()
+            place = (verdict.detector, verdict.column)
+            if not segment and (place not in worst or worst[place].score < verdict.score):
+                worst[place] = verdict
+        for (detector, column), verdict in worst.items():
+            labels = {"model": model, "detector": detector, "feature": column}
+            self._metrics.score.labels(**labels).set(verdict.score)
+            self._metrics.threshold.labels(**labels).set(verdict.threshold)
+
+    def _measure(self, judge: ModelJudge, now_ms: int, end_ms: int) -> None:
+        model, metrics = judge.monitor.model, self._metrics
+        windows = [view.window for (_, segment), view in judge.views.items() if not segment]
+        newest = [window for window in windows if window.end_ms == end_ms]
+        metrics.event_rate.labels(model=model).set(sum(window.events_per_second for window in newest))
+        for quantile in _QUANTILES:
+            found = [window.latency.quantile(quantile) for window in newest if window.latency is not None]
+            if found:
+                metrics.latency.labels(model=model, quantile=str(quantile)).set(max(found) / 1000)

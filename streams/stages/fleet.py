@@ -1,0 +1,57 @@
+"""What every stage is told: where things are, and which models are watched."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from detectors.window import Window
+from streams.alerting import Links
+from streams.layout import Layout
+from streams.monitor import Monitor
+from streams.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A model with a monitor: its layout, and its reference where the monitor names a file."""
+
+    monitor: Monitor
+    layout: Layout
+    reference: Window | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Settings shared by the stages of a fleet.
+
+    Parameters
+    ----------
+    brokers
+        ``host:port``, several separated by commas.
+    source_partitions, profile_partitions
+        Partitions the topics have.
+    session_timeout_s
+        Of the consumer groups.
+    worker
+        Name of this worker, unique in the fleet.
+    flush_s
+        How often stage 1 sends what changed.
+    """
+
+    brokers: str
+    redis_url: str
+    models: Mapping[str, Watched]
+    topics: Topics = field(default_factory=Topics)
+    source_partitions: int = 1
+    profile_partitions: int = 1
+    session_timeout_s: float = 30.0
+    links: Links = field(default_factory=Links)
+    worker: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
+    flush_s: float = 1.0
+
+    def profile_partition(self, model: str) -> int:
+        """Return the partition a model is judged in: our own hash, the same for every producer."""
+        digest = blake2b(model.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.profile_partitions

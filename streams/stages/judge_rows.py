@@ -1,0 +1,121 @@
+"""How a judge's state and outputs lie in Kafka: rows that survive a worker, and records for readers."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from streams.history import Pane
+from streams.inbox import Group
+from streams.judge import Judged, JudgeState, ModelJudge
+from streams.publish import pane_row, verdict_row
+from streams.stages.sender import Record
+from streams.topics import Topics
+from streams.wire import decode_part, parts_of, profile_of
+
+Panes = Mapping[Group, list[Pane]]
+
+
+class StateKey(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+    """Row key of a model's `JudgeState`."""
+
+    model: str
+
+
+class PaneKey(msgspec.Struct, frozen=True, array_like=True, tag="c"):
+    """Row key of one closed (maybe rolled up) pane."""
+
+    model: str
+    version: str
+    segment: str
+    start_ms: int
+    end_ms: int
+
+
+_key: msgspec.msgpack.Decoder[StateKey | PaneKey] = msgspec.msgpack.Decoder(StateKey | PaneKey)
+
+
+class _Panes(msgspec.Struct, array_like=True):
+    parts: list[bytes]
+
+
+def models(rows: Mapping[bytes, bytes]) -> dict[str, tuple[JudgeState, Callable[[ModelJudge], Panes]]]:
+    """Return each model's state, and what turns its pane rows into panes once the judge knows its layouts."""
+    states: dict[str, JudgeState] = {}
+    panes: defaultdict[str, list[tuple[PaneKey, bytes]]] = defaultdict(list)
+    for raw_key, value in rows.items():
+        key = _key.decode(raw_key)
+        if isinstance(key, StateKey):
+            states[key.model] = msgspec.msgpack.decode(value, type=JudgeState)
+        else:
+            panes[key.model].append((key, value))
+    return {model: (state, _reader(state, panes[model])) for model, state in states.items()}
+
+
+def _reader(state: JudgeState, rows: list[tuple[PaneKey, bytes]]) -> Callable[[ModelJudge], Panes]:
+    def read(judge: ModelJudge) -> Panes:
+        layouts = judge.layouts | {layout.hash: layout for layout in state.layouts}
+        found: defaultdict[Group, list[Pane]] = defaultdict(list)
+        for key, value in rows:
+            parts = [decode_part(raw) for raw in msgspec.msgpack.decode(value, type=_Panes).parts]
+            layout = layouts.get(parts[0].layout)
+            if layout is not None and layout.hash == judge_layout(judge, state):
+                pane = Pane(key.start_ms, key.end_ms, profile_of(layout, parts))
+                found[(key.version, key.segment)].append(pane)
+        return found
+
+    return read
+
+
+def judge_layout(judge: ModelJudge, state: JudgeState) -> str:
+    """Return the hash of the layout in force: the reference file's, or the one cut last."""
+    if judge.has_reference_file or not state.layouts:
+        return judge.layout.hash
+    return state.layouts[-1].hash
+
+
+def changes(judge: ModelJudge, held: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:
+    """Return the rows to write so that the judge can be restored as it is now."""
+    model = judge.monitor.model
+    wanted: dict[bytes, Pane] = {
+        msgspec.msgpack.encode(PaneKey(model, *group, pane.start_ms, pane.end_ms)): pane
+        for group, history in judge.histories.items()
+        for pane in history.panes
+    }
+    rows: dict[bytes, bytes | None] = {
+        key: msgspec.msgpack.encode(_Panes(parts_of(pane.profile)))
+        for key, pane in wanted.items()
+        if key not in held
+    }
+    for raw_key in held:
+        key = _key.decode(raw_key)
+        if isinstance(key, PaneKey) and key.model == model and raw_key not in wanted:
+            rows[raw_key] = None
+    return rows | {msgspec.msgpack.encode(StateKey(model)): msgspec.msgpack.encode(judge.snapshot())}
+
+
+def output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
+    """Return the records that tell readers of panes, verdicts and alerts."""
+    key = model.encode("utf-8", "surrogatepass")
+    records: list[Record] = [
+        (topics.panes.name, None, key, _with_model(model, pane_row(group, pane).model_dump_json()))
+        for group, pane in judged.panes
+    ]
+    records += [
+        (
+            topics.verdicts.name,
+            None,
+            key,
+            verdict_row(model, group, at_ms, verdict).model_dump_json().encode(),
+        )
+        for group, at_ms, verdict in judged.verdicts
+    ]
+    records += [
+        (topics.alerts.name, 0, upsert.fingerprint.encode(), upsert.model_dump_json().encode())
+        for upsert in judged.alerts
+    ]
+    return records
+
+
+def _with_model(model: str, row: str) -> bytes:
+    return msgspec.json.encode({"model": model, "pane": msgspec.Raw(row.encode())})

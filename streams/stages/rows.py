@@ -1,0 +1,116 @@
+"""Rows of bytes that survive a worker: a Faust table whose writes are confirmed before anything goes on."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from faust.stores.memory import Store
+from faust.tables.table import Table
+
+from streams.stages.sender import Sender
+
+#: (key, value held, value found): whether the second may replace the first.
+Newer = Callable[[bytes, bytes, bytes], bool]
+
+
+class RowStore(Store):  # type: ignore[misc]  # faust is untyped here
+    """Rows by partition, as the changelog has them; a late writer's older row does not win."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.rows: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self.newer: Newer = lambda key, held, found: True
+
+    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
+        """Take rows of the changelog, in its order."""
+        for event in batch:
+            rows, key, value = self.rows[event.message.partition], event.message.key, event.message.value
+            held = rows.get(key)
+            if value is None:
+                rows.pop(key, None)
+            elif held is None or self.newer(key, held, value):
+                rows[key] = value
+
+    async def on_recovery_completed(self, active_tps: Any, standby_tps: Any) -> None:
+        """Let go of partitions that are another worker's now."""
+        ours = {tp.partition for tp in active_tps}
+        for partition in self.rows.keys() - ours:
+            del self.rows[partition]
+
+
+class _RowTable(Table):  # type: ignore[misc]  # faust is untyped here
+    def _new_store(self) -> RowStore:
+        return RowStore(
+            self.app.conf.store, self.app, self, table_name=self.name, key_type=bytes, value_type=bytes,
+            key_serializer="raw", value_serializer="raw", loop=self.loop,
+        )  # fmt: skip
+
+
+class Rows:
+    """A stage's state in Kafka: compacted rows, by partition.
+
+    Parameters
+    ----------
+    partitions
+        As many as the source topic has, so that the rows of a partition move with it.
+    newer
+        Whether the second of two values of a key may replace the first, at recovery; always, if not given.
+    recovered
+        Awaited after each recovery, before any event is delivered; an exception ends the app.
+    topic
+        Name of the changelog topic, where it is not Faust's own choice.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        sender: Sender,
+        name: str,
+        *,
+        partitions: int,
+        recovered: Callable[[], Any],
+        newer: Newer | None = None,
+        topic: str | None = None,
+    ) -> None:
+        changelog = None if topic is None else app.topic(topic, partitions=partitions, compacting=True)
+        self._table = _RowTable(
+            app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, changelog_topic=changelog
+        )
+        app.tables.add(self._table)
+        self._sender = sender
+        self._newer = newer
+
+        async def on_recover() -> None:
+            # Faust waits for these callbacks, but does not look at what they raise.
+            try:
+                await recovered()
+            except Exception as error:
+                await app.crash(error)
+                raise
+
+        self._table.on_recover(on_recover)
+        if newer is not None:
+            self._store.newer = newer
+
+    @property
+    def _store(self) -> RowStore:
+        store: RowStore = self._table.data
+        return store
+
+    def of(self, partition: int) -> Mapping[bytes, bytes]:
+        """Return the rows of a partition this worker owns."""
+        return self._store.rows[partition]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._store.rows.values()))
+
+    async def write(self, partition: int, changes: Mapping[bytes, bytes | None]) -> None:
+        """Write rows (None deletes) and return when the broker has them."""
+        topic = self._table.changelog_topic.get_topic_name()
+        await self._sender.send([(topic, partition, key, value) for key, value in changes.items()])
+        rows = self._store.rows[partition]
+        for key, value in changes.items():
+            if value is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = value
