@@ -1,0 +1,107 @@
+"""Monitor files from a folder, with their references: what the fleet watches."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from driftline.configfile import YamlFile
+from driftline.errors import ConfigError, Problem
+from streams import reference
+from streams.layout import compile_layout
+from streams.monitor import Monitor
+from streams.stages.fleet import Watched
+from streams.window import window_of
+
+
+def load_monitor(path: Path) -> tuple[YamlFile, Monitor]:
+    """Return a monitor file, its reference not looked at.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the file.
+    """
+    file = YamlFile(path)
+    try:
+        return file, Monitor.model_validate(file.data)
+    except ValidationError as error:
+        raise ConfigError(file.problems(error)) from error
+
+
+def load_file(path: Path) -> Watched:
+    """Return a monitor file with its layout and reference.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the file, or of the reference it names.
+    """
+    file, monitor = load_monitor(path)
+    found = monitor.reference_path(path.parent)
+    if found is None:
+        return Watched(monitor, compile_layout(monitor))
+    line = file.line(("reference", "file"))
+    try:
+        stored = reference.load(found.read_bytes(), monitor.model)
+    except OSError as error:
+        remedy = f"build it: driftline reference build DATA --monitor {path} --out {found}"
+        raise ConfigError(
+            [Problem(path, line, "reference.file", f"{found}: {error.strerror}; {remedy}")]
+        ) from error
+    except reference.ReferenceError as error:
+        raise ConfigError([Problem(path, line, "reference.file", f"{found}: {error}")]) from error
+    _check_columns(path, line, monitor, stored)
+    window = window_of(
+        stored.read(),
+        version="",
+        segment="",
+        start_ms=stored.start_ms,
+        end_ms=max(stored.end_ms, stored.start_ms + 1),
+    )
+    return Watched(monitor, stored.layout, window)
+
+
+def load_folder(folder: Path) -> dict[str, Watched]:
+    """Return every monitor of a folder (``*.yaml``, ``*.yml``), by model.
+
+    Raises
+    ------
+    ConfigError
+        With every problem of every file.
+    """
+    if not folder.is_dir():
+        raise ConfigError(
+            [Problem(folder, None, "", "no such folder; make it, or name another with --monitors")]
+        )
+    watched: dict[str, Watched] = {}
+    owners: dict[str, Path] = {}
+    problems: list[Problem] = []
+    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        try:
+            one = load_file(path)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        model = one.monitor.model
+        if model in owners:
+            problems.append(
+                Problem(path, 1, "model", f"{model!r} is monitored by {owners[model].name} already")
+            )
+        owners[model], watched[model] = path, one
+    if problems:
+        raise ConfigError(problems)
+    return watched
+
+
+def _check_columns(path: Path, line: int, monitor: Monitor, stored: reference.ReferenceFile) -> None:
+    """Refuse a reference built for other features."""
+    wanted, held = compile_layout(monitor), stored.layout
+    for kind in ("numbers", "categories"):
+        names = [column.name for column in getattr(wanted, kind)]
+        found = [column.name for column in getattr(held, kind)]
+        if names != found:
+            differ = sorted(set(names) ^ set(found)) or names
+            message = (
+                f"was built for other {kind} (differing: {', '.join(differ[:5])}); build the reference again"
+            )
+            raise ConfigError([Problem(path, line, "reference.file", message)])
