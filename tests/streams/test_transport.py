@@ -20,7 +20,7 @@ from streams.transport.engine import commit_now, listen, run
 class Collector:
     """An agent that keeps the chunks it gets, and acknowledges them at once if told to."""
 
-    def __init__(self, app: Any, topic: Any, *, ack: bool = False) -> None:
+    def __init__(self, app: Any, topic: Any, *, ack: bool = False, seconds_per_chunk: float = 0.0) -> None:
         self.chunks: list[Chunk] = []
         self.receipts: list[Receipt] = []
         self.gate = asyncio.Event()
@@ -33,6 +33,7 @@ class Collector:
                 self.receipts.append(Receipt(event))
                 if ack:
                     self.receipts[-1].ack()
+                await asyncio.sleep(seconds_per_chunk)
 
         app.agent(topic)(collect)
 
@@ -198,28 +199,29 @@ async def test_clean_rebalances_lose_nothing_and_repeat_nothing(broker: Broker, 
     assert len(set(rows_when_heard[1:4])) == 1, "nothing is delivered between revoking and assigned"
 
 
+@pytest.mark.parametrize("partitions", [1, 2], ids=["nothing else to fetch", "waiting for another partition"])
 async def test_a_stalled_agent_bounds_what_is_fetched_and_goes_on_without_a_pause(
-    broker: Broker, prefix: str
+    broker: Broker, prefix: str, partitions: int
 ) -> None:
-    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
-    await produce(broker.bootstrap, topic, numbered(4000))
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t", partitions=partitions)
+    await produce(broker.bootstrap, topic, numbered(1500))
     app = stage_app(prefix, broker)
-    collector = Collector(app, chunk_topic(app, topic, max_rows=10, maxsize=8), ack=True)
+    collector = Collector(
+        app, chunk_topic(app, topic, max_rows=10, maxsize=8), ack=True, seconds_per_chunk=0.001
+    )
     collector.gate.clear()
     async with running(app):
-        queues = app.flow_control._queues
-        await until(lambda: any(queue.qsize() >= 6 for queue in queues))
-        fetched = app.consumer._delivered
+        await until(lambda: any(queue.qsize() >= 6 for queue in app.flow_control._queues))
         for _ in range(50):
             await asyncio.sleep(0.01)
-            assert sum(map(len, fetched.values())) <= 10
+            assert sum(map(len, app.consumer._delivered.values())) <= 10
         clock = asyncio.get_running_loop().time
         start = clock()
         collector.gate.set()
-        await until(lambda: collector.rows == 4000)
-        # 400 chunks pass a queue of 8 about a hundred times: one pause of a second would show.
+        await until(lambda: collector.rows == 1500)
+        # 150 chunks fill a queue of 8 about thirty times: pauses of a second would show.
         assert clock() - start < 5.0
-    assert collector.values() == numbered(4000)
+    assert collector.values() == numbered(1500)
 
 
 async def test_an_exception_in_an_agent_ends_the_app_with_it(broker: Broker, prefix: str) -> None:
