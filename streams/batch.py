@@ -61,6 +61,21 @@ class Batch:
             segments=[_taken(values, rows) for values in self.segments],
         )
 
+    def between(self, low: int, high: int) -> "Batch":
+        """Return rows ``low`` to ``high``, without copying their columns."""
+        rows = slice(low, high)
+        return Batch(
+            offsets=self.offsets[rows],
+            ts_ms=self.ts_ms[rows],
+            record_ms=self.record_ms[rows],
+            id_hashes=self.id_hashes[rows],
+            errors=self.errors[rows],
+            numbers=self.numbers[rows],
+            texts=[texts[rows] for texts in self.texts],
+            versions=self.versions[rows],
+            segments=[values[rows] for values in self.segments],
+        )
+
 
 def _taken(values: Sequence[T], rows: NDArray[np.intp]) -> list[T]:
     return [values[row] for row in rows.tolist()]
@@ -81,8 +96,12 @@ def hash_ids(ids: Sequence[str]) -> NDArray[np.uint64]:
     except UnicodeEncodeError:
         text = np.array([one.encode("utf-8", "surrogatepass") for one in ids], dtype="S")
     width = -(-max(text.itemsize, 1) // 8)
-    words = text.astype(f"S{8 * width}").view(np.uint64).reshape(len(ids), width)
-    result = np.zeros(len(ids), np.uint64)
+    return hash_words(text.astype(f"S{8 * width}").view(np.uint64).reshape(len(ids), width))
+
+
+def hash_words(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the hash of each id, given as its bytes padded with zeros to 64-bit words, shape ``(n, w)``."""
+    result = np.zeros(len(words), np.uint64)
     for word in words.T:
         # Padding must not change a hash: it is as wide as the longest id of the batch.
         result = np.where(word != 0, mixed(result ^ word), result)

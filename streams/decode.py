@@ -7,7 +7,7 @@ only unexpected features, or its model has no monitor, or it is bad, and then sa
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
@@ -66,6 +66,12 @@ class Rows:
     batch: Batch
     unexpected: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
+    def between(self, low: int, high: int) -> "Rows":
+        """Return what stood in rows ``low`` to ``high`` of the chunk, as a chunk of its own."""
+        first, last = np.searchsorted(self.rows, (low, high)).tolist()
+        noted = [(row - low, names) for row, names in self.unexpected if low <= row < high]
+        return Rows(self.rows[first:last] - low, self.batch.between(first, last), noted)
+
 
 @dataclass(slots=True)
 class Decoded:
@@ -74,6 +80,19 @@ class Decoded:
     models: dict[str, Rows] = field(default_factory=dict)
     unmonitored: dict[str, Rows] = field(default_factory=dict)
     bad: list[BadEvent] = field(default_factory=list)
+
+    def between(self, low: int, high: int) -> "Decoded":
+        """Return rows ``low`` to ``high`` as a chunk of its own."""
+        return Decoded(
+            _between(self.models, low, high),
+            _between(self.unmonitored, low, high),
+            [replace(one, row=one.row - low) for one in self.bad if low <= one.row < high],
+        )
+
+
+def _between(models: Mapping[str, Rows], low: int, high: int) -> dict[str, Rows]:
+    parts = {model: rows.between(low, high) for model, rows in models.items()}
+    return {model: part for model, part in parts.items() if len(part.rows)}
 
 
 class _Unmonitored(msgspec.Struct, gc=False):

@@ -23,6 +23,8 @@ UNLISTED_KEPT = 64
 UNEXPECTED_KEPT = 64
 COLUMN_SHIFT = 20
 BUCKET_BIAS = 1 << 19
+_SLOTS = sketch.MAX_BUCKETS
+_FIRST_BUCKET = BUCKET_BIAS - sketch.MAX_BUCKETS // 2
 
 
 @dataclass(slots=True)
@@ -190,10 +192,24 @@ class Profile:
         ]
 
     def _set_sketch(self, parts: Sequence["Profile"]) -> None:
+        slots = len(self.layout.numbers) * _SLOTS
+        if sum(part.sketch_keys.size for part in parts) > slots // 4:
+            self._set_sketch_dense(parts, slots)
+            return
         self.sketch_keys, self.sketch_counts = sketch.merge_sparse(
             np.concatenate([part.sketch_keys for part in parts]),
             np.concatenate([part.sketch_counts for part in parts]),
         )
+
+    def _set_sketch_dense(self, parts: Sequence["Profile"], slots: int) -> None:
+        # One slot a possible bucket: with this many keys, adding in place is cheaper than sorting.
+        total = np.zeros(slots, np.int64)
+        for part in parts:
+            column, bucket = part.sketch_keys >> COLUMN_SHIFT, part.sketch_keys & (BUCKET_BIAS * 2 - 1)
+            total[column * _SLOTS + bucket - _FIRST_BUCKET] += part.sketch_counts
+        held = np.flatnonzero(total)
+        self.sketch_keys = (held // _SLOTS << COLUMN_SHIFT) + held % _SLOTS + _FIRST_BUCKET
+        self.sketch_counts = total[held]
 
     @property
     def duplicates(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.batch import Batch
-from streams.decode import BadCode, BadEvent, Decoder, ModelCodec, Rows
+from streams.decode import BadCode, BadEvent, Decoded, Decoder, ModelCodec, Rows
 from streams.layout import Layout, unmonitored_layout
 from streams.monitor import DAY_MS, Monitor, Windows
 from streams.profile import Profile
@@ -140,6 +140,27 @@ class Profiler:
         if not len(offsets):
             return folded
         decoded = self._decoder.decode(values, offsets, record_ms)
+        self._fold_decoded(partition, state, decoded, offsets, record_ms, folded)
+        return folded
+
+    def fold_decoded(
+        self, partition: int, decoded: Decoded, offsets: NDArray[np.int64], record_ms: NDArray[np.int64]
+    ) -> Folded:
+        """Count a chunk that is decoded already, as replay has it; each row comes once."""
+        state = self.partitions.setdefault(partition, PartitionState())
+        folded = Folded()
+        self._fold_decoded(partition, state, decoded, offsets, record_ms, folded)
+        return folded
+
+    def _fold_decoded(
+        self,
+        partition: int,
+        state: PartitionState,
+        decoded: Decoded,
+        offsets: NDArray[np.int64],
+        record_ms: NDArray[np.int64],
+        folded: Folded,
+    ) -> None:
         before = {bad.model: self._watermark(state, bad.model) for bad in decoded.bad}
         arrivals = {
             model: (rows, self._fold_rows(partition, state, model, rows, folded))
@@ -157,7 +178,6 @@ class Profiler:
             )
         folded.bad += decoded.bad
         state.next_offset = int(offsets[-1]) + 1
-        return folded
 
     def fold_batch(self, partition: int, model: str, batch: Batch) -> Folded:
         """Count rows that are columns already, as replay has them."""
@@ -181,16 +201,33 @@ class Profiler:
             state.open[key].fence = state.next_offset - 1
         profiles = [(key, parts_of(state.open[key])) for key in sorted(state.dirty)]
         closed = [key for key in state.open if self._is_closed(state, key)]
-        heartbeats = [
-            (HeartbeatKey(partition, model), self._heartbeat(state, model, now_ms))
-            for model in sorted(state.moved)
-        ]
+        heartbeats = self._heartbeats(partition, state, now_ms)
         for key in closed:
             del state.open[key]
         state.dirty.clear()
-        state.moved.clear()
         checkpoint = msgspec.msgpack.encode(Checkpoint(state.next_offset, state.clocks, state.segments))
         return Flush(partition, profiles, checkpoint, heartbeats, closed)
+
+    def take_closed(
+        self, partition: int, now_ms: int
+    ) -> tuple[list[tuple[ProfileKey, Profile]], list[tuple[HeartbeatKey, Heartbeat]]]:
+        """Return the profiles the watermark has passed, and heartbeats, for a judge in this process.
+
+        It is `flush` where nothing can be lost: each profile leaves once, when it is final.
+
+        Parameters
+        ----------
+        now_ms
+            Virtual time, epoch ms; the partition counts as caught up.
+        """
+        state = self.partitions[partition]
+        self._notice_quiet(state, now_ms, caught_up=True)
+        closed = sorted(key for key in state.open if self._is_closed(state, key))
+        profiles = [(key, state.open.pop(key)) for key in closed]
+        for _, profile in profiles:
+            profile.fence = state.next_offset - 1
+        state.dirty.clear()
+        return profiles, self._heartbeats(partition, state, now_ms)
 
     def close_all(self) -> None:
         """Move every watermark past what is open: the input has ended (replay)."""
@@ -406,6 +443,12 @@ class Profiler:
 
     def _is_closed(self, state: PartitionState, key: ProfileKey) -> bool:
         return key.pane_start_ms + self._windows(key.model).pane <= state.clocks[key.model].watermark_ms
+
+    def _heartbeats(
+        self, partition: int, state: PartitionState, now_ms: int
+    ) -> list[tuple[HeartbeatKey, Heartbeat]]:
+        moved, state.moved = sorted(state.moved), set()
+        return [(HeartbeatKey(partition, model), self._heartbeat(state, model, now_ms)) for model in moved]
 
     def _heartbeat(self, state: PartitionState, model: str, now_ms: int) -> Heartbeat:
         clock = state.clocks[model]

@@ -118,10 +118,15 @@ def part_count(layout: Layout) -> int:
 
 def parts_of(profile: Profile) -> list[bytes]:
     """Return the profile as encoded parts."""
+    return [encode(part) for part in split(profile)]
+
+
+def split(profile: Profile) -> list[Part]:
+    """Return the profile as parts."""
     layout = profile.layout
     total = part_count(layout)
     rows = (profile.events, profile.errors, profile.invalid, profile.late)
-    encoded = []
+    parts = []
     for index in range(total):
         numbers, categories = _columns(layout, index)
         part = Part(
@@ -139,8 +144,8 @@ def parts_of(profile: Profile) -> list[bytes]:
                 (_sparse(_category(profile, position)), profile.unlisted[position]) for position in categories
             ],
         )
-        encoded.append(encode(part))
-    return encoded
+        parts.append(part)
+    return parts
 
 
 def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
