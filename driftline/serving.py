@@ -1,0 +1,84 @@
+"""Serving HTTP: a worker's own page of metrics, and the web face."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Response
+
+from driftline import fleet as fleets
+from driftline.monitors import load_folder
+from driftline.settings import Settings
+from driftline.web.app import create_app
+from driftline.web.server import serve
+from driftline.worker import Supervisor, metrics_folder, metrics_page, settings_environment, stop_on_signals
+from streams.stages.run import StageName
+from streams.topics import Topics
+
+_logger = logging.getLogger(__name__)
+
+
+async def serve_worker(settings: Settings, stages: Sequence[StageName]) -> None:
+    """Run a worker's stages, with ``/metrics`` and ``/healthz`` beside them, until a signal."""
+    load_folder(settings.monitors)
+    fleets.load_alerting(settings.alerting)
+    fleets.redis_url(settings)
+    fleets.prepare_topics(settings)
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    with metrics_folder() as folder:
+        supervisor = Supervisor(settings_environment(settings), folder, stages)
+        page = worker_page(supervisor)
+        await until_one_ends(
+            stop,
+            supervisor.run(stop),
+            serve(page, settings.host, settings.metrics_port, stop, bound=_tell("metrics")),
+        )
+
+
+async def serve_web(settings: Settings, port: int) -> None:
+    """Serve the web face until a signal."""
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    app = create_app(
+        redis_url=fleets.redis_url(settings),
+        public_url=settings.public_url,
+        topic=Topics(settings.topic_prefix).predictions.name,
+        brokers=settings.kafka or "localhost:9092",
+    )
+    await serve(app, settings.host, port, stop, bound=_tell("web"))
+
+
+def worker_page(supervisor: Supervisor) -> FastAPI:
+    """Return a worker's own little app."""
+    app = FastAPI(openapi_url=None)
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(
+            metrics_page(supervisor.metrics_dir), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        missing = sorted(set(supervisor.stages) - set(supervisor.running))
+        if missing:
+            return Response(f"not running: {', '.join(missing)}\n", status_code=503, media_type="text/plain")
+        return Response("ok\n", media_type="text/plain")
+
+    return app
+
+
+async def until_one_ends(stop: asyncio.Event, *parts: Coroutine[Any, Any, None]) -> None:
+    """Run parts side by side; when one ends, whyever, stop the others."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+
+
+def _tell(what: str) -> Callable[[int], None]:
+    return lambda port: _logger.info("%s listens on port %d", what, port)

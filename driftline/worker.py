@@ -1,0 +1,165 @@
+"""A worker: one process per stage, so that a rebalance or crash of one never stops the others."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from driftline import fleet as fleets
+from driftline.lifeline import die_with_parent
+from driftline.monitors import load_folder
+from driftline.settings import Settings
+from streams.metrics import Metrics
+from streams.stages.run import STAGES, StageName, make_stage, run_stage
+
+METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+SUPERVISED = "DRIFTLINE_SUPERVISED"
+STOP_TIMEOUT_S = 25.0
+#: Seconds before a stage that ended is started again: doubled each time, reset after a minute of health.
+FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_S = 1.0, 30.0, 60.0
+
+_logger = logging.getLogger(__name__)
+
+
+async def run_one(stage: StageName, settings: Settings, stop: asyncio.Event) -> None:
+    """Run one stage in this process until ``stop``; a crash is raised."""
+    fleet = fleets.make_fleet(settings, load_folder(settings.monitors))
+    config = fleets.load_alerting(settings.alerting)
+    instance = f"{settings.worker}-{stage}" if settings.static_membership else None
+    shell = make_stage(stage, fleet, Metrics(CollectorRegistry()), config, instance=instance)
+    _logger.info("stage %s of worker %s runs on %s", stage, fleet.worker, fleet.brokers)
+    await run_stage(shell, stop)
+
+
+def metrics_page(folder: str) -> bytes:
+    """Return the metrics of all stages of this worker, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+@dataclass(slots=True)
+class _Child:
+    stage: StageName
+    process: "asyncio.subprocess.Process | None" = None
+    started_s: float = 0.0
+    pause_s: float = FIRST_PAUSE_S
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps the stages' processes running.
+
+    Parameters
+    ----------
+    environment
+        What the stages get; their settings are in it.
+    metrics_dir
+        Where they write their metrics.
+    """
+
+    environment: Mapping[str, str]
+    metrics_dir: str
+    stages: Sequence[StageName] = STAGES
+    _children: list[_Child] = field(default_factory=list)
+
+    @property
+    def running(self) -> list[str]:
+        """Stages whose process lives."""
+        return [c.stage for c in self._children if c.process is not None and c.process.returncode is None]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run the stages until ``stop``; start again what ends before."""
+        self._children = [_Child(stage) for stage in self.stages]
+        stopping = asyncio.create_task(stop.wait())
+        keepers = [asyncio.create_task(self._keep(child, stop)) for child in self._children]
+        try:
+            await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            stop.set()
+            stopping.cancel()
+            await asyncio.gather(*(self._end(child) for child in self._children))
+            await asyncio.gather(*keepers)
+
+    async def _keep(self, child: _Child, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self._start(child)
+            process = child.process
+            assert process is not None
+            status = await process.wait()
+            mark_process_dead(process.pid, self.metrics_dir)  # type: ignore[no-untyped-call]
+            if stop.is_set():
+                return
+            if time.monotonic() - child.started_s > HEALTHY_S:
+                child.pause_s = FIRST_PAUSE_S
+            _logger.error(
+                "stage %s ended with status %s; it starts again in %g s", child.stage, status, child.pause_s
+            )
+            try:
+                await asyncio.wait_for(stop.wait(), child.pause_s)
+            except TimeoutError:
+                child.pause_s = min(2 * child.pause_s, LONGEST_PAUSE_S)
+
+    async def _start(self, child: _Child) -> None:
+        child.started_s = time.monotonic()
+        child.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "driftline", "worker", "--stage", child.stage,
+            env={**self.environment, METRICS_DIR: self.metrics_dir, SUPERVISED: "1"},
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the parent, which stops us in order
+            preexec_fn=die_with_parent(os.getpid()),
+        )  # fmt: skip
+
+    async def _end(self, child: _Child) -> None:
+        process = child.process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            _logger.error("stage %s did not stop within %g s and is killed", child.stage, STOP_TIMEOUT_S)
+            process.kill()
+            await process.wait()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set ``stop`` on Ctrl-C and SIGTERM; the second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        if stop.is_set():
+            os._exit(130)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ask)
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """Return this process's environment with the settings in force written into it."""
+    environment = dict(os.environ)
+    for name, value in settings.model_dump().items():
+        if value is not None:
+            environment[f"DRIFTLINE_{name.upper()}"] = str(value)
+    return environment
+
+
+def metrics_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Return a fresh folder for the stages' metrics."""
+    return tempfile.TemporaryDirectory(prefix="driftline-metrics-")
+
+
+def ready_folder(path: Path) -> Path:
+    """Return a folder, made if it is missing."""
+    path.mkdir(parents=True, exist_ok=True)
+    return path
