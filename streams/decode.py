@@ -5,6 +5,7 @@ events take the fast path, a C loop; an event that fails there is looked at agai
 only unexpected features, or its model has no monitor, or it is bad, and then says why in plain words.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,9 +22,11 @@ from streams.batch import Batch, hash_ids
 from streams.events import MAX_EVENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_TIME_MS, MIN_TIME_MS
 from streams.layout import Layout
 from streams.monitor import Monitor
+from streams.reasons import plain
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _MS = timedelta(milliseconds=1)
+_EXACT_SECONDS = float(1 << 32)
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Version = Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]
@@ -121,14 +124,15 @@ class ModelCodec:
         self.strict = self._event_type(
             forbid_unknown=lists_features and monitor.unexpected_features != "ignore"
         )
-        self.lenient = msgspec.json.Decoder(self._event_type(forbid_unknown=False))
+        # Without a tag: the model is known by then, and msgspec finds no tag spelt with \\u escapes.
+        self.lenient = msgspec.json.Decoder(self._event_type(forbid_unknown=False, tagged=False))
         numbers = [c.name for c in layout.numbers if c.role == "feature"]
         categories = [c for c in layout.categories if c.role == "feature"]
         names = list(monitor.features)
         self._numbers = [f"f{names.index(name)}" for name in numbers]
         self._categories = [(f"f{names.index(c.name)}", monitor.features[c.name].type) for c in categories]
 
-    def _event_type(self, *, forbid_unknown: bool) -> type[msgspec.Struct]:
+    def _event_type(self, *, forbid_unknown: bool, tagged: bool = True) -> type[msgspec.Struct]:
         json_types: dict[str, Any] = {"number": float | None, "category": str | None, "boolean": bool | None}
         names = list(self.monitor.features)
         features = msgspec.defstruct(
@@ -155,6 +159,8 @@ class ModelCodec:
         ]
         if self.monitor.segments:
             fields.append(("segments", dict[str, str] | None, None))
+        if not tagged:
+            return msgspec.defstruct("Event", fields, gc=False)
         return msgspec.defstruct("Event", fields, tag_field="model", tag=self.monitor.model, gc=False)
 
     def batch(self, events: list[Any], offsets: NDArray[np.int64], record_ms: NDArray[np.int64]) -> Batch:
@@ -242,16 +248,14 @@ class Decoder:
                 # `extend` keeps what it had when an event raises, so the loop goes on right behind it.
                 events.extend(map(self._fast, remaining))
                 return events
-            except (msgspec.DecodeError, UnicodeDecodeError, TypeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, TypeError, RecursionError):
                 row = len(events)
-                event, names = self._second_look(row, values[row], error, bad)
+                event, names = self._second_look(row, values[row], bad)
                 if names:
                     unexpected[row] = names
                 events.append(event)
 
-    def _second_look(
-        self, row: int, value: bytes | None, error: Exception, bad: list[BadEvent]
-    ) -> tuple[Any, tuple[str, ...]]:
+    def _second_look(self, row: int, value: bytes | None, bad: list[BadEvent]) -> tuple[Any, tuple[str, ...]]:
         if not value:
             bad.append(BadEvent(row, BadCode.EMPTY, "the record has no value; send the event as JSON"))
             return None, ()
@@ -264,7 +268,7 @@ class Decoder:
             return None, ()
         try:
             peek = msgspec.json.decode(value, type=_Peek)
-        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
             bad.append(_unreadable(row, value, broken))
             return None, ()
         if not isinstance(peek.model, str) or not 0 < len(peek.model) <= MAX_NAME_LENGTH:
@@ -277,11 +281,14 @@ class Decoder:
                 return msgspec.json.decode(value, type=_Unmonitored), ()
             event = codec.lenient.decode(value)
         except msgspec.ValidationError as broken:
-            bad.append(_invalid(row, codec, str(broken), peek.model, version))
+            bad.append(_invalid(row, str(broken), peek.model, version))
+            return None, ()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
+            bad.append(replace(_unreadable(row, value, broken), model=peek.model, version=version))
             return None, ()
         names = tuple(name for name in peek.features or () if name not in codec.monitor.features)
         if names and codec.monitor.unexpected_features == "reject":
-            shown = ", ".join(sorted(names)[:5])
+            shown = ", ".join(name[:MAX_NAME_LENGTH] for name in sorted(names)[:5])
             reason = (
                 f"features the monitor does not list: {shown}; list them or set unexpected_features: warn"
             )
@@ -315,6 +322,8 @@ class Decoder:
 
 
 _BOOLEANS = {None: None, False: "false", True: "true"}
+_NOT_A_NUMBER = re.compile(rb"[\[:,]\s*(-?(?:NaN|Infinity))\b")
+_JSON_KINDS = {int: "a number", float: "a number", bool: "true or false", list: "an array", dict: "an object"}
 
 
 def times_ms(times: Sequence[datetime | int]) -> NDArray[np.int64]:
@@ -322,6 +331,9 @@ def times_ms(times: Sequence[datetime | int]) -> NDArray[np.int64]:
     try:
         seconds = np.array(list(map(datetime.timestamp, times)))  # type: ignore[arg-type]
     except TypeError:
+        seconds = None
+    # A float's seconds are good to a microsecond for some 140 years around 1970.
+    if seconds is None or np.abs(seconds).max(initial=0.0) > _EXACT_SECONDS:
         exact = [at if isinstance(at, int) else (at - _EPOCH) // _MS for at in times]
         return np.array(exact, dtype=np.int64)
     # Floor, as the exact division above; the nudge undoes the float's last bit.
@@ -393,8 +405,12 @@ def _unreadable(row: int, value: bytes, error: Exception) -> BadEvent:
     except UnicodeDecodeError as undecodable:
         reason = f"byte {undecodable.start} is not UTF-8 (0x{value[undecodable.start]:02x}); send UTF-8"
         return BadEvent(row, BadCode.NOT_UTF8, reason)
+    if isinstance(error, RecursionError):
+        return BadEvent(row, BadCode.NOT_JSON, "nested too deeply to be read; send a flat event")
     if isinstance(error, msgspec.ValidationError):
-        return BadEvent(row, BadCode.WRONG_TYPE, f"the value is not a JSON object: {error}")
+        return BadEvent(row, BadCode.WRONG_TYPE, f"{plain(str(error))}; send one JSON object per record")
+    if literal := _NOT_A_NUMBER.search(value):
+        return BadEvent(row, BadCode.NOT_JSON, f"{literal[1].decode()} is not JSON; send null instead")
     return BadEvent(row, BadCode.NOT_JSON, f"not JSON: {error}")
 
 
@@ -402,7 +418,7 @@ def _bad_model(row: int, model: Any) -> BadEvent:
     if model is None:
         return BadEvent(row, BadCode.MISSING_FIELD, "model: missing; name the model that predicted")
     if not isinstance(model, str):
-        return BadEvent(row, BadCode.WRONG_TYPE, f"model: expected text, got {type(model).__name__}")
+        return BadEvent(row, BadCode.WRONG_TYPE, f"model: expected text, got {_JSON_KINDS[type(model)]}")
     return BadEvent(
         row, BadCode.WRONG_TYPE, f"model: needs 1 to {MAX_NAME_LENGTH} characters, has {len(model)}"
     )
@@ -425,10 +441,7 @@ def _with_prediction(
     return good
 
 
-def _invalid(row: int, codec: ModelCodec | None, message: str, model: str, version: str) -> BadEvent:
-    if "missing required field" in message:
-        name = message.split("`")[1]
-        return BadEvent(row, BadCode.MISSING_FIELD, f"{name}: missing; every event needs it", model, version)
-    what, _, where = message.partition(" - at `$")
-    path = where.rstrip("`").lstrip(".") or "event"
-    return BadEvent(row, BadCode.WRONG_TYPE, f"{path}: {what[:1].lower()}{what[1:]}", model, version)
+def _invalid(row: int, message: str, model: str, version: str) -> BadEvent:
+    missing = message.startswith("Object missing required field")
+    code = BadCode.MISSING_FIELD if missing else BadCode.WRONG_TYPE
+    return BadEvent(row, code, plain(message), model, version)

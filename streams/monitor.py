@@ -171,6 +171,10 @@ class Monitor(_Strict):
         for name in features:
             if not name or len(name) > MAX_NAME_LENGTH:
                 raise ValueError(f"feature name {name[:40]!r} must have 1 to {MAX_NAME_LENGTH} characters")
+            if unreadable := sorted({char for char in name if char in '"\\\\' or char < " "}):
+                raise ValueError(
+                    f"feature name {name!r} must not contain {unreadable[0]!r}; rename the feature"
+                )
             if name in RESERVED_NAMES or name.startswith("prediction."):
                 raise ValueError(
                     f"feature name {name!r} is taken by the event's own field; rename the feature"
