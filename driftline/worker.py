@@ -83,7 +83,7 @@ class Supervisor:
         stopping = asyncio.create_task(stop.wait())
         keepers = [asyncio.create_task(self._keep(child, stop)) for child in self._children]
         try:
-            await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.set()
             stopping.cancel()

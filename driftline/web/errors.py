@@ -2,13 +2,15 @@
 
 ::
 
-    WebError
+    WebError               a `DriftlineError`
     ├── StoreUnavailable   Redis cannot be reached, or does not answer in time
     └── CannotListen       the address is taken or not ours
 """
 
+from driftline.errors import DriftlineError
 
-class WebError(Exception):
+
+class WebError(DriftlineError):
     """Root of what the web front raises."""
 
 

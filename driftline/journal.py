@@ -1,0 +1,169 @@
+"""``driftline up --data DIR``: what a memory broker would forget, kept in files.
+
+State topics (layouts, the judge's and the desk's rows) are kept as their latest value by key, the record
+of closed panes as its newest rows. At start the files are written compactly again, and produced to the
+fresh broker before any stage runs.
+"""
+
+import asyncio
+import json
+import logging
+from base64 import b64decode, b64encode
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any, TextIO
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from driftline.errors import DriftlineError
+from streams.topics import Topics
+from streams.views import PANES_KEPT
+
+Row = tuple[int, bytes, bytes | None]
+
+_logger = logging.getLogger(__name__)
+
+
+class JournalError(DriftlineError):
+    """A data folder that cannot be used."""
+
+
+class Journal:
+    """Keeps some topics of one broker in a folder.
+
+    Parameters
+    ----------
+    folder
+        Made if it is missing. One `driftline up` at a time may use it.
+    partitions
+        Of the judge's rows; a folder written with another number cannot be read.
+    """
+
+    def __init__(self, folder: Path, brokers: str, topics: Topics, partitions: int) -> None:
+        self._folder = folder
+        self._brokers = brokers
+        self._state = [topics.layouts.name, topics.desk.name, f"{topics.prefix}-judge-state-changelog"]
+        self._record = topics.panes.name
+        self._partitions = partitions
+        self._restored: Counter[tuple[str, int]] = Counter()
+        self._files: dict[str, TextIO] = {}
+
+    async def restore(self) -> int:
+        """Produce what the files hold; return the number of records."""
+        self._check_folder()
+        await asyncio.to_thread(self._declare)
+        producer = AIOKafkaProducer(bootstrap_servers=self._brokers)
+        await producer.start()
+        total = 0
+        try:
+            for topic in [*self._state, self._record]:
+                rows = self._compacted(topic)
+                sent = [
+                    await producer.send(topic, value, key=key, partition=part) for part, key, value in rows
+                ]
+                await asyncio.gather(*sent)
+                self._rewrite(topic, rows)
+                self._restored.update((topic, part) for part, _, _ in rows)
+                total += len(rows)
+        finally:
+            await producer.stop()
+        return total
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write down what comes, until ``stop``."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._brokers, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign(
+                [TopicPartition(name, part) for name in self._files for part in self._parts(name)]
+            )
+            await consumer.seek_to_beginning()
+            skip = self._restored.copy()
+            while not stop.is_set():
+                await self._take(await consumer.getmany(timeout_ms=500), skip)
+            await self._take(await consumer.getmany(timeout_ms=500), skip)
+        finally:
+            await consumer.stop()
+            for file in self._files.values():
+                file.close()
+
+    async def _take(self, found: dict[Any, list[Any]], skip: Counter[tuple[str, int]]) -> None:
+        for partition, records in found.items():
+            file = self._files[partition.topic]
+            for record in records:
+                if skip[tuple(partition)] > 0:
+                    skip[tuple(partition)] -= 1
+                    continue
+                file.write(_line((partition.partition, record.key or b"", record.value)))
+            file.flush()
+
+    def _parts(self, topic: str) -> range:
+        return range(self._partitions if topic not in self._state[:2] else 1)
+
+    def _check_folder(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            meta = self._folder / "journal.json"
+            if not meta.exists():
+                meta.write_text(json.dumps({"format": 1, "partitions": self._partitions}))
+            held = json.loads(meta.read_text())
+        except (OSError, ValueError) as error:
+            raise JournalError(f"--data {self._folder} cannot be used: {error}") from error
+        if held != {"format": 1, "partitions": self._partitions}:
+            raise JournalError(
+                f"--data {self._folder} was written as {held}, now DRIFTLINE_PARTITIONS is {self._partitions}; "
+                "set it back, or take another folder"
+            )
+
+    def _declare(self) -> None:
+        admin = KafkaAdminClient(bootstrap_servers=self._brokers.split(","))
+        try:
+            if self._state[2] not in admin.list_topics():
+                config = {"cleanup.policy": "compact"}
+                admin.create_topics([NewTopic(self._state[2], self._partitions, 1, topic_configs=config)])
+        finally:
+            admin.close()
+
+    def _compacted(self, topic: str) -> list[Row]:
+        path = self._path(topic)
+        if not path.exists():
+            return []
+        if topic == self._record:
+            newest: deque[Row] = deque(maxlen=PANES_KEPT * 20)
+            newest.extend(_rows(path))
+            return list(newest)
+        latest: dict[tuple[int, bytes], bytes | None] = {}
+        for partition, key, value in _rows(path):
+            latest[(partition, key)] = value
+        return [(partition, key, value) for (partition, key), value in latest.items() if value is not None]
+
+    def _rewrite(self, topic: str, rows: list[Row]) -> None:
+        path = self._path(topic)
+        fresh = path.with_suffix(".new")
+        with fresh.open("w", encoding="ascii") as file:
+            file.writelines(map(_line, rows))
+        fresh.replace(path)
+        self._files[topic] = path.open("a", encoding="ascii")
+
+    def _path(self, topic: str) -> Path:
+        return self._folder / f"{topic}.jsonl"
+
+
+def _line(row: Row) -> str:
+    partition, key, value = row
+    fields = [partition, b64encode(key).decode(), None if value is None else b64encode(value).decode()]
+    return json.dumps(fields, separators=(",", ":")) + "\n"
+
+
+def _rows(path: Path) -> list[Row]:
+    rows: list[Row] = []
+    with path.open(encoding="ascii") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                partition, key, value = json.loads(line)
+                rows.append((partition, b64decode(key), None if value is None else b64decode(value)))
+            except ValueError:
+                # A kill may cut the last line; what it held comes again with the next change.
+                _logger.warning("%s:%d is cut off and is passed over", path, number)
+    return rows
