@@ -359,10 +359,10 @@ def _rows_by_type(events: list[Any]) -> dict[type, NDArray[np.intp]]:
 
 
 def _add(models: dict[str, Rows], model: str, rows: Rows) -> None:
-    models[model] = rows if model not in models else _joined(models[model], rows)
+    models[model] = rows if model not in models else joined(models[model], rows)
 
 
-def _joined(one: Rows, two: Rows) -> Rows:
+def joined(one: Rows, two: Rows) -> Rows:
     """Return two sets of rows of one model as one, in arrival order."""
     both = np.concatenate((one.rows, two.rows))
     order = np.argsort(both, kind="stable")

@@ -5,14 +5,15 @@ partition can be dropped on revoke and taken up from its checkpoint elsewhere.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.batch import Batch
-from streams.decode import BadCode, BadEvent, Decoded, Decoder, ModelCodec, Rows
+from streams.decode import BadCode, BadEvent, Decoded, Decoder, ModelCodec, Rows, joined
+from streams.labels import Versions, label_segments, label_versions
 from streams.layout import Layout, unmonitored_layout
 from streams.monitor import DAY_MS, Monitor, Windows
 from streams.profile import Profile
@@ -21,10 +22,9 @@ from streams.wire import Heartbeat, HeartbeatKey, ProfileKey, parts_of
 
 IDLE_AFTER_MS = 10_000
 FORGET_AFTER_MS = 7 * DAY_MS
-VERSIONS_KEPT = 20
-SEGMENT_VALUES_KEPT = 50
 UNMONITORED_KEPT = 100
-OTHER = "other"
+#: Under this name go models without a monitor file beyond that many.
+OTHER_MODELS = "(other)"
 
 _UNMONITORED_WINDOWS = Windows()
 
@@ -161,21 +161,28 @@ class Profiler:
         record_ms: NDArray[np.int64],
         folded: Folded,
     ) -> None:
-        before = {bad.model: self._watermark(state, bad.model) for bad in decoded.bad}
+        broken = sorted((bad for bad in decoded.bad if bad.model in self._monitors), key=lambda bad: bad.row)
+        for bad in broken:
+            rows = decoded.models.get(bad.model)
+            if rows is None or not len(rows.rows) or bad.row < rows.rows[0]:
+                self._clock(state, bad.model).begin(int(record_ms[bad.row]))
         arrivals = {
-            model: (rows, self._fold_rows(partition, state, model, rows, folded))
+            model: (rows, *self._fold_rows(partition, state, model, rows, folded))
             for model, rows in decoded.models.items()
         }
-        for model, rows in decoded.unmonitored.items():
-            self._fold_rows(partition, state, self._unmonitored_name(state, model), rows, folded)
-        for bad in decoded.bad:
-            watermark_ms = before[bad.model]
+        for model, rows in self._named_unmonitored(state, decoded).items():
+            self._fold_rows(partition, state, model, rows, folded)
+        for bad in broken:
+            clock = state.clocks[bad.model]
+            watermark_ms, is_known = clock.watermark_ms, bad.version in clock.versions
             if bad.model in arrivals:
-                rows, arrival = arrivals[bad.model]
-                watermark_ms = int(arrival.watermark_ms[np.searchsorted(rows.rows, bad.row)])
-            self._count_invalid(
-                partition, state, bad, watermark_ms, int(offsets[bad.row]), int(record_ms[bad.row])
-            )
+                rows, arrival, versions = arrivals[bad.model]
+                before = int(np.searchsorted(rows.rows, bad.row))
+                watermark_ms = int(arrival.watermark_ms[before])
+                is_known = versions.is_known(bad.version, before)
+            version = bad.version if is_known else ""
+            at = int(offsets[bad.row]), int(record_ms[bad.row])
+            self._count_invalid(partition, state, bad.model, version, watermark_ms, *at)
         folded.bad += decoded.bad
         state.next_offset = int(offsets[-1]) + 1
 
@@ -183,6 +190,8 @@ class Profiler:
         """Count rows that are columns already, as replay has them."""
         state = self.partitions.setdefault(partition, PartitionState())
         folded = Folded()
+        if not len(batch):
+            return folded
         self._fold_rows(partition, state, model, Rows(np.arange(len(batch), dtype=np.intp), batch), folded)
         state.next_offset = int(batch.offsets[-1]) + 1
         return folded
@@ -240,30 +249,36 @@ class Profiler:
         monitor = self._monitors.get(model)
         return _UNMONITORED_WINDOWS if monitor is None else monitor.windows
 
-    def _unmonitored_name(self, state: PartitionState, model: str) -> str:
-        known = sum(name not in self._monitors for name in state.clocks)
-        return model if model in state.clocks or known < UNMONITORED_KEPT else OTHER
+    def _named_unmonitored(self, state: PartitionState, decoded: Decoded) -> dict[str, Rows]:
+        """Return the rows of models without a monitor by name; beyond the cap, all under one name."""
+        named: dict[str, Rows] = {}
+        for model, rows in decoded.unmonitored.items():
+            known = sum(name not in self._monitors for name in state.clocks.keys() - {OTHER_MODELS})
+            name = model if model in state.clocks or known < UNMONITORED_KEPT else OTHER_MODELS
+            self._clock(state, name)
+            named[name] = rows if name not in named else joined(named[name], rows)
+        return named
 
-    def _watermark(self, state: PartitionState, model: str) -> int:
-        clock = state.clocks.get(model)
-        return NEVER_MS if clock is None else clock.watermark_ms
+    def _clock(self, state: PartitionState, model: str) -> Clock:
+        return state.clocks.setdefault(model, Clock(versions={}))
 
     def _fold_rows(
         self, partition: int, state: PartitionState, model: str, found: Rows, folded: Folded
-    ) -> Arrival:
+    ) -> tuple[Arrival, Versions]:
         windows = self._windows(model)
-        clock = state.clocks.setdefault(model, Clock(versions={}))
+        clock = self._clock(state, model)
         batch = found.batch
         arrival = clock.arrive(
             batch.ts_ms, batch.record_ms, pane_ms=windows.pane, lateness_ms=windows.allowed_lateness
         )
         state.moved.add(model)
-        for row in np.flatnonzero(arrival.future).tolist():
-            ahead_s = (int(batch.ts_ms[row]) - int(batch.record_ms[row])) // 1000
-            reason = f"ts is {ahead_s:,} s ahead of the broker; at most {FUTURE_MS // 1000} s are allowed"
-            bad = BadEvent(int(found.rows[row]), BadCode.FUTURE, reason, model, batch.versions[row])
-            folded.bad.append(bad)
+        versions = label_versions(clock.versions, batch.versions, ~arrival.future, arrival.newest_ms)
+        if arrival.future.any():
+            self._turn_away_future(partition, state, model, found, arrival, versions, folded)
         taken = ~(arrival.future | arrival.late)
+        batch = replace(
+            batch, versions=versions.labels, segments=self._segment_labels(state, model, batch, taken)
+        )
         late = int(np.count_nonzero(arrival.late))
         if late:
             folded.late[model] = folded.late.get(model, 0) + late
@@ -273,8 +288,43 @@ class Profiler:
         if n:
             self._fold_groups(partition, state, model, batch, taken, arrival.pane_start_ms)
         if found.unexpected:
-            self._count_unexpected(partition, state, model, found, taken, arrival.pane_start_ms)
-        return arrival
+            self._count_unexpected(
+                partition, state, model, replace(found, batch=batch), taken, arrival.pane_start_ms
+            )
+        return arrival, versions
+
+    def _turn_away_future(
+        self,
+        partition: int,
+        state: PartitionState,
+        model: str,
+        found: Rows,
+        arrival: Arrival,
+        versions: Versions,
+        folded: Folded,
+    ) -> None:
+        batch = found.batch
+        for row in np.flatnonzero(arrival.future).tolist():
+            version, record_ms = batch.versions[row], int(batch.record_ms[row])
+            ahead_s = (int(batch.ts_ms[row]) - record_ms) // 1000
+            reason = f"ts is {ahead_s:,} s ahead of the broker; at most {FUTURE_MS // 1000} s are allowed"
+            folded.bad.append(BadEvent(int(found.rows[row]), BadCode.FUTURE, reason, model, version))
+            if model in self._monitors:
+                counted = version if versions.is_known(version, row) else ""
+                at_ms = int(arrival.watermark_ms[row])
+                self._count_invalid(
+                    partition, state, model, counted, at_ms, int(batch.offsets[row]), record_ms
+                )
+
+    def _segment_labels(
+        self, state: PartitionState, model: str, batch: Batch, taken: NDArray[np.bool_]
+    ) -> Sequence[Sequence[str]]:
+        if not batch.segments:
+            return ()
+        return [
+            label_segments(state.segments.setdefault(f"{model}\xff{name}", []), values, taken)
+            for name, values in zip(self._monitors[model].segments, batch.segments, strict=True)
+        ]
 
     def _fold_groups(
         self,
@@ -286,7 +336,7 @@ class Profiler:
         pane_start_ms: NDArray[np.int64],
     ) -> None:
         """Fold rows group by group; a group is one pane, version and segment."""
-        versions = self._capped_versions(state, model, batch)
+        versions = batch.versions
         names = sorted(set(versions))
         codes = np.zeros(len(batch), np.int64)
         if len(names) > 1:
@@ -307,12 +357,7 @@ class Profiler:
     ) -> None:
         if not batch.segments:
             return
-        for name, values in zip(self._monitors[model].segments, batch.segments, strict=True):
-            known = state.segments.setdefault(f"{model}\xff{name}", [])
-            for value in dict.fromkeys(values):
-                if value and value not in known and len(known) < SEGMENT_VALUES_KEPT:
-                    known.append(value)
-            labels = [value if value in known or not value else OTHER for value in values]
+        for name, labels in zip(self._monitors[model].segments, batch.segments, strict=True):
             for label in sorted(set(labels) - {""}):
                 rows = np.array([row for row, held in enumerate(labels) if held == label], dtype=np.intp)
                 key = ProfileKey(partition, model, version, f"{name}={label}", start)
@@ -333,35 +378,15 @@ class Profiler:
             profile = state.open[key] = Profile(self.layout(key.model, key.pane_start_ms))
         return profile
 
-    def _capped_versions(self, state: PartitionState, model: str, batch: Batch) -> Sequence[str]:
-        known = state.clocks[model].versions
-        newest = state.clocks[model].newest_ms
-        distinct = set(batch.versions)
-        for version in dict.fromkeys(batch.versions):
-            if version in known:
-                continue
-            if len(known) >= VERSIONS_KEPT:
-                stale = min(known, key=lambda name: (known[name], name))
-                if known[stale] > newest - DAY_MS:
-                    continue
-                del known[stale]
-            known[version] = newest
-        for version in distinct & known.keys():
-            known[version] = newest
-        if distinct <= known.keys():
-            return batch.versions
-        return [version if version in known else OTHER for version in batch.versions]
-
     def _count_late(
         self, partition: int, state: PartitionState, model: str, batch: Batch, arrival: Arrival
     ) -> None:
         """Count late events in the pane the watermark stood in as they came."""
         pane_ms = self._windows(model).pane
-        versions = self._capped_versions(state, model, batch)
         for row in np.flatnonzero(arrival.late).tolist():
             start = int(arrival.watermark_ms[row]) // pane_ms * pane_ms
             profile = self._uncounted(
-                state, ProfileKey(partition, model, versions[row], "", start), batch.offsets[row]
+                state, ProfileKey(partition, model, batch.versions[row], "", start), batch.offsets[row]
             )
             if profile is not None:
                 profile.late += 1
@@ -370,20 +395,16 @@ class Profiler:
         self,
         partition: int,
         state: PartitionState,
-        bad: BadEvent,
+        model: str,
+        version: str,
         watermark_ms: int,
         offset: int,
         record_ms: int,
     ) -> None:
-        """Count a bad event, where its model is known, in the pane the watermark stood in as it came."""
-        if bad.model not in self._monitors:
-            return
-        windows = self._windows(bad.model)
-        clock = state.clocks.setdefault(bad.model, Clock(versions={}))
-        clock.begin(record_ms, windows.allowed_lateness)
-        at_ms = clock.watermark_ms if watermark_ms == NEVER_MS else watermark_ms
-        version = bad.version if bad.version in clock.versions else ""
-        key = ProfileKey(partition, bad.model, version, "", at_ms // windows.pane * windows.pane)
+        """Count a bad event in the pane the watermark stood in as it came."""
+        windows = self._windows(model)
+        at_ms = record_ms - windows.allowed_lateness if watermark_ms == NEVER_MS else watermark_ms
+        key = ProfileKey(partition, model, version, "", at_ms // windows.pane * windows.pane)
         profile = self._uncounted(state, key, offset)
         if profile is not None:
             profile.invalid += 1
@@ -405,12 +426,11 @@ class Profiler:
         taken: NDArray[np.bool_],
         pane_start_ms: NDArray[np.int64],
     ) -> None:
-        versions = self._capped_versions(state, model, found.batch)
         where = {int(row): at for at, row in enumerate(found.rows)}
         for row, names in found.unexpected:
             at = where.get(row)
             if at is not None and taken[at]:
-                key = ProfileKey(partition, model, versions[at], "", int(pane_start_ms[at]))
+                key = ProfileKey(partition, model, found.batch.versions[at], "", int(pane_start_ms[at]))
                 profile = self._uncounted(state, key, int(found.batch.offsets[at]))
                 if profile is not None:
                     profile.note_unexpected(names)
@@ -420,10 +440,13 @@ class Profiler:
             if model in state.moved or not caught_up:
                 # Only good events say where event time is; bad ones leave the model quiet.
                 state.seen_ms[model] = now_ms
-                state.idle.discard(model)
+                if model in state.idle:
+                    # Told at once: with a backlog to come, the judge must wait for this partition again.
+                    state.idle.discard(model)
+                    state.moved.add(model)
                 continue
             quiet_ms = now_ms - state.seen_ms.setdefault(model, now_ms)
-            if quiet_ms > FORGET_AFTER_MS:
+            if quiet_ms > FORGET_AFTER_MS and not any(key.model == model for key in state.open):
                 self._forget(state, model)
             elif quiet_ms >= IDLE_AFTER_MS:
                 self._extrapolate(state, model, quiet_ms)

@@ -2,7 +2,7 @@
 
 The watermark is the newest event time, capped at the broker's time of its record, less the allowed
 lateness; it never goes back. An event is late when its whole pane lies before the watermark that held
-when it came. Folding reads no clock, so that reprocessing decides alike; only `extrapolated`, for
+when it came. Folding reads no clock, so that reprocessing decides alike; only `extrapolate`, for
 partitions where nothing comes any more, knows the wall clock.
 """
 
@@ -21,13 +21,15 @@ class Arrival:
     """What became of a batch's ``n`` rows.
 
     ``future`` and ``late`` are masks, ``pane_start_ms`` each row's pane, all of shape ``(n,)``;
-    ``watermark_ms``, shape ``(n + 1,)``, is the watermark before each row and, last, after all.
+    ``watermark_ms``, shape ``(n + 1,)``, is the watermark before each row and, last, after all;
+    ``newest_ms`` is the newest event time up to and with each row.
     """
 
     future: NDArray[np.bool_]
     late: NDArray[np.bool_]
     pane_start_ms: NDArray[np.int64]
     watermark_ms: NDArray[np.int64]
+    newest_ms: NDArray[np.int64]
 
 
 class Clock(msgspec.Struct):
@@ -38,11 +40,13 @@ class Clock(msgspec.Struct):
     last_record_ms: int = NEVER_MS
     versions: dict[str, int] = {}
 
-    def begin(self, record_ms: int, lateness_ms: int) -> None:
-        """Start by the broker's time, where the first record of a model has no event time of its own."""
+    def begin(self, record_ms: int) -> None:
+        """Start by the broker's time, where the first record of a model has no event time to trust.
+
+        The watermark stays where it is: good events may be of any age.
+        """
         if self.newest_ms == NEVER_MS:
             self.newest_ms = self.last_record_ms = record_ms
-            self.watermark_ms = record_ms - lateness_ms
 
     def arrive(
         self, ts_ms: NDArray[np.int64], record_ms: NDArray[np.int64], *, pane_ms: int, lateness_ms: int
@@ -55,16 +59,19 @@ class Clock(msgspec.Struct):
             Event times and the broker's times of their records, shape ``(n,)``.
         """
         future = ts_ms > record_ms + FUTURE_MS
+        if future[:1].any():
+            self.begin(int(record_ms[0]))
         pace = np.where(future, NEVER_MS, np.minimum(ts_ms, record_ms) - lateness_ms)
         watermark = np.maximum.accumulate(np.concatenate(([self.watermark_ms], pace)))
         pane_start = ts_ms // pane_ms * pane_ms
         late = ~future & (pane_start + pane_ms <= watermark[:-1])
         self.watermark_ms = int(watermark[-1])
         good = ~future
+        newest = np.maximum.accumulate(np.maximum(np.where(good, ts_ms, NEVER_MS), self.newest_ms))
         if good.any():
-            self.newest_ms = max(self.newest_ms, int(ts_ms[good].max()))
+            self.newest_ms = int(newest[-1])
             self.last_record_ms = max(self.last_record_ms, int(record_ms[good].max()))
-        return Arrival(future, late, pane_start, watermark)
+        return Arrival(future, late, pane_start, watermark, newest)
 
     def extrapolate(self, quiet_ms: int, lateness_ms: int) -> None:
         """Let event time go on at the speed of the wall clock, for a partition quiet for ``quiet_ms``."""
