@@ -93,12 +93,15 @@ class History:
             if self.panes[0].end_ms <= horizon
             else self.panes
         )
+        # After a silence the current window reaches back: what it needs must not bring in what is older.
+        needed_ms = self.panes[self._current_from()].start_ms
         rolled: list[Pane] = []
         for pane in kept:
             previous = rolled[-1] if rolled else None
             length = self._length_at(end_ms - pane.end_ms)
             if (
-                previous is not None
+                pane.start_ms < needed_ms
+                and previous is not None
                 and length > self._windows.pane
                 and pane.end_ms - pane.start_ms < length
                 and previous.start_ms // length == pane.start_ms // length
