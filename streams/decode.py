@@ -227,6 +227,8 @@ class Decoder:
             if kind is type(None):
                 continue
             rows = _with_prediction(events, rows, result.bad, self._model_of)
+            if not len(rows):
+                continue
             chosen = events if len(rows) == len(events) else [events[row] for row in rows]
             if kind is _Unmonitored:
                 self._place_unmonitored(result, chosen, rows, offsets, record_ms)

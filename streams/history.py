@@ -29,12 +29,14 @@ class Pane:
 class History:
     """Closed panes, oldest first; all of one layout (another layout starts it anew)."""
 
-    def __init__(self, windows: Windows, panes: Sequence[Pane] = ()) -> None:
+    def __init__(
+        self, windows: Windows, panes: Sequence[Pane] = (), *, trailing_ms: int = HORIZON_MS
+    ) -> None:
         self._windows = windows
-        self.panes: list[Pane] = []
+        self._trailing_ms = trailing_ms
         self._behind: tuple[int, Profile] | None = None
-        for pane in panes:
-            self.add(pane)
+        # As they were held before, rolled up or not: adding them one by one could part or join others.
+        self.panes = [one for one in panes if one.profile.layout.hash == panes[-1].profile.layout.hash]
 
     @property
     def newest(self) -> Pane | None:
@@ -57,14 +59,15 @@ class History:
     def behind(self) -> Profile | None:
         """Return what lies before the current window, merged; None when that is nothing.
 
-        It moves on once per length of the current window, by event time alone.
+        It moves on once per length of the current window, by event time alone, and reaches back as far as
+        the trailing reference does.
         """
-        upto = self._current_from()
-        if upto == 0:
+        if self._current_from() == 0:
             return None
-        boundary_ms = self.panes[upto].start_ms // self._windows.current * self._windows.current
+        boundary_ms = self._boundary_ms()
         if self._behind is None or self._behind[0] != boundary_ms:
-            before = [pane.profile for pane in self.panes[:upto] if pane.end_ms <= boundary_ms]
+            oldest_ms = boundary_ms - self._trailing_ms
+            before = [pane.profile for pane in self.panes if oldest_ms < pane.end_ms <= boundary_ms]
             self._behind = (boundary_ms, merged(self.panes[0].profile.layout, before))
         return self._behind[1] if self._behind[1].events else None
 
@@ -86,21 +89,27 @@ class History:
             index -= 1
         return index
 
+    def _boundary_ms(self) -> int:
+        """Return where `behind` ends: the current window's start, floored to a multiple of its length."""
+        start_ms = self.panes[self._current_from()].start_ms
+        return start_ms // self._windows.current * self._windows.current
+
     def _roll_up(self, end_ms: int) -> None:
-        horizon = end_ms - HORIZON_MS - DAY_MS
+        horizon = end_ms - max(HORIZON_MS, self._trailing_ms) - DAY_MS
         kept = (
             [pane for pane in self.panes if pane.end_ms > horizon]
             if self.panes[0].end_ms <= horizon
             else self.panes
         )
         # After a silence the current window reaches back: what it needs must not bring in what is older.
-        needed_ms = self.panes[self._current_from()].start_ms
+        # Nor may what `behind` holds be joined with what it does not: a restore would not tell them apart.
+        boundary_ms = self._boundary_ms()
         rolled: list[Pane] = []
         for pane in kept:
             previous = rolled[-1] if rolled else None
             length = self._length_at(end_ms - pane.end_ms)
             if (
-                pane.start_ms < needed_ms
+                pane.end_ms <= boundary_ms
                 and previous is not None
                 and length > self._windows.pane
                 and pane.end_ms - pane.start_ms < length

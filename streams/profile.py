@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from streams import sketch
 from streams.batch import Batch
-from streams.events import MAX_NAME_LENGTH
 from streams.layout import Layout
 
 ID_REGISTER_BITS = 12
 UNLISTED_KEPT = 64
 UNEXPECTED_KEPT = 64
+#: Names of unlisted categories and unexpected features are cut to this many characters.
+NAME_KEPT = 100
+#: Magnitudes above this count as this in means and squares, so that these stay finite.
+LARGEST_MOMENT = 1e140
 COLUMN_SHIFT = 20
 BUCKET_BIAS = 1 << 19
 _SLOTS = sketch.MAX_BUCKETS
@@ -86,18 +89,22 @@ class Profile:
         missing = np.isnan(numbers)
         present = ~missing
         count = present.sum(axis=0)
-        filled = np.where(missing, 0.0, numbers) if missing.any() else numbers
+        held = count > 0
+        lowest = np.fmin.reduce(numbers[:, held], axis=0)
+        highest = np.fmax.reduce(numbers[:, held], axis=0)
+        self.minimum[held] = np.minimum(self.minimum[held], lowest)
+        self.maximum[held] = np.maximum(self.maximum[held], highest)
+        has_gaps = bool(missing.any())
+        filled = np.where(missing, 0.0, numbers) if has_gaps else numbers
+        if max(highest.max(initial=0.0), -lowest.min(initial=0.0)) > LARGEST_MOMENT:
+            filled = np.clip(filled, -LARGEST_MOMENT, LARGEST_MOMENT)
         safe = np.maximum(count, 1)
         mean = filled.sum(axis=0) / safe
         deviation = filled - mean
-        if filled is not numbers:
+        if has_gaps:
             deviation[missing] = 0.0
         squares = np.einsum("ij,ij->j", deviation, deviation)
         self._merge_moments(count, mean, squares)
-        held = count > 0
-        with np.errstate(invalid="ignore"):
-            self.minimum[held] = np.minimum(self.minimum[held], np.fmin.reduce(numbers[:, held], axis=0))
-            self.maximum[held] = np.maximum(self.maximum[held], np.fmax.reduce(numbers[:, held], axis=0))
         keys: list[NDArray[np.int64]] = [self.sketch_keys]
         counts: list[NDArray[np.int64]] = [self.sketch_counts]
         for position, column in enumerate(layout.numbers):
@@ -140,18 +147,22 @@ class Profile:
             start, end = offsets[position : position + 2]
             other = len(known) - 1
             codes = np.fromiter(map(known.get, texts, repeat(other)), np.int64, count=len(batch))
+            strangers = np.flatnonzero(codes == other).tolist()
+            if strangers:
+                unlisted = self.unlisted[position]
+                for row in strangers:
+                    name = str(texts[row])[:NAME_KEPT]
+                    # A name that was cut when the reference was made is listed as it was cut.
+                    codes[row] = known.get(name, other)
+                    if codes[row] == other:
+                        unlisted[name] = unlisted.get(name, 0) + 1
+                self.unlisted[position] = _capped(unlisted, UNLISTED_KEPT)
             counts = np.bincount(codes + 1, minlength=other + 2)[1:]
             self.category_counts[start:end] += counts
-            if counts[-1]:
-                unlisted = self.unlisted[position]
-                for row in np.flatnonzero(codes == other).tolist():
-                    name = str(texts[row])[:MAX_NAME_LENGTH]
-                    unlisted[name] = unlisted.get(name, 0) + 1
-                self.unlisted[position] = _capped(unlisted, UNLISTED_KEPT)
 
     def note_unexpected(self, names: Iterable[str]) -> None:
         """Count features the monitor does not list."""
-        for name in names:
+        for name in {name[:NAME_KEPT] for name in names}:
             self.unexpected[name] = self.unexpected.get(name, 0) + 1
         self.unexpected = _capped(self.unexpected, UNEXPECTED_KEPT)
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from streams.layout import Layout
 from streams.profile import COLUMN_SHIFT, Profile
 
-COLUMNS_PER_PART = 24
+#: So many that a part stays under `MAX_PART_BYTES` even when each column fills every bucket of its sketch.
+COLUMNS_PER_PART = 12
 MAX_PART_BYTES = 512 * 1024
 
 
