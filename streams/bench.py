@@ -48,8 +48,10 @@ class Bench:
     def restore(self, snapshot: list[Any]) -> None:
         """Take up a snapshot's state."""
         for version, segment, name, column, state in snapshot:
-            made = self._made.setdefault((version, segment), self._make())
-            for one in made:
+            group = (version, segment)
+            if group not in self._made:
+                self._made[group] = self._make()
+            for one in self._made[group]:
                 if (one.name, one.column) == (name, column):
                     one.restore(state)
 

@@ -59,8 +59,9 @@ class Inbox:
     def heard(self, partition: int, heartbeat: Heartbeat) -> None:
         """Take a source partition's progress; watermarks never go back."""
         progress = self.progress.setdefault(partition, Progress())
-        progress.watermark_ms = max(progress.watermark_ms, heartbeat.watermark_ms)
-        progress.idle = heartbeat.idle
+        if heartbeat.watermark_ms >= progress.watermark_ms:
+            # One from behind is old, and what it says of idleness with it.
+            progress.watermark_ms, progress.idle = heartbeat.watermark_ms, heartbeat.idle
         progress.last_event_ms = max(progress.last_event_ms, heartbeat.last_event_ms)
         progress.last_record_ms = max(progress.last_record_ms, heartbeat.last_record_ms)
 

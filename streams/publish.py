@@ -83,7 +83,11 @@ def _summary(judge: ModelJudge, now_ms: int, monitored: bool) -> ModelSummary:
     events = sum(view.window.events for view in recent)
     errors = sum(view.window.errors for view in recent)
     invalid = sum(view.window.invalid for view in recent)
-    latencies = [view.window.latency.quantile(0.99) for view in recent if view.window.latency is not None]
+    latencies = [
+        view.window.latency.quantile(0.99)
+        for view in recent
+        if view.window.latency is not None and view.window.latency.count
+    ]
     reasons = [view.not_judged for view in recent]
     progress = judge.inbox.progress.values()
     last_event_ms = max((one.last_event_ms for one in progress), default=NEVER_MS)
