@@ -73,6 +73,11 @@ class Layout(msgspec.Struct, frozen=True, dict=True):
         return tuple(np.asarray(column.edges, dtype=np.float64) for column in self.numbers)
 
     @cached_property
+    def number_labels(self) -> tuple[tuple[str, ...], ...]:
+        """A readable name per bin of each number column."""
+        return tuple(column.labels for column in self.numbers)
+
+    @cached_property
     def number_offsets(self) -> NDArray[np.int64]:
         """Where each number column's bins begin in the flat bin array; last, the total."""
         return np.cumsum([0] + [len(column.edges) + 1 for column in self.numbers])

@@ -24,10 +24,9 @@ UNEXPECTED_KEPT = 64
 NAME_KEPT = 100
 #: Magnitudes above this count as this in means and squares, so that these stay finite.
 LARGEST_MOMENT = 1e140
-COLUMN_SHIFT = 20
-BUCKET_BIAS = 1 << 19
-_SLOTS = sketch.MAX_BUCKETS
-_FIRST_BUCKET = BUCKET_BIAS - sketch.MAX_BUCKETS // 2
+#: A column's sketch buckets are numbered from 0 in `SLOTS` slots; the bucket of zero is in the middle.
+SLOTS = sketch.MAX_BUCKETS
+ZERO_SLOT = SLOTS // 2
 
 
 @dataclass(slots=True)
@@ -118,12 +117,9 @@ class Profile:
             if column.maximum is not None:
                 self.out_of_range[position] += np.count_nonzero(values > column.maximum)
             start, end = layout.number_offsets[position : position + 2]
-            edges = layout.number_edges[position]
-            self.bins[start:end] += np.bincount(
-                np.searchsorted(edges, values, side="right"), minlength=end - start
-            )
+            self.bins[start:end] += _binned(values, column.edges)
             bucket, held_counts = sketch.histogram(values)
-            keys.append((position << COLUMN_SHIFT) + bucket + BUCKET_BIAS)
+            keys.append(position * SLOTS + ZERO_SLOT + bucket)
             counts.append(held_counts)
             sketch.observe_hashes(self.registers[position], sketch.hashed(values), 8)
         self.sketch_keys, self.sketch_counts = sketch.merge_sparse(
@@ -203,7 +199,7 @@ class Profile:
         ]
 
     def _set_sketch(self, parts: Sequence["Profile"]) -> None:
-        slots = len(self.layout.numbers) * _SLOTS
+        slots = len(self.layout.numbers) * SLOTS
         if sum(part.sketch_keys.size for part in parts) > slots // 4:
             self._set_sketch_dense(parts, slots)
             return
@@ -216,11 +212,9 @@ class Profile:
         # One slot a possible bucket: with this many keys, adding in place is cheaper than sorting.
         total = np.zeros(slots, np.int64)
         for part in parts:
-            column, bucket = part.sketch_keys >> COLUMN_SHIFT, part.sketch_keys & (BUCKET_BIAS * 2 - 1)
-            total[column * _SLOTS + bucket - _FIRST_BUCKET] += part.sketch_counts
-        held = np.flatnonzero(total)
-        self.sketch_keys = (held // _SLOTS << COLUMN_SHIFT) + held % _SLOTS + _FIRST_BUCKET
-        self.sketch_counts = total[held]
+            total[part.sketch_keys] += part.sketch_counts
+        self.sketch_keys = np.flatnonzero(total)
+        self.sketch_counts = total[self.sketch_keys]
 
     @property
     def duplicates(self) -> int:
@@ -229,16 +223,20 @@ class Profile:
         return estimate if estimate > 3 * 1.04 / 2 ** (ID_REGISTER_BITS / 2) * self.events else 0
 
     def sketch_slice(self, position: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return a number column's biased bucket numbers (ascending, not negative) and counts."""
-        low, high = np.searchsorted(
-            self.sketch_keys, [position << COLUMN_SHIFT, (position + 1) << COLUMN_SHIFT]
-        )
-        return self.sketch_keys[low:high] & ((1 << COLUMN_SHIFT) - 1), self.sketch_counts[low:high]
+        """Return a number column's slots (ascending, not negative) and counts."""
+        low, high = np.searchsorted(self.sketch_keys, [position * SLOTS, (position + 1) * SLOTS])
+        return self.sketch_keys[low:high] - position * SLOTS, self.sketch_counts[low:high]
 
     def column_sketch(self, position: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return a number column's bucket values, ascending, and counts."""
-        bucket, counts = self.sketch_slice(position)
-        return sketch.bucket_values(bucket - BUCKET_BIAS), counts
+        slots, counts = self.sketch_slice(position)
+        return sketch.bucket_values(slots - ZERO_SLOT), counts
+
+    def column_sketches(self) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+        """Return `column_sketch` of every number column."""
+        bounds = np.searchsorted(self.sketch_keys, np.arange(1, len(self.layout.numbers)) * SLOTS)
+        values = sketch.bucket_values(self.sketch_keys % SLOTS - ZERO_SLOT)
+        return list(zip(np.split(values, bounds), np.split(self.sketch_counts, bounds), strict=True))
 
 
 def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
@@ -248,6 +246,12 @@ def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
         total._add(profile)
     total._set_sketch([total, *profiles])
     return total
+
+
+def _binned(values: NDArray[np.float64], edges: Sequence[float]) -> NDArray[np.int64]:
+    """Return counts in the bins between edges; comparing with each is faster than searching among a few."""
+    above = [np.count_nonzero(values >= edge) for edge in edges]
+    return -np.diff([len(values), *above, 0])
 
 
 def _summed(mine: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:

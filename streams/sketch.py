@@ -41,14 +41,21 @@ def buckets(values: Numbers) -> NDArray[np.int64]:
     [-1025, 0, 1025, 1025, 1057]
     """
     bits: NDArray[np.int64] = values.view(np.int64)
-    magnitude = (bits & _MAGNITUDE) >> _SHIFT
-    magnitude = np.clip(magnitude - (_SMALLEST - 1), 0, _LARGEST - _SMALLEST + 1)
-    signed: NDArray[np.int64] = np.where(bits < 0, -magnitude, magnitude)
-    return signed
+    magnitude = bits & _MAGNITUDE
+    magnitude >>= _SHIFT
+    magnitude -= _SMALLEST - 1
+    np.maximum(magnitude, 0, out=magnitude)
+    np.minimum(magnitude, _LARGEST - _SMALLEST + 1, out=magnitude)
+    np.negative(magnitude, out=magnitude, where=bits < 0)
+    return magnitude
 
 
 def bucket_values(bucket: NDArray[np.int64]) -> Numbers:
     """Return the middle of each bucket."""
+    return _MIDDLES[bucket + MAX_BUCKETS // 2]
+
+
+def _middles(bucket: NDArray[np.int64]) -> Numbers:
     magnitude = np.abs(bucket)
     low = ((magnitude + (_SMALLEST - 1)) << _SHIFT).view(np.float64)
     middle = low * (1.0 + 2.0 ** -(_MANTISSA_BITS + 1) / (1.0 + _fraction(low)))
@@ -58,6 +65,10 @@ def bucket_values(bucket: NDArray[np.int64]) -> Numbers:
 def _fraction(low: Numbers) -> Numbers:
     mantissa, _ = np.frexp(low)
     return mantissa * 2.0 - 1.0
+
+
+_MIDDLES = _middles(np.arange(-(MAX_BUCKETS // 2), MAX_BUCKETS // 2 + 1))
+_POWERS = np.ldexp(1.0, -np.arange(256))
 
 
 def histogram(values: Numbers) -> tuple[NDArray[np.int64], Counts]:
@@ -115,10 +126,15 @@ def distinct(registers: NDArray[np.uint8]) -> int:
     >>> distinct(registers)
     3
     """
-    m = registers.size
+    return distinct_each(registers.reshape(1, -1))[0]
+
+
+def distinct_each(registers: NDArray[np.uint8]) -> list[int]:
+    """Return `distinct` of each row of registers, shape ``(n, m)``."""
+    m = registers.shape[1]
     alpha = 0.7213 / (1 + 1.079 / m)
-    estimate = alpha * m * m / float(np.ldexp(1.0, -registers.astype(np.int64)).sum())
-    empty = int((registers == 0).sum())
-    if estimate <= 2.5 * m and empty:
-        estimate = m * float(np.log(m / empty))
-    return round(estimate)
+    estimates = alpha * m * m / _POWERS[registers].sum(axis=1)
+    empty = m - np.count_nonzero(registers, axis=1)
+    counted = m * np.log(m / np.maximum(empty, 1))
+    chosen = np.where((estimates <= 2.5 * m) & (empty > 0), counted, estimates)
+    return [round(one) for one in chosen.tolist()]

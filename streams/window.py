@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.window import Column, Window
 from streams import sketch
@@ -18,8 +19,9 @@ def window_of(
     features: dict[str, Column] = {}
     prediction: dict[str, Column] = {}
     latency: Column | None = None
+    sketches, distinct = profile.column_sketches(), sketch.distinct_each(profile.registers)
     for position, spec in enumerate(profile.layout.numbers):
-        column = _number(profile, position)
+        column = _number(profile, position, sketches[position], distinct[position])
         if spec.role == "feature":
             features[spec.name] = column
         elif spec.role == "prediction":
@@ -96,11 +98,16 @@ def _missing(profile: Profile, present: int, role: Literal["feature", "predictio
     return max(expected - present, 0)
 
 
-def _number(profile: Profile, position: int) -> Column:
+def _number(
+    profile: Profile,
+    position: int,
+    held: tuple[NDArray[np.float64], NDArray[np.int64]],
+    distinct: int,
+) -> Column:
     spec = profile.layout.numbers[position]
     count = int(profile.count[position])
     start, end = profile.layout.number_offsets[position : position + 2]
-    values, counts = profile.column_sketch(position)
+    values, counts = held
     return Column(
         name=spec.name,
         kind="number",
@@ -111,10 +118,10 @@ def _number(profile: Profile, position: int) -> Column:
         variance=float(profile.squares[position]) / count if count else float("nan"),
         minimum=float(profile.minimum[position]) if count else float("nan"),
         maximum=float(profile.maximum[position]) if count else float("nan"),
-        distinct=sketch.distinct(profile.registers[position]),
+        distinct=distinct,
         bins=profile.bins[start:end] if spec.edges else np.zeros(0, np.int64),
         edges=profile.layout.number_edges[position],
-        labels=spec.labels,
+        labels=profile.layout.number_labels[position],
         sketch_values=values,
         sketch_counts=counts,
     )

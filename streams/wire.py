@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.layout import Layout
-from streams.profile import COLUMN_SHIFT, Profile
+from streams.profile import SLOTS, Profile
 
 #: So many that a part stays under `MAX_PART_BYTES` even when each column fills every bucket of its sketch.
 COLUMNS_PER_PART = 12
@@ -183,8 +183,8 @@ def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
                 profile.maximum[position],
             ) = part.numbers[slot]
             _fill(_bins(profile, position), part.bins[slot])
-            bucket, held = _unpack(part.sketches[slot])
-            keys.append(bucket + (position << COLUMN_SHIFT))
+            slots, held = _unpack(part.sketches[slot])
+            keys.append(slots + position * SLOTS)
             counts.append(held)
             _fill(profile.registers[position], part.registers[slot])
         for slot, position in enumerate(categories):
