@@ -31,12 +31,15 @@ class Tile:
 
 
 def window_of(view: ModelView, version: str, segment: str) -> WindowView | None:
-    """Return the window of a version and segment; for what is not there, that of all, or the first."""
-    windows = {(window.version, window.segment): window for window in view.windows}
-    for key in ((version, segment), ("", "")):
-        if key in windows:
-            return windows[key]
-    return view.windows[0] if view.windows else None
+    """Return the window of a version and segment; where that is not there, the busiest.
+
+    Version "" asks for none in particular: a window's own version "" is of events that carry none.
+    """
+    busiest = sorted(view.windows, key=lambda window: -window.events)
+    inside = [window for window in busiest if window.segment == segment]
+    named = [window for window in inside if window.version == version and version]
+    whole = [window for window in busiest if not window.segment]
+    return next(iter([*named, *inside, *whole, *busiest]), None)
 
 
 def badness(verdict: VerdictRow) -> float:

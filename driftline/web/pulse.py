@@ -49,6 +49,6 @@ class Pulse:
         return pulses
 
     def _tail(self, model: ModelSummary) -> Tail:
-        """Each version has a row of its own in a pane, and there may be one for all of them."""
+        """Each version has a row of its own in a pane, and so have events that carry none."""
         since_ms = max(self._events.get(model.model, {}), default=None)
         return Tail(since_ms, rows=self._panes * min(len(model.versions) + 1, _VERSIONS))

@@ -40,10 +40,9 @@ class Slot:
 
 
 def totals(lines: Iterable[PaneLine], version: str = "", segment: str = "") -> list[PaneLine]:
-    """Return one line per pane, oldest first: of a version and segment, "" being all of them.
+    """Return one line per pane, oldest first: of a version and segment.
 
-    A line written for all versions (version "") is taken as it is; where there is none, the versions
-    are added up.
+    Version "" asks for all of them, added up; a line's own version "" is of events that carry none.
     """
     panes: dict[str, list[PaneLine]] = {}
     for line in lines:
@@ -78,9 +77,8 @@ def timeline(lines: Sequence[PaneLine], columns: int) -> list[Slot]:
 
 
 def _one(lines: list[PaneLine]) -> PaneLine:
-    whole = [line for line in lines if not line.version]
-    if whole or len(lines) == 1:
-        return (whole or lines)[-1]
+    if len(lines) == 1:
+        return lines[0]
     return PaneLine(
         start=lines[0].start,
         end=lines[0].end,

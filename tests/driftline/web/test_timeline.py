@@ -26,9 +26,9 @@ def test_versions_of_a_pane_are_added_up():
     assert pane.events == 15
 
 
-def test_a_row_for_all_versions_is_not_counted_on_top_of_them():
+def test_events_without_a_version_are_added_up_like_those_of_any_version():
     (pane,) = totals([line(0, 10, "1"), line(0, 15, ""), line(0, 5, "2")])
-    assert pane.events == 15
+    assert pane.events == 30
 
 
 def test_segments_are_not_counted_on_top_of_the_whole():
