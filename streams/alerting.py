@@ -1,7 +1,7 @@
 """From verdicts to alert upserts: the judge's book of signals and alerts, in event time."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
@@ -10,12 +10,15 @@ from alerts.alert import AlertUpsert
 from detectors.base import Verdict
 from detectors.registry import DETECTORS
 from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, is_active, step
+from streams.finite import finite, jsonable
 from streams.inbox import Group
 from streams.monitor import Monitor
 
 #: An alert that goes on is told again this often, with its newest evidence (event time).
 REFRESH_MS = 60_000
 _RANK = {"info": 0, "warning": 1, "critical": 2}
+_STATUS_RANK = {"insufficient": 0, "ok": 1, "firing": 2}
+_MODEL_KINDS = frozenset(one.kind for one in DETECTORS.values() if one.scope == "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +48,65 @@ class AlertBook:
 
     def take(self, group: Group, verdicts: Sequence[Verdict], at_ms: int) -> list[AlertUpsert]:
         """Take the verdicts on one version and segment, and return what the desk must hear."""
-        touched: dict[AlertKey, list[Verdict]] = {}
+        touched: dict[AlertKey, dict[str, Verdict]] = {}
         for verdict in verdicts:
-            key = AlertKey(verdict.kind, *group, _subject(verdict))
+            about = touched.setdefault(AlertKey(verdict.kind, *group, subject(verdict.column)), {})
+            held = about.get(verdict.detector)
+            about[verdict.detector] = verdict if held is None else max(held, verdict, key=_badness)
+        for key, about in touched.items():
             signals = self.signals.setdefault(key, {})
-            before = signals.get(verdict.detector, Signal())
-            signals[verdict.detector] = step(before, verdict, at_ms, self._patience(verdict.detector))
-            touched.setdefault(key, []).append(verdict)
-        upserts = [self._transition(key, about, at_ms) for key, about in touched.items()]
+            for name, verdict in about.items():
+                signals[name] = step(signals.get(name, Signal()), verdict, at_ms, self._patience(name))
+        upserts = [self._transition(key, list(about.values()), at_ms) for key, about in touched.items()]
         return [upsert for upsert in upserts if upsert is not None]
 
     def retire(self, group: Group, at_ms: int) -> list[AlertUpsert]:
-        """Resolve what fires about a version or segment that sees no traffic any more."""
-        upserts = []
-        for key in [key for key in self.alerts if (key.version, key.segment) == group]:
-            alert = self.alerts.pop(key)
-            who = f"{self._monitor.model} {key.version} {key.segment}".strip()
-            alert.annotations = alert.annotations | {"description": f"{who} sees no traffic any more."}
-            upserts.append(self._upsert(key, alert, at_ms, "resolved"))
-        self.signals = {
-            key: held for key, held in self.signals.items() if (key.version, key.segment) != group
+        """Resolve what fires about a version or segment that sees no traffic any more.
+
+        Alerts on the model as a whole stay: its traffic goes on elsewhere.
+        """
+        gone = {
+            key
+            for key in self.alerts.keys() | self.signals.keys()
+            if (key.version, key.segment) == group and key.kind not in _MODEL_KINDS
         }
+        upserts = []
+        for key in sorted(gone & self.alerts.keys()):
+            who = f"{self._monitor.model} {key.version} {key.segment}".strip()
+            upserts.append(self._resolve(key, at_ms, f"{who} sees no traffic any more."))
+        self.signals = {key: held for key, held in self.signals.items() if key not in gone}
         return upserts
+
+    def restore(
+        self,
+        signals: Iterable[tuple[AlertKey, dict[str, Signal]]],
+        alerts: Iterable[tuple[AlertKey, Alert]],
+        sequences: Iterable[tuple[AlertKey, int]],
+        watched: Container[tuple[str, str]],
+    ) -> None:
+        """Take up a book; signals of detectors that are off by now are left out.
+
+        Parameters
+        ----------
+        watched
+            Detector and column of all that the monitor has on now.
+        """
+        self.alerts, self.sequences = dict(alerts), dict(sequences)
+        self.signals = {}
+        for key, held in signals:
+            kept = {name: one for name, one in held.items() if (name, key.column) in watched}
+            if kept:
+                self.signals[key] = kept
+
+    def drop_unwatched(self, at_ms: int) -> list[AlertUpsert]:
+        """Resolve alerts that no detector speaks for any more, since the monitor was changed."""
+        gone = [key for key in self.alerts if key not in self.signals]
+        return [self._resolve(key, at_ms, "The monitor does not judge this any more.") for key in gone]
+
+    def _resolve(self, key: AlertKey, at_ms: int, why: str) -> AlertUpsert:
+        alert = self.alerts.pop(key)
+        alert.annotations = alert.annotations | {"description": why}
+        return self._upsert(key, alert, at_ms, "resolved")
 
     def current(self) -> list[AlertUpsert]:
         """Return what fires, as it was last told."""
@@ -97,7 +137,7 @@ class AlertBook:
             verdict for verdict in verdicts if verdict.detector in active and verdict.status == "firing"
         ]
         if firing:
-            worst = max(firing, key=lambda v: v.score / v.threshold if v.threshold else v.score)
+            worst = max(firing, key=_badness)
             alert.annotations = self._annotations(key, worst)
         alert.severity, alert.told_ms = severity, at_ms
         return self._upsert(key, alert, at_ms, "firing")
@@ -152,16 +192,24 @@ def evidence_of(verdict: Verdict) -> dict[str, Any]:
     evidence = verdict.evidence
     return {
         "detector": verdict.detector,
-        "score": verdict.score,
-        "threshold": verdict.threshold,
+        "score": finite(verdict.score),
+        "threshold": finite(verdict.threshold),
         "samples": verdict.samples,
-        "value": evidence.value,
+        "value": jsonable(evidence.value),
         "labels": list(evidence.labels),
-        "reference": [round(share, 6) for share in evidence.reference],
-        "current": [round(share, 6) for share in evidence.current],
-        "details": dict(evidence.details),
+        "reference": jsonable([round(share, 6) for share in evidence.reference]),
+        "current": jsonable([round(share, 6) for share in evidence.current]),
+        "details": jsonable(evidence.details),
     }
 
 
-def _subject(verdict: Verdict) -> str:
-    return "" if verdict.column == "latency_ms" else verdict.column
+def _badness(verdict: Verdict) -> tuple[int, float]:
+    """Return what orders verdicts on one subject: by status, then by how far the score goes."""
+    return _STATUS_RANK[verdict.status], (
+        verdict.score / verdict.threshold if verdict.threshold else verdict.score
+    )
+
+
+def subject(column: str) -> str:
+    """Return what an alert says it is about: a feature or prediction, or "" for the model itself."""
+    return "" if column == "latency_ms" else column

@@ -11,13 +11,14 @@ from detectors.base import Detector, Verdict
 from detectors.window import Window
 from streams import reference
 from streams.alert_state import Alert, AlertKey, Signal
-from streams.alerting import AlertBook, Links
+from streams.alerting import AlertBook, Links, subject
 from streams.bench import Bench
-from streams.history import History, Pane
+from streams.history import HORIZON_MS, History, Pane
 from streams.inbox import Group, Inbox, Progress, ReadyPane
 from streams.layout import Layout
 from streams.monitor import Monitor
 from streams.profile import Profile, merged
+from streams.recast import recast
 from streams.watermark import NEVER_MS
 from streams.window import current_window, traffic_window, window_of
 from streams.wire import Part, profile_of
@@ -118,7 +119,7 @@ class ModelJudge:
     def tick(self, now_ms: int) -> Judged:
         """Judge what depends on time going by: silence, staleness. ``now_ms`` is the wall clock."""
         judged = Judged()
-        windows = [view.window for (_, segment), view in self.views.items() if not segment]
+        windows = self._traffic()
         heard = [one for one in self.inbox.progress.values() if one.last_record_ms != NEVER_MS]
         if windows and heard:
             whole = replace(
@@ -146,15 +147,14 @@ class ModelJudge:
         """Go on where a snapshot and the closed panes leave off."""
         self.inbox.closed_until_ms = state.closed_until_ms
         self.inbox.progress = state.progress
-        self.book.signals = dict(state.signals)
-        self.book.alerts = dict(state.alerts)
-        self.book.sequences = dict(state.sequences)
+        watched = {(name, subject(column)) for name, column in self._bench.watched}
+        self.book.restore(state.signals, state.alerts, state.sequences, watched)
         self._bench.restore(state.detectors)
         if self._reference_file is None:
             for layout in state.layouts:
                 self.take_layout(layout)
         for group, held in panes.items():
-            history = History(self.monitor.windows, sorted(held, key=lambda pane: pane.start_ms))
+            history = self._history(sorted(held, key=lambda pane: pane.start_ms))
             if history.panes:
                 self.histories[group] = history
                 self.views[group] = self._view(group, history)
@@ -170,17 +170,25 @@ class ModelJudge:
             profile = self._merged(per_partition)
             if profile is not None:
                 self._close_group(group, Pane(ready.start_ms, end_ms, profile), judged)
-        recent_ms = end_ms - self.monitor.windows.current
-        windows = [
-            v.window for (_, segment), v in self.views.items() if not segment and v.window.end_ms > recent_ms
-        ]
+        windows = self._traffic()
         if windows:
             detectors = self._bench.detectors(WHOLE, observes="pane", scope="model")
             self._judge(WHOLE, traffic_window(windows), None, detectors, end_ms, judged)
         self._retire(end_ms, judged)
+        judged.alerts += self.book.drop_unwatched(end_ms)
+
+    def _history(self, panes: Sequence[Pane] = ()) -> History:
+        trailing_ms = self.monitor.reference.trailing or HORIZON_MS
+        return History(self.monitor.windows, panes, trailing_ms=trailing_ms)
+
+    def _traffic(self) -> list[Window]:
+        """Return the windows of the versions that serve now."""
+        windows = [view.window for (_, segment), view in self.views.items() if not segment]
+        recent_ms = max((window.end_ms for window in windows), default=0) - self.monitor.windows.current
+        return [window for window in windows if window.end_ms > recent_ms]
 
     def _close_group(self, group: Group, pane: Pane, judged: Judged) -> None:
-        history = self.histories.setdefault(group, History(self.monitor.windows))
+        history = self.histories.setdefault(group, self._history())
         history.add(pane)
         judged.panes.append((group, pane))
         view = self.views[group] = self._view(group, history)
@@ -188,16 +196,18 @@ class ModelJudge:
         self._judge(group, view.window, view.reference, detectors, pane.end_ms, judged)
 
     def _merged(self, per_partition: Sequence[Sequence[Part]]) -> Profile | None:
-        """Merge the partitions' profiles; of several layouts, the one with the most events."""
-        by_layout: dict[str, list[Profile]] = {}
-        for parts in per_partition:
-            layout = self.layouts.get(parts[0].layout)
-            if layout is not None:
-                by_layout.setdefault(layout.hash, []).append(profile_of(layout, parts))
-        if not by_layout:
+        """Merge the partitions' profiles; where layouts changed meanwhile, in the newest of them."""
+        known = [
+            profile_of(layout, parts)
+            for parts in per_partition
+            if (layout := self.layouts.get(parts[0].layout)) is not None
+        ]
+        if not known:
             return None
-        chosen = max(by_layout.values(), key=lambda profiles: sum(one.events for one in profiles))
-        return merged(chosen[0].layout, chosen)
+        order = list(self.layouts)
+        newest = max((profile.layout for profile in known), key=lambda layout: order.index(layout.hash))
+        found = [recast(profile, newest) for profile in known]
+        return merged(newest, [profile for profile in found if profile is not None])
 
     def _judge(
         self,

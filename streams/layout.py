@@ -56,11 +56,12 @@ class CategoryColumn(msgspec.Struct, frozen=True):
 
 
 class Layout(msgspec.Struct, frozen=True, dict=True):
-    """The columns of a model's profiles."""
+    """The columns of a model's profiles; ``frozen`` once its bins were cut from what a reference saw."""
 
     model: str
     numbers: tuple[NumberColumn, ...]
     categories: tuple[CategoryColumn, ...]
+    frozen: bool = False
 
     @cached_property
     def hash(self) -> str:
@@ -101,6 +102,7 @@ def compile_layout(
     *,
     edges: Mapping[str, tuple[float, ...]] | None = None,
     values: Mapping[str, tuple[str, ...]] | None = None,
+    frozen: bool = False,
 ) -> Layout:
     """Return the layout of a monitor, with the bins its reference gives.
 
@@ -110,6 +112,8 @@ def compile_layout(
         Interior bin edges by number column, from the reference. Scores have fixed bins of 0.05 without.
     values
         Categories by category column, from the reference; the monitor's own ``values`` come first.
+    frozen
+        Whether the reference has seen enough, so that columns without bins had no values in it.
     """
     edges, values = edges or {}, values or {}
     numbers: list[NumberColumn] = []
@@ -139,7 +143,14 @@ def compile_layout(
         case "number":
             numbers.append(NumberColumn("prediction", "prediction", None, None, edges.get("prediction", ())))
     numbers.append(NumberColumn(LATENCY, "latency"))
-    return Layout(monitor.model, tuple(numbers), tuple(categories))
+    return Layout(monitor.model, tuple(numbers), tuple(categories), frozen)
+
+
+def fits(monitor: Monitor, layout: Layout) -> bool:
+    """Return whether a layout is one of this monitor, whatever its bins; not one of what it was before."""
+    edges = {column.name: column.edges for column in layout.numbers if column.edges}
+    values = {column.name: column.values for column in layout.categories if not column.closed}
+    return compile_layout(monitor, edges=edges, values=values, frozen=layout.frozen).hash == layout.hash
 
 
 def unmonitored_layout(model: str) -> Layout:

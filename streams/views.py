@@ -15,18 +15,21 @@ Values are JSON. Keys of a model expire `TTL_S` after its last pane. Nothing is 
 topics are the record, and the projection is written again after a flush.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from alerts.alert import AlertUpsert
 from detectors.base import Status
+from streams.finite import finite
 
 PREFIX = "driftline"
 PANES_KEPT = 2160
 RESOLVED_KEPT = 50
 TTL_S = 7 * 24 * 3600
 
+#: JSON has no infinity: such a score is the largest number there is.
+Finite = Annotated[float, AfterValidator(finite)]
 State = Literal["ok", "firing", "warming", "silent", "unmonitored"]
 
 
@@ -147,8 +150,8 @@ class VerdictRow(BaseModel):
     feature: str
     segment: str
     status: Status
-    score: float
-    threshold: float
+    score: Finite
+    threshold: Finite
     firing: bool
     samples: int
     sentence: str
