@@ -8,7 +8,7 @@ write that succeeds.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
@@ -31,11 +31,12 @@ class Projection:
     writer
         Name of this writer, unique in the fleet.
     refill
-        Awaited when Redis is found empty (flushed, restarted, or new): puts everything current again.
+        Awaited when Redis is found empty (flushed, restarted, or new to this writer): puts everything
+        current again. True says that this writer had written there before.
     """
 
     def __init__(
-        self, redis_url: str, writer: str, metrics: Metrics, refill: Callable[[], Awaitable[None]]
+        self, redis_url: str, writer: str, metrics: Metrics, refill: Callable[[bool], Awaitable[None]]
     ) -> None:
         self._redis = Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
         self._mark = f"{PREFIX}:mark:{writer}"
@@ -45,6 +46,7 @@ class Projection:
         self._strings: dict[str, str] = {}
         self._series: dict[str, deque[tuple[int, str]]] = {}
         self._reachable = True
+        self._known = False
 
     def set(self, key: str, value: str) -> None:
         """Put a string; it expires with the model's other keys."""
@@ -62,6 +64,18 @@ class Projection:
     def waiting(self) -> int:
         """Values not written yet."""
         return len(self._hashes) + len(self._strings) + sum(map(len, self._series.values()))
+
+    async def has(self, key: str) -> bool:
+        """Return whether Redis holds a key; raises what Redis does."""
+        return bool(await self._redis.exists(self._key(key)))
+
+    async def fill(self, key: str, rows: Mapping[str, int]) -> None:
+        """Write rows of a series, by score, at once; raises what Redis does."""
+        pipe: Any = self._redis.pipeline(transaction=False)
+        self._fill(pipe, key, rows)
+        pipe.expire(self._key(key), TTL_S)
+        await pipe.execute()
+        self._metrics.projection_writes.inc(len(rows))
 
     async def run(self) -> None:
         """Write what waits, twice a second, for as long as the stage runs."""
@@ -90,7 +104,8 @@ class Projection:
 
     async def _notice_emptiness(self) -> None:
         if await self._redis.set(self._mark, "1", nx=True, ex=TTL_S):
-            await self._refill()
+            await self._refill(self._known)
+            self._known = True
 
     async def _write_all(self) -> None:
         hashes, strings, series = self._hashes, self._strings, self._series
@@ -123,13 +138,16 @@ class Projection:
         for key, value in strings.items():
             pipe.set(self._key(key), value, ex=TTL_S)
         for key, rows in series.items():
-            # A row told again is the same text, hence the same member.
-            pipe.zadd(self._key(key), {value: score for score, value in rows})
-            pipe.zremrangebyrank(self._key(key), 0, -PANES_KEPT - 1)
+            self._fill(pipe, key, {value: score for score, value in rows})
             touched.add(key)
         for key in touched - {"models", "workers"}:
             pipe.expire(self._key(key), TTL_S)
         await pipe.execute()
+
+    def _fill(self, pipe: Any, key: str, rows: Mapping[str, int]) -> None:
+        # A row told again is the same text, hence the same member.
+        pipe.zadd(self._key(key), rows)
+        pipe.zremrangebyrank(self._key(key), 0, -PANES_KEPT - 1)
 
     def _key(self, key: str) -> str:
         return f"{PREFIX}:{key}"

@@ -5,7 +5,7 @@ Source partitions hear of a new layout at different moments, so that one pane ma
 
 import numpy as np
 
-from streams.layout import CategoryColumn, Layout
+from streams.layout import CategoryColumn, Layout, Role
 from streams.profile import Profile
 from streams.reference import category_counts
 
@@ -48,6 +48,6 @@ def _recast_category(profile: Profile, found: Profile, position: int, column: Ca
     found.unlisted[position] = named
 
 
-def _columns(layout: Layout) -> list[tuple[str, str]]:
+def _columns(layout: Layout) -> list[tuple[str, Role]]:
     numbers = [(column.name, column.role) for column in layout.numbers]
     return numbers + [(column.name, column.role) for column in layout.categories]

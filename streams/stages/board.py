@@ -43,9 +43,10 @@ class Board:
         self._show_model(judge, now_ms, monitored)
         for group, history in judge.histories.items():
             for pane in history.current():
-                self._projection.append(
-                    f"model:{model}:panes", pane.end_ms, pane_row(group, pane).model_dump_json()
-                )
+                # Panes that were rolled up since stand in the series one by one.
+                if pane.end_ms - pane.start_ms == judge.monitor.windows.pane:
+                    row_json = pane_row(group, pane).model_dump_json()
+                    self._projection.append(f"model:{model}:panes", pane.end_ms, row_json)
         for (group, detector, column), (at_ms, verdict) in judge.last_verdicts.items():
             field = f"{detector}|{column}|{group[0]}|{group[1]}"
             row = verdict_row(model, group, at_ms, verdict)

@@ -161,6 +161,8 @@ class DeskStage:
             raise
 
     def _report(self) -> None:
+        if self.desk is None:
+            return
         highwater = self.app.consumer.highwater(TP(self.fleet.topics.alerts.name, 0))
         lag = None if highwater is None else max(highwater - self._next_offset, 0) if self._next_offset else 0
         self.pulse.beat(_now_ms(), {0: lag})

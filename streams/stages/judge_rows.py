@@ -11,7 +11,7 @@ from streams.judge import Judged, JudgeState, ModelJudge
 from streams.publish import pane_row, verdict_row
 from streams.stages.sender import Record
 from streams.topics import Topics
-from streams.wire import decode_part, parts_of, profile_of
+from streams.wire import Heartbeat, HeartbeatKey, decode_heartbeat, decode_part, parts_of, profile_of
 
 Panes = Mapping[Group, list[Pane]]
 
@@ -32,11 +32,30 @@ class PaneKey(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     end_ms: int
 
 
-_key: msgspec.msgpack.Decoder[StateKey | PaneKey] = msgspec.msgpack.Decoder(StateKey | PaneKey)
+_RowKey = StateKey | PaneKey | HeartbeatKey
+_key: msgspec.msgpack.Decoder[_RowKey] = msgspec.msgpack.Decoder(_RowKey)
 
 
 class _Panes(msgspec.Struct, array_like=True):
     parts: list[bytes]
+
+
+class _Closed(msgspec.Struct):
+    closed_until_ms: int
+
+
+def newer(key: bytes, held: bytes, found: bytes) -> bool:
+    """At recovery a state that has closed less must not win: a worker that lost the model wrote it late."""
+    if not isinstance(_key.decode(key), StateKey):
+        return True
+    closed = msgspec.msgpack.Decoder(_Closed)
+    return closed.decode(found).closed_until_ms >= closed.decode(held).closed_until_ms
+
+
+def heartbeats(rows: Mapping[bytes, bytes]) -> list[tuple[HeartbeatKey, Heartbeat]]:
+    """Return what each source partition last said of each model."""
+    found = ((_key.decode(raw_key), value) for raw_key, value in rows.items())
+    return [(key, decode_heartbeat(value)) for key, value in found if isinstance(key, HeartbeatKey)]
 
 
 def models(rows: Mapping[bytes, bytes]) -> dict[str, tuple[JudgeState, Callable[[ModelJudge], Panes]]]:
@@ -47,7 +66,7 @@ def models(rows: Mapping[bytes, bytes]) -> dict[str, tuple[JudgeState, Callable[
         key = _key.decode(raw_key)
         if isinstance(key, StateKey):
             states[key.model] = msgspec.msgpack.decode(value, type=JudgeState)
-        else:
+        elif isinstance(key, PaneKey):
             panes[key.model].append((key, value))
     return {model: (state, _reader(state, panes[model])) for model, state in states.items()}
 
@@ -87,11 +106,15 @@ def changes(judge: ModelJudge, held: Mapping[bytes, bytes]) -> dict[bytes, bytes
         for key, pane in wanted.items()
         if key not in held
     }
-    for raw_key in held:
-        key = _key.decode(raw_key)
-        if isinstance(key, PaneKey) and key.model == model and raw_key not in wanted:
-            rows[raw_key] = None
+    mine = _pane_prefix(model)
+    rows |= {key: None for key in held if key.startswith(mine) and key not in wanted}
     return rows | {msgspec.msgpack.encode(StateKey(model)): msgspec.msgpack.encode(judge.snapshot())}
+
+
+def _pane_prefix(model: str) -> bytes:
+    """Return what all pane keys of a model, and only those, begin with: many keys are looked at often."""
+    header = msgspec.msgpack.encode(PaneKey(model, "", "", 0, 0))[:1]
+    return header + msgspec.msgpack.encode("c") + msgspec.msgpack.encode(model)
 
 
 def output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:

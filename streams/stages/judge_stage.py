@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from faust.types.tuples import TP
 
 from detectors.registry import DETECTORS
 from streams.judge import Judged, ModelJudge
-from streams.layout import unmonitored_layout
+from streams.layout import fits, unmonitored_layout
 from streams.metrics import Metrics
 from streams.monitor import Monitor
 from streams.projection import Projection
@@ -21,6 +22,7 @@ from streams.stages.layouts import layout_record
 from streams.stages.pulse import Pulse
 from streams.stages.rows import Rows
 from streams.stages.sender import Record, Sender
+from streams.stages.series import SeriesReader
 from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
 from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
@@ -63,15 +65,18 @@ class JudgeStage:
         self._board = Board(self.projection, metrics)
         self._sender = Sender(self.app)
         self._rows = Rows(
-            self.app, self._sender, "state", partitions=fleet.profile_partitions, recovered=self._restore
-        )
-        self._owned: frozenset[int] = frozenset()
+            self.app, self._sender, "state", partitions=fleet.profile_partitions,
+            newer=judge_rows.newer, recovered=self._restore,
+        )  # fmt: skip
+        self._series = SeriesReader(fleet, self.projection)
+        self._owned: frozenset[int] | None = None
         self._ready: set[int] = set()
         self._waiting: defaultdict[int, deque[_Waiting]] = defaultdict(deque)
         self._touched: set[str] = set()
         self._backlog_since: dict[int, int] = {}
         self._next_offset: dict[int, int] = {}
         self._said_ms: dict[str, int] = {}
+        self._heard: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
         self._closing = asyncio.Lock()
         listen(self.app, self)
         self._declare()
@@ -96,7 +101,7 @@ class JudgeStage:
                 await asyncio.sleep(TICK_S)
                 await self.tick()
 
-        for run in (self.pulse.run, self.projection.run):
+        for run in (self.pulse.run, self.projection.run, self._series.run):
             self.app.task(run)
 
     async def disconnect(self) -> None:
@@ -117,23 +122,36 @@ class JudgeStage:
     async def revoked(self, partitions: frozenset[TP]) -> None:
         """Forget all models; those that come back are restored from their rows."""
         self.metrics.rebalances.labels(stage="judge").inc()
-        for model in self.judges:
-            self.metrics.forget_model(model)
-        self.judges.clear()
-        self._ready.clear()
-        self._waiting.clear()
-        self._touched.clear()
-        self._next_offset.clear()
+        async with self._closing:
+            for model in self.judges:
+                self.metrics.forget_model(model)
+            self.judges.clear()
+            self._ready.clear()
+            self._waiting.clear()
+            self._touched.clear()
+            self._next_offset.clear()
+            self._heard.clear()
 
     async def _restore(self) -> None:
         now_ms = _now_ms()
         self._backlog_since = {partition: now_ms for partition in range(self.fleet.source_partitions)}
-        for partition in self._owned - self._ready:
-            for model, (state, panes) in judge_rows.models(self._rows.of(partition)).items():
+        for partition in (self._owned or frozenset()) - self._ready:
+            rows = self._rows.of(partition)
+            for model, (state, panes) in judge_rows.models(rows).items():
                 judge = self.judges[model] = self._judge(model)
+                # A monitor that was changed since has other columns, and begins anew.
+                state.layouts = [one for one in state.layouts if fits(judge.monitor, one)]
                 judge.restore(state, panes(judge))
+            for key, beat in judge_rows.heartbeats(rows):
+                self._take_heartbeat(key, beat)
             self._ready.add(partition)
-        await self._refill()
+        self._show_all()
+
+    def _judge_of(self, model: str) -> ModelJudge:
+        judge = self.judges.get(model)
+        if judge is None:
+            judge = self.judges[model] = self._judge(model)
+        return judge
 
     def _judge(self, model: str) -> ModelJudge:
         watched = self.fleet.models.get(model)
@@ -158,15 +176,13 @@ class JudgeStage:
                 self._take_part(key, value, waiting)
             else:
                 self._take_heartbeat(key, decode_heartbeat(value))
+                self._heard[chunk.partition][raw_key] = value
         self._waiting[chunk.partition].append(waiting)
         self._next_offset[chunk.partition] = chunk.last_offset + 1
 
     def _take_part(self, key: PartKey, value: bytes, waiting: _Waiting) -> None:
         model = key.profile.model
-        judge = self.judges.get(model)
-        if judge is None:
-            judge = self.judges[model] = self._judge(model)
-        if judge.inbox.put(key, decode_part(value)):
+        if self._judge_of(model).inbox.put(key, decode_part(value)):
             start_ms = key.profile.pane_start_ms
             waiting.panes[model] = max(waiting.panes.get(model, start_ms), start_ms)
             self._touched.add(model)
@@ -177,8 +193,8 @@ class JudgeStage:
                 self._backlog_since.pop(key.partition, None)
             else:
                 self._backlog_since.setdefault(key.partition, _now_ms())
-        elif (judge := self.judges.get(key.model)) is not None:
-            judge.inbox.heard(key.partition, beat)
+        else:
+            self._judge_of(key.model).inbox.heard(key.partition, beat)
             self._said_ms[key.model] = beat.at_ms
             self._touched.add(key.model)
 
@@ -189,6 +205,8 @@ class JudgeStage:
         async with self._closing:
             now_ms = _now_ms()
             touched, self._touched = self._touched, set()
+            heard, self._heard = self._heard, defaultdict(dict)
+            taken = {partition: len(waiting) for partition, waiting in self._waiting.items()}
             for model in sorted(touched):
                 judge = self.judges.get(model)
                 if judge is None:
@@ -201,7 +219,10 @@ class JudgeStage:
                 if judged:
                     await self._write(judge, judged, now_ms)
                     self.metrics.flush_duration.labels(stage="judge").observe(time.monotonic() - began)
-            self._acknowledge()
+            # A quiet partition does not say again that it is idle: what is acknowledged must be remembered.
+            for partition, rows in heard.items():
+                await self._rows.write(partition, rows)
+            self._acknowledge(taken)
             self._report(now_ms)
 
     async def tick(self) -> None:
@@ -236,9 +257,13 @@ class JudgeStage:
         if judged.panes and model in self._said_ms:
             self.metrics.verdict_delay.observe(max(_now_ms() - self._said_ms[model], 0) / 1000)
 
-    def _acknowledge(self) -> None:
-        for waiting in self._waiting.values():
-            while waiting and all(self._is_closed(*pane) for pane in waiting[0].panes.items()):
+    def _acknowledge(self, taken: Mapping[int, int]) -> None:
+        """Acknowledge, of the chunks taken before this round of closing, those in closed panes."""
+        for partition, count in taken.items():
+            waiting = self._waiting[partition]
+            for _ in range(count):
+                if not all(self._is_closed(*pane) for pane in waiting[0].panes.items()):
+                    break
                 waiting.popleft().receipt.ack()
 
     def _is_closed(self, model: str, start_ms: int) -> bool:
@@ -246,18 +271,30 @@ class JudgeStage:
         return judge is None or start_ms < judge.inbox.closed_until_ms
 
     def _report(self, now_ms: int) -> None:
-        lags: dict[int, int | None] = {}
-        for partition in self._ready:
-            highwater = self.app.consumer.highwater(TP(self.fleet.topics.profiles.name, partition))
-            read = self._next_offset.get(partition)
-            lags[partition] = (
-                None if highwater is None else max(highwater - read, 0) if read is not None else 0
-            )
-        self.pulse.beat(now_ms, lags)
+        if self._owned is not None:
+            self.pulse.beat(now_ms, {partition: self._lag(partition) for partition in self._owned})
         self.metrics.open_panes.labels(stage="judge").set(sum(len(one.inbox) for one in self.judges.values()))
         self.metrics.state_keys.labels(stage="judge").set(len(self._rows))
 
-    async def _refill(self) -> None:
+    def _lag(self, partition: int) -> int | None:
+        """Return the records of a partition still to be read; None while that is not known."""
+        highwater = self.app.consumer.highwater(TP(self.fleet.topics.profiles.name, partition))
+        if highwater is None or partition not in self._ready:
+            return None
+        read = self._next_offset.get(partition)
+        return 0 if read is None else max(highwater - read, 0)
+
+    async def _refill(self, known: bool) -> None:
+        """Put everything current up again, and have the series read from their topic."""
+        spans = {
+            model: judge.monitor.windows.pane
+            for model, judge in self.judges.items()
+            if known or not await self.projection.has(f"model:{model}:panes")
+        }
+        self._series.ask(spans)
+        self._show_all()
+
+    def _show_all(self) -> None:
         now_ms = _now_ms()
         for judge in self.judges.values():
             self._board.refill(judge, now_ms, monitored=judge.monitor.model in self.fleet.models)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.layout import Layout, unmonitored_layout
+from streams.layout import Layout, fits, unmonitored_layout
 from streams.stages.fleet import Fleet
 
 Listener = Callable[[Layout, int], None]
@@ -77,6 +77,8 @@ class LayoutFollower:
             for record in records:
                 found = msgspec.json.decode(record.value, type=LayoutRecord)
                 model = found.layout.model
-                if model in self._fleet.models:
+                watched = self._fleet.models.get(model)
+                # One of the monitor as it was before has other columns; a reference file brings its own.
+                if watched and watched.reference is None and fits(watched.monitor, found.layout):
                     self._known[(model, found.layout.hash)] = found.layout
                     self._heard(found.layout, found.from_ms)

@@ -62,7 +62,7 @@ class ProfileStage:
             newer=_newer, recovered=self._restore,
         )  # fmt: skip
         self._layouts = LayoutFollower(fleet, self.profiler.relayout)
-        self._owned: frozenset[int] = frozenset()
+        self._owned: frozenset[int] | None = None
         self._ready: set[int] = set()
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
         self._letters: list[tuple[str, Letter]] = []
@@ -107,15 +107,16 @@ class ProfileStage:
     async def revoked(self, partitions: frozenset[TP]) -> None:
         """Forget all partitions; those that come back are restored from their rows."""
         self.metrics.rebalances.labels(stage="profile").inc()
-        self._ready.clear()
-        self._receipts.clear()
-        for partition in list(self.profiler.partitions):
-            self.profiler.drop(partition)
+        async with self._flushing:
+            self._ready.clear()
+            self._receipts.clear()
+            for partition in list(self.profiler.partitions):
+                self.profiler.drop(partition)
 
     async def _restore(self) -> None:
         """Take up every partition of ours from its rows; runs before its first chunk is delivered."""
         await self._layouts.catch_up()
-        for partition in self._owned - self._ready:
+        for partition in (self._owned or frozenset()) - self._ready:
             rows = self._rows.of(partition)
             parts: defaultdict[ProfileKey, dict[int, Part]] = defaultdict(dict)
             for raw_key, value in rows.items():
@@ -234,8 +235,8 @@ class ProfileStage:
         return None if highwater is None or state is None else max(highwater - state.next_offset, 0)
 
     def _report(self, now_ms: int) -> None:
-        lags = {partition: self._lag(partition) for partition in self._ready}
-        self.pulse.beat(now_ms, lags)
+        if self._owned is not None:
+            self.pulse.beat(now_ms, {partition: self._lag(partition) for partition in self._owned})
         states = self.profiler.partitions.values()
         self.metrics.open_panes.labels(stage="profile").set(sum(len(state.open) for state in states))
         self.metrics.state_keys.labels(stage="profile").set(len(self._rows))
