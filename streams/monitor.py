@@ -1,10 +1,12 @@
 """The monitor file: what a model's owner declares about it, one YAML file a model."""
 
 import math
+from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,6 +25,16 @@ RESERVED_NAMES = frozenset({"prediction", "latency_ms"})
 DAY_MS = 24 * 3600 * 1000
 
 
+def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
+    if repeated:
+        raise ValueError(f"{repeated[0]!r} is listed twice; list it once")
+    return names
+
+
+Names = Annotated[tuple[str, ...], AfterValidator(_without_repeats)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,9 +45,7 @@ class Feature(_Strict):
     type: Literal["number", "category", "boolean"] = Field(description="number, category (text) or boolean")
     min: FiniteFloat | None = Field(default=None, description="smallest plausible number")
     max: FiniteFloat | None = Field(default=None, description="largest plausible number")
-    values: tuple[str, ...] | None = Field(
-        default=None, description="the categories there are", max_length=1000
-    )
+    values: Names | None = Field(default=None, description="the categories there are", max_length=1000)
     required: bool = Field(
         default=False, description="missing values count at once, not against the reference"
     )
@@ -59,7 +69,7 @@ class Prediction(_Strict):
     type: Literal["score", "class", "number", "probabilities"] = Field(
         default="score", description="score (0 to 1), class (text), number, or probabilities {class: p}"
     )
-    classes: tuple[str, ...] | None = Field(
+    classes: Names | None = Field(
         default=None, description="the classes; needed for probabilities", max_length=1000
     )
 
@@ -158,7 +168,7 @@ class Monitor(_Strict):
     features: dict[str, Feature] = Field(default={}, max_length=2000)
     unexpected_features: Literal["warn", "reject", "ignore"] = "warn"
     prediction: Prediction = Prediction()
-    segments: tuple[str, ...] = Field(default=(), max_length=8, description="segments judged on their own")
+    segments: Names = Field(default=(), max_length=8, description="segments judged on their own")
     windows: Windows = Windows()
     reference: Reference = Reference.model_validate({"trailing": "7d"})
     objectives: Objectives = Objectives()
