@@ -95,7 +95,7 @@ class History:
         return start_ms // self._windows.current * self._windows.current
 
     def _roll_up(self, end_ms: int) -> None:
-        horizon = end_ms - max(HORIZON_MS, self._trailing_ms) - DAY_MS
+        horizon = end_ms - max(HORIZON_MS, self._trailing_ms, self._windows.current) - DAY_MS
         kept = (
             [pane for pane in self.panes if pane.end_ms > horizon]
             if self.panes[0].end_ms <= horizon

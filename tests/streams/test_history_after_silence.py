@@ -1,4 +1,4 @@
-"""The current window after a silence: it reaches back, but no further than it needs."""
+"""What the current window holds: after a silence, and when it is a year long."""
 
 from streams.history import History, Pane
 from streams.layout import unmonitored_layout
@@ -6,12 +6,13 @@ from streams.monitor import Windows
 from streams.profile import Profile
 
 LAYOUT = unmonitored_layout("m")
+MONTH_S = 30 * 86_400
 
 
-def pane(start_s: int, events: int) -> Pane:
+def pane(start_s: int, events: int, length_s: int = 2) -> Pane:
     profile = Profile(LAYOUT)
     profile.events = events
-    return Pane(start_s * 1000, start_s * 1000 + 2000, profile)
+    return Pane(start_s * 1000, (start_s + length_s) * 1000, profile)
 
 
 def test_the_window_after_a_silence_holds_the_panes_right_before_it_and_nothing_older() -> None:
@@ -29,3 +30,10 @@ def test_what_the_window_no_longer_needs_rolls_up() -> None:
         history.add(pane(start_s, 300))
     assert len(history.panes) == len(history.current()) + 1
     assert sum(one.profile.events for one in history.panes) == 300 * 120
+
+
+def test_a_current_window_of_a_year_keeps_all_its_panes() -> None:
+    history = History(Windows.model_validate({"pane": "30d", "current": "360d", "min_samples": 300}))
+    for month in range(40):
+        history.add(pane(month * MONTH_S, 30, length_s=MONTH_S))
+    assert len(history.current()) == 12
