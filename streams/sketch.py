@@ -46,7 +46,10 @@ def buckets(values: Numbers) -> NDArray[np.int64]:
     magnitude -= _SMALLEST - 1
     np.maximum(magnitude, 0, out=magnitude)
     np.minimum(magnitude, _LARGEST - _SMALLEST + 1, out=magnitude)
-    np.negative(magnitude, out=magnitude, where=bits < 0)
+    # Two's complement: minus x is (x ^ -1) - -1.
+    sign = bits >> 63
+    magnitude ^= sign
+    magnitude -= sign
     return magnitude
 
 
