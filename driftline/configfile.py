@@ -9,28 +9,40 @@ from pydantic import ValidationError
 
 from driftline.errors import ConfigError, Problem
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 1024 * 1024
+#: Values a file may hold once its anchors are written out.
+MAX_VALUES = 200_000
 
 Loc = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice, where YAML would silently take the last."""
+    """Refuses a key given twice, where YAML would silently take the last; every refusal has its line."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, OverflowError) as error:
+            raise _refusal(f"{str(node.value)[:40]!r} cannot be read ({error})", node) from error
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise _refusal("a key must be one word or text, not a list or mapping", key_node)
         key = loader.construct_object(key_node, deep=True)
-        if isinstance(key, str | int | bool | float | None) and key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} stands here twice", key_node.start_mark
-            )
-        seen.add(key if isinstance(key, str | int | bool | float | None) else repr(key))
+        if key in seen:
+            raise _refusal(f"key {key!r} stands here twice; keep one", key_node)
+        seen.add(key)
     loader.flatten_mapping(node)
     return {
         loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value
     }
+
+
+def _refusal(message: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, message, node.start_mark)
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
@@ -47,12 +59,14 @@ class YamlFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        text = _read(path)
+        self._root: yaml.Node | None = None
         try:
-            self.data: Any = yaml.load(text, Loader=_Loader)  # a SafeLoader
-            self._root = yaml.compose(text, Loader=_Loader)
+            self.data: Any = self._load(_read(path))
         except yaml.YAMLError as error:
             raise ConfigError([_yaml_problem(path, error)]) from error
+        except RecursionError as error:
+            message = "nested too deeply; is it a config file?"
+            raise ConfigError([Problem(path, None, "", message)]) from error
         if not isinstance(self.data, Mapping):
             found = "nothing" if self.data is None else type(self.data).__name__
             raise ConfigError([Problem(path, 1, "", f"expected a mapping of keys, found {found}")])
@@ -74,6 +88,18 @@ class YamlFile:
             for one in error.errors()
         ]
 
+    def _load(self, text: str) -> Any:
+        loader = _Loader(text)
+        try:
+            self._root = loader.get_single_node()
+            if self._root is None:
+                return None
+            if _size(self._root, {}) > MAX_VALUES:
+                raise _refusal(f"anchors write out to more than {MAX_VALUES:,} values", self._root)
+            return loader.construct_document(self._root)
+        finally:
+            loader.dispose()
+
 
 def _read(path: Path) -> str:
     try:
@@ -85,15 +111,38 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise ConfigError([Problem(path, None, "", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            [Problem(path, None, "", f"byte {error.start} is not UTF-8; save it as UTF-8")]
+            [Problem(path, line, "", f"byte {error.start} is not UTF-8; save it as UTF-8")]
         ) from error
 
 
+def _size(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Return how many values a node holds with its aliases written out, each node looked at once."""
+    if id(node) in sizes:
+        if sizes[id(node)] < 0:
+            raise _refusal("an anchor holds itself; write it out", node)
+        return sizes[id(node)]
+    sizes[id(node)] = -1
+    children: list[yaml.Node] = []
+    if isinstance(node, yaml.SequenceNode):
+        children = node.value
+    elif isinstance(node, yaml.MappingNode):
+        children = [child for pair in node.value for child in pair]
+    sizes[id(node)] = 1 + sum(_size(child, sizes) for child in children)
+    return sizes[id(node)]
+
+
 def _yaml_problem(path: Path, error: yaml.YAMLError) -> Problem:
+    if isinstance(error, yaml.reader.ReaderError):
+        return Problem(path, None, "", f"not YAML: character #x{error.character:04x}: {error.reason}")
     mark = getattr(error, "problem_mark", None)
-    message = getattr(error, "problem", None) or str(error)
-    return Problem(path, mark.line + 1 if mark else None, "", f"not YAML: {message}")
+    message = ", ".join(
+        part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
+    )
+    if r"'\t'" in message:
+        message += "; indent with spaces"
+    return Problem(path, mark.line + 1 if mark else None, "", f"not YAML: {message or error}")
 
 
 def _step(node: Any, step: str | int) -> tuple[int, Any] | None:
@@ -114,6 +163,9 @@ def _message(one: Any) -> str:
     message = str(one["msg"]).removeprefix("Value error, ")
     if one["type"] == "extra_forbidden":
         return "no such key; check its spelling"
-    if one["type"] in ("missing", "value_error") or one.get("input") is None:
+    found = one.get("input")
+    if one["type"] in ("missing", "value_error") or not isinstance(found, str | int | float):
         return message
-    return f"{message}, found {str(one['input'])[:60]!r}"
+    if one["type"] == "string_type":
+        return f"{message}, found {str(found)[:60]!r}; write it in quotes"
+    return f"{message}, found {str(found)[:60]!r}"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 from pydantic import ValidationError
 
 from driftline.configfile import YamlFile
@@ -51,13 +52,13 @@ def load_file(path: Path) -> Watched:
     except reference.ReferenceError as error:
         raise ConfigError([Problem(path, line, "reference.file", f"{found}: {error}")]) from error
     _check_columns(path, line, monitor, stored)
-    window = window_of(
-        stored.read(),
-        version="",
-        segment="",
-        start_ms=stored.start_ms,
-        end_ms=max(stored.end_ms, stored.start_ms + 1),
-    )
+    try:
+        profile = stored.read()
+    except (msgspec.MsgspecError, ValueError, LookupError) as error:
+        message = f"{found} is damaged ({error}); build the reference again"
+        raise ConfigError([Problem(path, line, "reference.file", message)]) from error
+    end_ms = max(stored.end_ms, stored.start_ms + 1)
+    window = window_of(profile, version="", segment="", start_ms=stored.start_ms, end_ms=end_ms)
     return Watched(monitor, stored.layout, window)
 
 
@@ -69,14 +70,10 @@ def load_folder(folder: Path) -> dict[str, Watched]:
     ConfigError
         With every problem of every file.
     """
-    if not folder.is_dir():
-        raise ConfigError(
-            [Problem(folder, None, "", "no such folder; make it, or name another with --monitors")]
-        )
     watched: dict[str, Watched] = {}
     owners: dict[str, Path] = {}
     problems: list[Problem] = []
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+    for path in _files(folder):
         try:
             one = load_file(path)
         except ConfigError as error:
@@ -84,13 +81,27 @@ def load_folder(folder: Path) -> dict[str, Watched]:
             continue
         model = one.monitor.model
         if model in owners:
-            problems.append(
-                Problem(path, 1, "model", f"{model!r} is monitored by {owners[model].name} already")
-            )
-        owners[model], watched[model] = path, one
+            line = YamlFile(path).line(("model",))
+            message = f"{model!r} is monitored by {owners[model].name} already; keep one of the files"
+            problems.append(Problem(path, line, "model", message))
+        owners.setdefault(model, path)
+        watched[model] = one
     if problems:
         raise ConfigError(problems)
     return watched
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+    except NotADirectoryError as error:
+        raise ConfigError([Problem(folder, None, "", "is no folder; name the one it is in")]) from error
+    except FileNotFoundError as error:
+        raise ConfigError(
+            [Problem(folder, None, "", "no such folder; make it, or name another with --monitors")]
+        ) from error
+    except OSError as error:
+        raise ConfigError([Problem(folder, None, "", f"cannot be read: {error.strerror}")]) from error
 
 
 def _check_columns(path: Path, line: int, monitor: Monitor, stored: reference.ReferenceFile) -> None:

@@ -3,6 +3,8 @@
 import os
 import socket
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,10 +19,12 @@ class SettingsError(DriftlineError):
 class Settings(BaseSettings):
     """Where things are, and how many."""
 
-    model_config = SettingsConfigDict(env_prefix="DRIFTLINE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DRIFTLINE_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     kafka: str | None = Field(default=None, description="brokers, host:port, several separated by commas")
-    redis: str | None = Field(default=None, description="redis:// or rediss:// URL of the store")
+    redis: str | None = Field(default=None, description="redis://, rediss:// or unix:// URL of the store")
     monitors: Path = Field(default=Path("monitors"), description="folder of monitor files")
     alerting: Path | None = Field(
         default=None, description="Alertmanager-style file; without it, alerts are logged"
@@ -31,33 +35,67 @@ class Settings(BaseSettings):
     )
     replication: int = Field(default=1, ge=1, le=9, description="replicas of the topics Driftline creates")
     topic_prefix: str = Field(
-        default="driftline", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="of all topics"
+        default="driftline",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="what the names of all topics begin with",
     )
     host: str = Field(
-        default="127.0.0.1", description="address the web face listens on; 0.0.0.0 in a container"
+        default="127.0.0.1",
+        description="address the web face and a worker's metrics listen on; 0.0.0.0 in a container",
     )
     metrics_port: int = Field(
         default=9464, ge=0, le=65535, description="port of a worker's /metrics and /healthz"
     )
-    session_timeout_s: float = Field(default=30.0, ge=6, le=300, description="of the consumer groups")
+    session_timeout_s: float = Field(
+        default=30.0, ge=6, le=300, description="seconds without a heartbeat until a worker's partitions move"
+    )
     static_membership: bool = Field(
-        default=False, description="a restart within the timeout moves no partition"
+        default=False,
+        description="a restart within the session timeout moves no partition; needs DRIFTLINE_WORKER",
     )
     worker: str = Field(
         default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}",
-        description="name of this worker, unique",
+        description="name of this worker, unique in the fleet; host and process id unless set",
     )
-    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="what is logged: DEBUG, INFO, WARNING or ERROR"
+    )
 
     @field_validator("public_url")
     @classmethod
-    def _no_trailing_slash(cls, value: str) -> str:
+    def _is_a_web_address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("kafka", "redis", "alerting", mode="before")
+    @field_validator("kafka")
     @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
+    def _names_brokers(cls, value: str | None) -> str | None:
+        for broker in value.split(",") if value else ():
+            host, _, port = broker.strip().rpartition(":")
+            if not host or not port.isdigit() or not 0 < int(port) < 65536:
+                raise ValueError(f"{broker!r} is no host:port; several are separated by commas")
+        return None if value is None else value.replace(" ", "")
+
+    @field_validator("redis")
+    @classmethod
+    def _names_a_store(cls, value: str | None) -> str | None:
+        # The value may hold a password: it is never echoed.
+        if value is None or value.startswith("unix://"):
+            return value
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("must be written as redis://host:port/0, rediss://… with TLS, or unix://path")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
 
 def load() -> Settings:
@@ -72,6 +110,18 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"DRIFTLINE_{'.'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()
+            f"{variable(str(one['loc'][0]))}: {str(one['msg']).removeprefix('Value error, ')}"
+            for one in error.errors(include_input=False)
         ]
         raise SettingsError("\n".join(lines)) from error
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a setting.
+
+    Examples
+    --------
+    >>> variable("public_url")
+    'DRIFTLINE_PUBLIC_URL'
+    """
+    return f"DRIFTLINE_{field.upper()}"

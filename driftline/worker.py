@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from driftline import fleet as fleets
@@ -33,6 +33,8 @@ async def run_one(stage: StageName, settings: Settings, stop: asyncio.Event) -> 
     fleet = fleets.make_fleet(settings, load_folder(settings.monitors))
     config = fleets.load_alerting(settings.alerting)
     instance = f"{settings.worker}-{stage}" if settings.static_membership else None
+    # Named after the stage, not the process: a stage that starts again goes on counting in the same files.
+    values.ValueClass = values.MultiProcessValue(lambda: stage)  # type: ignore[no-untyped-call]
     shell = make_stage(stage, fleet, Metrics(CollectorRegistry()), config, instance=instance)
     _logger.info("stage %s of worker %s runs on %s", stage, fleet.worker, fleet.brokers)
     await run_stage(shell, stop)
@@ -43,14 +45,6 @@ def metrics_page(folder: str) -> bytes:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
-
-
-@dataclass(slots=True)
-class _Child:
-    stage: StageName
-    process: "asyncio.subprocess.Process | None" = None
-    started_s: float = 0.0
-    pause_s: float = FIRST_PAUSE_S
 
 
 @dataclass(slots=True)
@@ -68,66 +62,61 @@ class Supervisor:
     environment: Mapping[str, str]
     metrics_dir: str
     stages: Sequence[StageName] = STAGES
-    _children: list[_Child] = field(default_factory=list)
+    _processes: dict[StageName, "asyncio.subprocess.Process"] = field(default_factory=dict)
 
     @property
-    def running(self) -> list[str]:
-        """Stages whose process lives."""
-        return [c.stage for c in self._children if c.process is not None and c.process.returncode is None]
+    def running(self) -> dict[StageName, int]:
+        """Stages whose process lives, with its id."""
+        return {
+            stage: process.pid for stage, process in self._processes.items() if process.returncode is None
+        }
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run the stages until ``stop``; start again what ends before."""
-        self._children = [_Child(stage) for stage in self.stages]
-        stopping = asyncio.create_task(stop.wait())
-        keepers = [asyncio.create_task(self._keep(child, stop)) for child in self._children]
+        keepers = [asyncio.create_task(self._keep(stage, stop)) for stage in self.stages]
         try:
-            await asyncio.wait([stopping, *keepers], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(keepers, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             stop.set()
-            stopping.cancel()
-            await asyncio.gather(*(self._end(child) for child in self._children))
             await asyncio.gather(*keepers)
 
-    async def _keep(self, child: _Child, stop: asyncio.Event) -> None:
+    async def _keep(self, stage: StageName, stop: asyncio.Event) -> None:
+        pause_s = FIRST_PAUSE_S
+        stopping = asyncio.create_task(stop.wait())
         while not stop.is_set():
-            await self._start(child)
-            process = child.process
-            assert process is not None
-            status = await process.wait()
-            mark_process_dead(process.pid, self.metrics_dir)  # type: ignore[no-untyped-call]
+            started_s = time.monotonic()
+            process = self._processes[stage] = await self._start(stage)
+            ended = asyncio.create_task(process.wait())
+            await asyncio.wait([ended, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await _end(stage, process)
+            status = await ended
+            mark_process_dead(stage, self.metrics_dir)  # type: ignore[no-untyped-call]
             if stop.is_set():
                 return
-            if time.monotonic() - child.started_s > HEALTHY_S:
-                child.pause_s = FIRST_PAUSE_S
-            _logger.error(
-                "stage %s ended with status %s; it starts again in %g s", child.stage, status, child.pause_s
-            )
-            try:
-                await asyncio.wait_for(stop.wait(), child.pause_s)
-            except TimeoutError:
-                child.pause_s = min(2 * child.pause_s, LONGEST_PAUSE_S)
+            if time.monotonic() - started_s > HEALTHY_S:
+                pause_s = FIRST_PAUSE_S
+            _logger.error("stage %s ended with status %s; it starts again in %g s", stage, status, pause_s)
+            await asyncio.wait([stopping], timeout=pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _start(self, child: _Child) -> None:
-        child.started_s = time.monotonic()
-        child.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "driftline", "worker", "--stage", child.stage,
+    async def _start(self, stage: StageName) -> "asyncio.subprocess.Process":
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "driftline", "worker", "--stage", stage,
             env={**self.environment, METRICS_DIR: self.metrics_dir, SUPERVISED: "1"},
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the parent, which stops us in order
             preexec_fn=die_with_parent(os.getpid()),
         )  # fmt: skip
 
-    async def _end(self, child: _Child) -> None:
-        process = child.process
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
-        except TimeoutError:
-            _logger.error("stage %s did not stop within %g s and is killed", child.stage, STOP_TIMEOUT_S)
-            process.kill()
-            await process.wait()
+
+async def _end(stage: StageName, process: "asyncio.subprocess.Process") -> None:
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+    except TimeoutError:
+        _logger.error("stage %s did not stop within %g s and is killed", stage, STOP_TIMEOUT_S)
+        process.kill()
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
