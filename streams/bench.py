@@ -36,6 +36,11 @@ class Bench:
         if group != ("", ""):
             self._made.pop(group, None)
 
+    @property
+    def watched(self) -> frozenset[tuple[str, str]]:
+        """Detector and column of all that the monitor has on."""
+        return frozenset((one.name, one.column) for one in self._made.get(("", "")) or self._make())
+
     def snapshot(self) -> list[Any]:
         """Return the state of those that have one: [version, segment, detector, column, state] each."""
         return [

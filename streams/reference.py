@@ -123,7 +123,7 @@ def layout_from(monitor: Monitor, warm_up: Profile) -> Layout:
         for position, column in enumerate(warm_up.layout.categories)
         if not column.closed
     }
-    return compile_layout(monitor, edges=edges, values=values)
+    return compile_layout(monitor, edges=edges, values=values, frozen=True)
 
 
 def needs_edges(column: NumberColumn) -> bool:
@@ -132,9 +132,10 @@ def needs_edges(column: NumberColumn) -> bool:
 
 
 def is_complete(layout: Layout) -> bool:
-    """Return whether the layout has the bins it needs."""
-    return not any(needs_edges(column) for column in layout.numbers) and all(
-        column.closed or column.values for column in layout.categories
+    """Return whether the layout has the bins it needs; of a column without values there are none to be had."""
+    return layout.frozen or (
+        not any(needs_edges(column) for column in layout.numbers)
+        and all(column.closed or column.values for column in layout.categories)
     )
 
 
