@@ -123,7 +123,7 @@ class TableRows:
         if (column := self._fields["ts"]) is not None:
             ts_ms, wrong = columns.times_ms(batch.column(column), self._where(column))
             if wrong is not None:
-                ts_ms[wrong] = UNKNOWN_MS
+                ts_ms = np.where(wrong, UNKNOWN_MS, ts_ms)
         decoded = Decoded()
         for model, rows in self._rows_by_model(batch, decoded.bad):
             part = batch if len(rows) == len(batch) else batch.take(pa.array(rows))

@@ -176,7 +176,7 @@ def _table(path: Path, kind: str, rows: TableRows, first_row: int) -> Iterator[C
             decoded.bad[:0] = [BadEvent(0, BadCode.WRONG_TYPE, reason, rows.only_model) for reason in skipped]
             yield Chunk(decoded, offsets, ts_ms, bytes_read)
             first_row += len(batch)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         what = str(error).splitlines()[0]
         raise TableError(
             f"{path}: cannot be read as {kind}: {what}; write it again, or name it by its format"
@@ -245,9 +245,12 @@ def _flat_names(schema: Any) -> list[str]:
 
 
 def _flattened(batch: Any) -> Any:
-    while any(pa.types.is_struct(one.type) for one in batch.schema):
-        batch = batch.flatten()
-    return batch
+    if not any(pa.types.is_struct(one.type) for one in batch.schema):
+        return batch
+    table = pa.Table.from_batches([batch])
+    while any(pa.types.is_struct(one.type) for one in table.schema):
+        table = table.flatten()
+    return table.to_batches()[0]
 
 
 def _json_lines(path: Path, watched: Mapping[str, Watched], first_row: int) -> Iterator[Chunk]:

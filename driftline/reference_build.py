@@ -1,0 +1,237 @@
+"""Building a reference: the statistics of a training or held-out data set, in bins cut from it.
+
+The files are read twice: once to find the bins, once to count in them. Bins of numbers are cut from exact
+values; of data sets above `SAMPLE_ROWS` rows (fewer with many columns, `SAMPLE_VALUES` in all) from a
+sample that depends on the row numbers alone. Everything else counts every row.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.errors import DriftlineError
+from driftline.tabular import Reading, read
+from streams import reference
+from streams.batch import Batch
+from streams.layout import Layout, compile_layout
+from streams.monitor import Monitor
+from streams.profile import Profile
+from streams.reference import MIN_ROWS, ReferenceFile, listed_categories, needs_edges, number_edges
+from streams.sketch import mixed
+from streams.stages.fleet import Watched
+
+SAMPLE_ROWS = 1_000_000
+SAMPLE_VALUES = 20_000_000
+#: Distinct categories counted per column; of more, the rarest are let go.
+DISTINCT_KEPT = 100_000
+_SHOWN = 5
+
+
+class ReferenceBuildError(DriftlineError):
+    """Data a reference can't be built from."""
+
+
+class Sample:
+    """A sample of rows, bounded, the same for the same row numbers in any chunking; all rows if they fit.
+
+    Parameters
+    ----------
+    columns
+        Values a row has.
+    rows
+        Rows kept at most.
+    """
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self._rows = rows
+        self._limit = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+        self._ranks: list[NDArray[np.uint64]] = [np.zeros(0, np.uint64)]
+        self._parts: list[NDArray[np.float64]] = [np.zeros((0, columns))]
+        self._held = 0
+        self.is_all = True
+
+    def add(self, offsets: NDArray[np.int64], numbers: NDArray[np.float64]) -> None:
+        """Offer rows, shape ``(n, columns)``."""
+        ranks = mixed(offsets.astype(np.uint64))
+        kept = ranks <= self._limit
+        self._ranks.append(ranks[kept])
+        self._parts.append(numbers[kept])
+        self._held += int(np.count_nonzero(kept))
+        if self._held >= 2 * self._rows:
+            self.values()
+
+    def values(self) -> NDArray[np.float64]:
+        """Return the rows of the sample."""
+        ranks, numbers = np.concatenate(self._ranks), np.concatenate(self._parts)
+        if len(ranks) > self._rows:
+            self.is_all = False
+            chosen = np.argpartition(ranks, self._rows)[: self._rows]
+            ranks, numbers = ranks[chosen], numbers[chosen]
+            self._limit = ranks.max()
+        self._ranks, self._parts, self._held = [ranks], [numbers], len(ranks)
+        return numbers
+
+
+def build(
+    files: Sequence[Path],
+    monitor: Monitor,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    note: Callable[[str], None] = lambda sentence: None,
+) -> ReferenceFile:
+    """Return the reference of a monitor from files of predictions.
+
+    Parameters
+    ----------
+    files
+        Parquet, CSV or JSON lines, see `driftline.tabular`; a table may lack ``ts`` and ``prediction``.
+    mapping
+        Which column holds what.
+    note
+        Told, in a sentence each, what a person should know: columns without values, few rows.
+
+    Raises
+    ------
+    DriftlineError
+        If a file cannot be read, or none of its rows is a valid one of this model.
+    """
+    reading = Reading()
+    source = _Source(files, monitor, mapping or {}, reading)
+    layout = _layout(source)
+    profile, start_ms, end_ms = Profile(layout), [], []
+    for batch in source.batches(layout):
+        profile.fold(batch)
+        start_ms.append(int(batch.ts_ms.min()))
+        end_ms.append(int(batch.ts_ms.max()))
+    for sentence in (*reading.notes, *source.losses(), *_remarks(profile)):
+        note(sentence)
+    is_timed = bool(start_ms) and (min(start_ms), max(end_ms)) != (0, 0)
+    return ReferenceFile(
+        format=reference.FORMAT,
+        model=monitor.model,
+        source=", ".join(path.name for path in files),
+        source_sha256=_digest(files),
+        rows=profile.events,
+        start_ms=min(start_ms) if is_timed else 0,
+        end_ms=max(end_ms) + 1 if is_timed else 0,
+        layout=layout,
+        profile=reference.pack(profile),
+    )
+
+
+class _Source:
+    """The rows of one model in some files, and what was lost of them."""
+
+    def __init__(
+        self, files: Sequence[Path], monitor: Monitor, mapping: Mapping[str, str], reading: Reading
+    ) -> None:
+        self._files = files
+        self._mapping = mapping
+        self._reading = reading
+        self._others: Counter[str] = Counter()
+        self._bad: Counter[str] = Counter()
+        self.monitor = monitor
+
+    def batches(self, layout: Layout) -> Iterator[Batch]:
+        """Yield the model's rows."""
+        self._others.clear()
+        self._bad.clear()
+        watched = {self.monitor.model: Watched(self.monitor, layout)}
+        for _, chunk in read(self._files, watched, mapping=self._mapping, reading=self._reading, timed=False):
+            self._bad.update(bad.reason for bad in chunk.decoded.bad)
+            for model, others in chunk.decoded.unmonitored.items():
+                self._others[model] += len(others.rows)
+            for rows in chunk.decoded.models.values():
+                yield rows.batch
+
+    def losses(self) -> list[str]:
+        """Return what was left out, in words."""
+        lost = [f"{rows:,} rows of model {name!r} were passed over" for name, rows in self._others.items()]
+        if self._bad:
+            reasons = "; ".join(f"{reason} ({n:,})" for reason, n in self._bad.most_common(_SHOWN))
+            lost.append(f"{self._bad.total():,} rows are invalid and were left out: {reasons}")
+        return lost
+
+
+def _layout(source: _Source) -> Layout:
+    """Return the monitor's layout with bins cut from the data."""
+    plain = compile_layout(source.monitor)
+    cut = [position for position, column in enumerate(plain.numbers) if needs_edges(column)]
+    listed = [position for position, column in enumerate(plain.categories) if not column.closed]
+    sample = Sample(len(cut), min(SAMPLE_ROWS, SAMPLE_VALUES // max(len(cut), 1)))
+    counts: list[Counter[str | None]] = [Counter() for _ in listed]
+    rows = 0
+    for batch in source.batches(plain):
+        rows += len(batch)
+        sample.add(batch.offsets, batch.numbers[:, cut])
+        for counter, position in zip(counts, listed, strict=True):
+            _count(counter, batch.texts[position])
+    if not rows:
+        why = "; ".join(source.losses()) or "the files hold no rows"
+        raise ReferenceBuildError(f"no valid row of model {source.monitor.model!r}: {why}")
+    numbers = sample.values()
+    return compile_layout(
+        source.monitor,
+        edges={plain.numbers[at].name: _edges(numbers[:, slot]) for slot, at in enumerate(cut)},
+        values={
+            plain.categories[at].name: listed_categories({k: n for k, n in counter.items() if k is not None})
+            for at, counter in zip(listed, counts, strict=True)
+        },
+    )
+
+
+def _edges(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return number_edges(values[~np.isnan(values)])
+
+
+def _count(counter: Counter[str | None], texts: Sequence[str | None]) -> None:
+    counter.update(texts)
+    if len(counter) > DISTINCT_KEPT:
+        for name, _ in counter.most_common()[DISTINCT_KEPT // 2 :]:
+            del counter[name]
+
+
+def _remarks(profile: Profile) -> list[str]:
+    """Return what is odd about the data, in words."""
+    remarks = []
+    if profile.events < MIN_ROWS:
+        remarks.append(
+            f"only {profile.events:,} rows; below {MIN_ROWS} a reference says little, give it more"
+        )
+    for position, column in enumerate(profile.layout.numbers):
+        if column.role == "latency":
+            continue
+        if not profile.count[position]:
+            remarks.append(f"{column.name}: missing in every row; its drift cannot be judged")
+        elif profile.minimum[position] == profile.maximum[position]:
+            remarks.append(
+                f"{column.name}: {profile.minimum[position]:g} in every row; any other value will read as drift"
+            )
+    for position, listed in enumerate(profile.layout.categories):
+        found = reference.category_counts(profile, position)
+        if not found:
+            remarks.append(f"{listed.name}: missing in every row; its drift cannot be judged")
+            continue
+        unseen = [value for value in listed.values if value not in found]
+        if unseen:
+            shown = ", ".join(unseen[:_SHOWN]) + (", …" if len(unseen) > _SHOWN else "")
+            remarks.append(f"{listed.name}: {len(unseen)} listed categories were never seen ({shown})")
+        is_feature = listed.role == "feature"
+        if not listed.closed and len(found) > len(listed.values) and is_feature:
+            rest = len(found) - len(listed.values)
+            remarks.append(f"{listed.name}: {rest:,} or more rare categories count together as other")
+    return remarks
+
+
+def _digest(files: Sequence[Path]) -> str:
+    """Return the SHA-256 of the files' bytes, one after the other."""
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as raw:
+            while block := raw.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

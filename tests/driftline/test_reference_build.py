@@ -1,0 +1,143 @@
+"""A reference is built from a table, loads again, and says in words what is odd about its data."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tables
+from tables import START_MS
+
+from driftline import reference_build, tabular
+from driftline.errors import DriftlineError
+from driftline.monitors import load_file
+from driftline.reference_build import ReferenceBuildError, build
+from streams import reference
+
+
+def built(path: Path, **options: Any) -> tuple[reference.ReferenceFile, list[str]]:
+    notes: list[str] = []
+    return build([path], tables.monitor(), note=notes.append, **options), notes
+
+
+def test_a_reference_loads_again_as_the_window_of_its_monitor(tmp_path: Path) -> None:
+    path = tables.parquet(tmp_path / "train.parquet", tables.columns(2000))
+    found, notes = built(path)
+    (tmp_path / "churn.reference.json").write_bytes(reference.dump(found))
+    (tmp_path / "churn.yaml").write_text(
+        "model: churn\nreference: {file: churn.reference.json}\nfeatures:\n"
+        "  age: {type: number, min: 0}\n  plan: {type: category}\n  member: {type: boolean}\n"
+    )
+    watched = load_file(tmp_path / "churn.yaml")
+    assert watched.reference is not None
+    assert watched.layout.hash == found.layout.hash
+    age, plan = watched.reference.features["age"], watched.reference.features["plan"]
+    assert (watched.reference.events, age.count, plan.labels) == (
+        2000,
+        2000,
+        ("free", "pro", "team", "(other)"),
+    )
+    assert age.bins.min() >= 150
+    assert notes == []
+
+
+def test_it_says_where_it_comes_from(tmp_path: Path) -> None:
+    path = tables.parquet(tmp_path / "train.parquet", tables.columns(500))
+    found, _ = built(path)
+    assert (found.source, found.rows) == ("train.parquet", 500)
+    assert found.source_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (found.start_ms, found.end_ms) == (START_MS, START_MS + 49_901)
+
+
+def test_a_table_needs_neither_times_nor_predictions(tmp_path: Path) -> None:
+    table = tables.columns(500)
+    for name in ("ts", "prediction", "id", "latency_ms"):
+        del table[name]
+    found, notes = built(tables.parquet(tmp_path / "train.parquet", table))
+    assert (found.rows, found.start_ms, found.end_ms) == (500, 0, 0)
+    assert any("no column for the prediction of churn" in note for note in notes)
+
+
+def test_chunks_and_formats_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tables.columns(1500)
+    whole, _ = built(tables.parquet(tmp_path / "a.parquet", table))
+    lines, _ = built(tables.json_lines(tmp_path / "a.jsonl", tables.events(table)))
+    monkeypatch.setattr(tabular, "CHUNK_ROWS", 100)
+    cut, _ = built(tmp_path / "a.parquet")
+    for other in (lines, cut):
+        assert other.layout == whole.layout
+        assert other.read().bins.tolist() == whole.read().bins.tolist()
+        np.testing.assert_allclose(other.read().mean, whole.read().mean, rtol=1e-9)
+
+
+def test_bins_of_a_sample_are_the_same_in_any_chunking_and_near_the_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tables.parquet(tmp_path / "a.parquet", tables.columns(20_000))
+    exact, _ = built(path)
+    monkeypatch.setattr(reference_build, "SAMPLE_ROWS", 2_000)
+    sampled, _ = built(path)
+    monkeypatch.setattr(tabular, "CHUNK_ROWS", 333)
+    assert built(path)[0].layout == sampled.layout != exact.layout
+    shares = sampled.read().bins[:10] / 20_000
+    assert sampled.rows == 20_000
+    np.testing.assert_allclose(shares, 0.1, atol=0.03)
+
+
+def test_odd_columns_are_told_in_words(tmp_path: Path) -> None:
+    table = tables.columns(150)
+    table["age"] = np.full(150, 7.0)
+    table["plan"] = [None] * 150
+    table["member"] = [True] * 150
+    _, notes = built(tables.csv(tmp_path / "train.csv", table))
+    assert notes == [
+        "only 150 rows; below 200 a reference says little, give it more",
+        "age: 7 in every row; any other value will read as drift",
+        "plan: missing in every row; its drift cannot be judged",
+        "member: 1 listed categories were never seen (false)",
+    ]
+
+
+def test_bins_of_constant_and_missing_columns_are_defined(tmp_path: Path) -> None:
+    table = tables.columns(300) | {"age": np.full(300, 7.0), "plan": [None] * 300}
+    found, _ = built(tables.parquet(tmp_path / "train.parquet", table))
+    age, plan = found.layout.numbers[0], found.layout.categories[0]
+    assert len(age.edges) == 1
+    assert plan.values == ()
+    assert found.read().bins[:2].tolist() == [300, 0]
+
+
+def test_rare_categories_of_a_column_of_ids_count_as_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference_build, "DISTINCT_KEPT", 100)
+    monkeypatch.setattr(tabular, "CHUNK_ROWS", 500)
+    table = tables.columns(5000)
+    table["plan"] = ["free" if row % 2 else f"user-{row}" for row in range(5000)]
+    found, notes = built(tables.parquet(tmp_path / "train.parquet", table))
+    assert found.layout.categories[0].values == ("free",)
+    assert any("rare categories count together as other" in note for note in notes)
+
+
+def test_invalid_rows_and_other_models_are_left_out_and_told(tmp_path: Path) -> None:
+    table = tables.columns(600)
+    table["model"] = ["churn", "churn", "fraud"] * 200
+    table["age"][0] = np.inf
+    found, notes = built(tables.parquet(tmp_path / "train.parquet", table))
+    assert found.rows == 399
+    assert "200 rows of model 'fraud' were passed over" in notes
+    assert "1 rows are invalid and were left out: age: not a finite number (1)" in notes
+
+
+def test_data_without_a_row_of_the_model_is_refused(tmp_path: Path) -> None:
+    table = tables.columns(10) | {"model": ["fraud"] * 10}
+    with pytest.raises(ReferenceBuildError, match="no valid row of model 'churn': 10 rows of model 'fraud'"):
+        built(tables.parquet(tmp_path / "train.parquet", table))
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    path.write_bytes(b"PAR1 broken PAR1")
+    with pytest.raises(DriftlineError, match=r"train\.parquet: cannot be read as parquet"):
+        built(path)
