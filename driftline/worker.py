@@ -28,8 +28,10 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_S = 1.0, 30.0, 60.0
 _logger = logging.getLogger(__name__)
 
 
-async def run_one(stage: StageName, settings: Settings, stop: asyncio.Event) -> None:
-    """Run one stage in this process until ``stop``; a crash is raised."""
+async def run_supervised(stage: StageName, settings: Settings) -> None:
+    """Run one stage in this process until a signal; a crash is raised."""
+    stop = asyncio.Event()
+    stop_on_signals(stop)
     fleet = fleets.make_fleet(settings, load_folder(settings.monitors))
     config = fleets.load_alerting(settings.alerting)
     instance = f"{settings.worker}-{stage}" if settings.static_membership else None

@@ -1,42 +1,81 @@
-"""The command line. Exit codes: 0 done, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C."""
+"""The command line. Exit codes: 0 done, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C.
+
+Commands import what they run inside their functions, so that ``--help`` and completion answer at once.
+"""
 
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from detectors.errors import DetectorError
-from driftline.cli import live, offline, running
-from driftline.errors import DriftlineError
+from driftline import __version__
+from driftline.cli import alerts, dead_letter, history, offline, running, topics
+
+_NOISY = ("aiokafka", "faust", "mode", "streams.transport", "streams.stages.rows", "uvicorn")
 
 app = typer.Typer(
     name="driftline",
     help="Monitoring for machine-learning models: events in, few true alerts out.\n\n"
     "Look around: driftline up --demo",
+    epilog="Exit codes: 0 done, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (running, offline, live):
+for module in (running, offline, history, alerts):
     module.register(app)
+app.add_typer(topics.app, name="topics")
+app.add_typer(dead_letter.app, name="dead-letter")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"driftline {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options all commands share."""
 
 
 def main() -> None:
     """Run the command line; what a person can mend is said in one sentence, without a traceback."""
+    _log()
+    try:
+        app()
+    except Exception as error:
+        if not _is_for_people(error):
+            raise
+        typer.secho(str(error), fg="red", err=True)
+        sys.exit(1)
+
+
+def _is_for_people(error: Exception) -> bool:
+    """Return whether an error's message says all there is to say."""
+    from alerts.errors import AlertsError
+    from detectors.errors import DetectorError
+    from driftline.errors import DriftlineError
+    from driftline.web.errors import WebError
+
+    return isinstance(error, DriftlineError | WebError | AlertsError | DetectorError)
+
+
+def _log() -> None:
+    wanted = os.environ.get("DRIFTLINE_LOG_LEVEL", "").upper()
     logging.basicConfig(
-        level=os.environ.get("DRIFTLINE_LOG_LEVEL", "INFO").upper(),
+        level=logging.getLevelNamesMapping().get(wanted, logging.INFO),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for noisy in ("aiokafka", "kafka", "faust", "mode"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
-        app()
-    except (DriftlineError, DetectorError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), style="red", markup=False)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    # kafka-python raises what it logs, and we say it.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)

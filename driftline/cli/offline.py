@@ -1,20 +1,15 @@
-"""Commands that need no broker: check, schemas, detectors; replay and reference over files."""
+"""Commands that need no broker: check, schemas, detectors."""
 
+import inspect
 import json
-import textwrap
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from detectors.registry import DETECTORS
 from driftline import settings as configuration
+from driftline.cli.tables import AsJson, print_rows
 from driftline.errors import ConfigError, Problem
-from driftline.fleet import load_alerting
-from driftline.monitors import load_folder
-from streams.events import EVENTS
 
 Folder = Annotated[Path | None, typer.Option(help="Folder of monitor files.")]
 
@@ -34,6 +29,9 @@ def check(
 
     Example: driftline check --monitors monitors --alerting alerting.yml
     """
+    from driftline.fleet import load_alerting
+    from driftline.monitors import load_folder
+
     chosen = configuration.load()
     folder, file = monitors or chosen.monitors, alerting or chosen.alerting
     problems: list[Problem] = []
@@ -49,9 +47,7 @@ def check(
     if problems:
         raise ConfigError(problems)
     names = ", ".join(sorted(watched)) or "none yet"
-    Console().print(
-        f"{len(watched)} monitors are fine ({names}); alerting: {file or 'the default, to the log'}"
-    )
+    typer.echo(f"monitors: {names}; alerting: {file or 'none, alerts go to the log'}; no mistake found")
 
 
 def schemas(
@@ -61,6 +57,8 @@ def schemas(
 
     Example: driftline schemas prediction
     """
+    from streams.events import EVENTS
+
     if event is not None and event not in EVENTS:
         raise typer.BadParameter(f"{event!r} is no event; there are {', '.join(EVENTS)}")
     found = {name: model.model_json_schema() for name, model in EVENTS.items()}
@@ -69,39 +67,33 @@ def schemas(
 
 def detectors(
     name: Annotated[str | None, typer.Argument(help="Show one detector with its parameters.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the detectors, or explain one.
 
     Example: driftline detectors psi
     """
+    from detectors.registry import DETECTORS
+
     if name is not None and name not in DETECTORS:
         raise typer.BadParameter(f"{name!r} is no detector; there are {', '.join(DETECTORS)}")
-    chosen = {name: DETECTORS[name]} if name else dict(DETECTORS)
-    if as_json:
-        rows = [
-            {
-                "name": key,
-                "kind": cls.kind,
-                "default": cls.default,
-                "params": cls.params_class.model_json_schema(),
-            }
-            for key, cls in chosen.items()
-        ]
-        typer.echo(json.dumps(rows, indent=2))
+    rows = [
+        {
+            "detector": key,
+            "alert kind": cls.kind,
+            "default": "on" if cls.default else "off",
+            "severity": cls.severity,
+            "params": cls.params_class.model_json_schema(),
+        }
+        for key, cls in DETECTORS.items()
+        if name in (None, key)
+    ]
+    if name is None or as_json:
+        print_rows(rows, ("detector", "alert kind", "default", "severity"), as_json=as_json)
         return
-    console = Console()
-    if name:
-        console.print(textwrap.dedent(DETECTORS[name].__doc__ or "").strip(), markup=False, highlight=False)
-    table = (
-        Table("parameter", "default", "meaning")
-        if name
-        else Table("detector", "alert kind", "default", "severity")
-    )
-    if name:
-        for field, info in DETECTORS[name].params_class.model_fields.items():
-            table.add_row(field, str(info.default), info.description or "")
-    else:
-        for key, cls in chosen.items():
-            table.add_row(key, cls.kind, "on" if cls.default else "off", cls.severity)
-    console.print(table)
+    typer.echo(inspect.cleandoc(DETECTORS[name].__doc__ or "") + "\n")
+    parameters = [
+        {"parameter": field, "default": info.default, "meaning": info.description or ""}
+        for field, info in DETECTORS[name].params_class.model_fields.items()
+    ]
+    print_rows(parameters, ("parameter", "default", "meaning"), as_json=False)

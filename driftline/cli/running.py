@@ -8,10 +8,6 @@ from typing import Annotated
 import typer
 
 from driftline import settings as configuration
-from driftline import up as everything
-from driftline import worker as workers
-from driftline.serving import serve_web, serve_worker
-from streams.stages.run import STAGES, StageName
 
 Port = Annotated[int, typer.Option(help="Port of the web face; 0 takes a free one.", min=0, max=65535)]
 
@@ -36,6 +32,8 @@ def up(
 
     Example: driftline up --demo
     """
+    from driftline import up as everything
+
     chosen = configuration.load()
     changes = {"monitors": monitors, "alerting": alerting}
     given = {name: value for name, value in changes.items() if value is not None}
@@ -49,17 +47,20 @@ def worker(
 
     Example: DRIFTLINE_KAFKA=localhost:9092 DRIFTLINE_REDIS=redis://localhost driftline worker
     """
+    from driftline import serving
+    from driftline import worker as workers
+    from streams.stages.run import STAGES
+
     chosen = configuration.load()
-    names = {name: name for name in STAGES}
-    if stage is not None and stage not in names:
+    only = [name for name in STAGES if stage in (None, name)]
+    if not only:
         raise typer.BadParameter(
             f"{stage!r} is no stage; there are {', '.join(STAGES)}", param_hint="--stage"
         )
-    only: StageName | None = None if stage is None else names[stage]  # type: ignore[index]
-    if only is not None and workers.SUPERVISED in os.environ:
-        asyncio.run(_one_stage(only, chosen))
-    else:
-        asyncio.run(serve_worker(chosen, STAGES if only is None else (only,)))
+    is_supervised = workers.SUPERVISED in os.environ
+    asyncio.run(
+        workers.run_supervised(only[0], chosen) if is_supervised else serving.serve_worker(chosen, only)
+    )
 
 
 def web(port: Port = 8080) -> None:
@@ -67,10 +68,6 @@ def web(port: Port = 8080) -> None:
 
     Example: DRIFTLINE_REDIS=redis://localhost driftline web --port 8080
     """
+    from driftline.serving import serve_web
+
     asyncio.run(serve_web(configuration.load(), port))
-
-
-async def _one_stage(stage: StageName, chosen: configuration.Settings) -> None:
-    stop = asyncio.Event()
-    workers.stop_on_signals(stop)
-    await workers.run_one(stage, chosen, stop)
