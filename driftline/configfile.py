@@ -13,6 +13,8 @@ MAX_BYTES = 1024 * 1024
 #: Values a file may hold once its anchors are written out.
 MAX_VALUES = 200_000
 
+_MERGE = "tag:yaml.org,2002:merge"
+
 Loc = tuple[str | int, ...]
 
 
@@ -29,6 +31,8 @@ class _Loader(yaml.SafeLoader):
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == _MERGE:
+            continue
         if not isinstance(key_node, yaml.ScalarNode):
             raise _refusal("a key must be one word or text, not a list or mapping", key_node)
         key = loader.construct_object(key_node, deep=True)
@@ -147,7 +151,8 @@ def _yaml_problem(path: Path, error: yaml.YAMLError) -> Problem:
 
 def _step(node: Any, step: str | int) -> tuple[int, Any] | None:
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
+        # What an anchor brings stands first, and the mapping's own keys win.
+        for key, value in reversed(node.value):
             if key.value == str(step):
                 return key.start_mark.line + 1, value
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
