@@ -72,7 +72,10 @@ class Rows:
         newer: Newer | None = None,
         topic: str | None = None,
     ) -> None:
-        changelog = None if topic is None else app.topic(topic, partitions=partitions, compacting=True)
+        changelog = None
+        if topic is not None:
+            # Like those Faust makes: read at recovery alone, so that it does not count as a stream that is stuck.
+            changelog = app.topic(topic, partitions=partitions, compacting=True, acks=False, internal=True)
         self._table = _RowTable(
             app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, changelog_topic=changelog
         )
