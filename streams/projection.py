@@ -69,6 +69,11 @@ class Projection:
         """Return whether Redis holds a key; raises what Redis does."""
         return bool(await self._redis.exists(self._key(key)))
 
+    async def fields(self, key: str) -> dict[str, str]:
+        """Return a hash as Redis holds it; raises what Redis does."""
+        held: dict[bytes, bytes] = await self._redis.hgetall(self._key(key))
+        return {field.decode(): value.decode() for field, value in held.items()}
+
     async def fill(self, key: str, rows: Mapping[str, int]) -> None:
         """Write rows of a series, by score, at once; raises what Redis does."""
         pipe: Any = self._redis.pipeline(transaction=False)

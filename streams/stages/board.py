@@ -1,5 +1,7 @@
 """What a judge shows: its rows for Redis, and its metrics."""
 
+from collections.abc import Mapping
+
 from detectors.base import Verdict
 from streams.judge import Judged, ModelJudge
 from streams.metrics import Metrics
@@ -54,6 +56,14 @@ class Board:
         for upsert in judge.book.current():
             row_json = AlertRow.of(upsert).model_dump_json()
             self._projection.put(f"model:{model}:alerts", upsert.fingerprint, row_json)
+
+    def forget_alerts(self, judge: ModelJudge, held: Mapping[str, str]) -> None:
+        """Take away alerts that fire in the store, but for the judge do not any more."""
+        model = judge.monitor.model
+        current = {upsert.fingerprint for upsert in judge.book.current()}
+        for fingerprint in held.keys() - current:
+            if AlertRow.model_validate_json(held[fingerprint]).status == "firing":
+                self._projection.put(f"model:{model}:alerts", fingerprint, None)
 
     def _show_model(self, judge: ModelJudge, now_ms: int, monitored: bool) -> None:
         view = model_view(judge, now_ms, monitored=monitored)

@@ -22,7 +22,7 @@ from streams.stages.layouts import layout_record
 from streams.stages.pulse import Pulse
 from streams.stages.rows import Rows
 from streams.stages.sender import Record, Sender
-from streams.stages.series import SeriesReader
+from streams.stages.series import RECENT_MS, SeriesReader, full_span_ms
 from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
 from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
@@ -285,12 +285,16 @@ class JudgeStage:
         return 0 if read is None else max(highwater - read, 0)
 
     async def _refill(self, known: bool) -> None:
-        """Put everything current up again, and have the series read from their topic."""
-        spans = {
-            model: judge.monitor.windows.pane
-            for model, judge in self.judges.items()
-            if known or not await self.projection.has(f"model:{model}:panes")
-        }
+        """Put everything current up again, and have the series read from their topic.
+
+        A worker that is new to a store with everything in it may follow one that crashed before it had
+        written its last rows.
+        """
+        spans = {}
+        for model, judge in self.judges.items():
+            empty = known or not await self.projection.has(f"model:{model}:panes")
+            spans[model] = full_span_ms(judge.monitor.windows.pane) if empty else RECENT_MS
+            self._board.forget_alerts(judge, await self.projection.fields(f"model:{model}:alerts"))
         self._series.ask(spans)
         self._show_all()
 

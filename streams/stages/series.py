@@ -21,8 +21,19 @@ _logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 500
 AGAIN_S = 2.0
-#: Panes are written some time after they end, later when a backlog is worked off.
-MARGIN_MS = 3_600_000
+#: How far back to look in a store that has the series, for what a crash may have kept from it.
+RECENT_MS = 3_600_000
+
+
+def full_span_ms(pane_ms: int) -> int:
+    """Return how long ago the oldest pane worth keeping was written, at one a pane length, or a little more.
+
+    Examples
+    --------
+    >>> full_span_ms(10_000) / 3_600_000
+    7.0
+    """
+    return min(PANES_KEPT * pane_ms + RECENT_MS, TTL_S * 1000)
 
 
 class _Record(msgspec.Struct):
@@ -37,8 +48,7 @@ class _End(msgspec.Struct):
 class SeriesReader:
     """Fills series of panes from ``driftline.panes``, in the background, some hundred rows at a time.
 
-    It goes back as far as a series' newest `PANES_KEPT` panes reach at one a pane length; the store keeps
-    the newest of what it is given, and knows rows it has by their text.
+    The store keeps the newest of what it is given, and knows rows it has by their text.
     """
 
     def __init__(self, fleet: Fleet, projection: Projection) -> None:
@@ -47,9 +57,9 @@ class SeriesReader:
         self._asked: dict[str, int] = {}
         self._wake = asyncio.Event()
 
-    def ask(self, panes_ms: Mapping[str, int]) -> None:
-        """Have the series of models filled; ``panes_ms`` is the length of their panes."""
-        self._asked |= panes_ms
+    def ask(self, spans_ms: Mapping[str, int]) -> None:
+        """Have the series of models filled with what was written in the last ``spans_ms``."""
+        self._asked |= spans_ms
         if self._asked:
             self._wake.set()
 
@@ -66,28 +76,27 @@ class SeriesReader:
                 await asyncio.sleep(AGAIN_S)
                 self.ask(asked)
 
-    async def _read(self, panes_ms: Mapping[str, int]) -> None:
+    async def _read(self, spans_ms: Mapping[str, int]) -> None:
         consumer: Any = AIOKafkaConsumer(
-            bootstrap_servers=self._fleet.brokers, enable_auto_commit=False, auto_offset_reset="earliest"
+            self._fleet.topics.panes.name,
+            bootstrap_servers=self._fleet.brokers,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
         )
         await consumer.start()
         try:
-            ends = await self._seek(consumer, max(panes_ms.values()))
+            ends = await self._seek(consumer, max(spans_ms.values()))
             rows = 0
             while not await _is_past(consumer, ends):
                 batches = await consumer.getmany(timeout_ms=500, max_records=BATCH_ROWS)
-                rows += await self._fill(panes_ms, [one.value for batch in batches.values() for one in batch])
-            _logger.info("%d panes of %d models were read again for Redis", rows, len(panes_ms))
+                rows += await self._fill(spans_ms, [one.value for batch in batches.values() for one in batch])
+            _logger.info("%d panes of %d models were read again for Redis", rows, len(spans_ms))
         finally:
             await consumer.stop()
 
-    async def _seek(self, consumer: Any, pane_ms: int) -> dict[TopicPartition, int]:
+    async def _seek(self, consumer: Any, span_ms: int) -> dict[TopicPartition, int]:
         """Go back as far as is worth it, and return the offsets to read up to."""
-        topic = self._fleet.topics.panes.name
-        await consumer.client.force_metadata_update()
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
-        span_ms = min(PANES_KEPT * pane_ms + MARGIN_MS, TTL_S * 1000)
+        partitions = consumer.assignment()
         since_ms = time.time_ns() // 1_000_000 - span_ms
         ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
         found = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
