@@ -108,6 +108,12 @@ class _Unmonitored(msgspec.Struct, gc=False):
     version: Version = ""
 
 
+class _Nobody(msgspec.Struct, tag_field="model", tag="", gc=False):
+    """Makes a union of one model: alone, msgspec takes an event without its tag for that model's."""
+
+    never: Annotated[int, msgspec.Meta(ge=1, le=0)]
+
+
 class _Peek(msgspec.Struct, gc=False):
     model: Any = None
     version: Any = None
@@ -209,8 +215,8 @@ class Decoder:
     def __init__(self, codecs: Mapping[str, ModelCodec]) -> None:
         self._codecs = dict(codecs)
         types = [codec.strict for codec in self._codecs.values()]
-        union: Any = types[0] if types else _Unmonitored
-        for one in types[1:]:
+        union: Any = _Nobody
+        for one in types:
             union = union | one
         self._fast: Callable[[Any], Any] = msgspec.json.Decoder(union).decode
         self._model_of = {codec.strict: model for model, codec in self._codecs.items()}
@@ -361,10 +367,10 @@ def _rows_by_type(events: list[Any]) -> dict[type, NDArray[np.intp]]:
 
 
 def _add(models: dict[str, Rows], model: str, rows: Rows) -> None:
-    models[model] = rows if model not in models else joined(models[model], rows)
+    models[model] = rows if model not in models else in_order(models[model], rows)
 
 
-def joined(one: Rows, two: Rows) -> Rows:
+def in_order(one: Rows, two: Rows) -> Rows:
     """Return two sets of rows of one model as one, in arrival order."""
     both = np.concatenate((one.rows, two.rows))
     order = np.argsort(both, kind="stable")

@@ -91,8 +91,9 @@ class Profile:
         held = count > 0
         lowest = np.fmin.reduce(numbers[:, held], axis=0)
         highest = np.fmax.reduce(numbers[:, held], axis=0)
-        self.minimum[held] = np.minimum(self.minimum[held], lowest)
-        self.maximum[held] = np.maximum(self.maximum[held], highest)
+        # Zero is added so that -0.0 is 0.0, whichever came first.
+        self.minimum[held] = np.minimum(self.minimum[held], lowest + 0.0)
+        self.maximum[held] = np.maximum(self.maximum[held], highest + 0.0)
         has_gaps = bool(missing.any())
         filled = np.where(missing, 0.0, numbers) if has_gaps else numbers
         if max(highest.max(initial=0.0), -lowest.min(initial=0.0)) > LARGEST_MOMENT:

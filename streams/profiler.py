@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.batch import Batch
-from streams.decode import BadCode, BadEvent, Decoded, Decoder, ModelCodec, Rows, joined
+from streams.decode import BadCode, BadEvent, Decoded, Decoder, ModelCodec, Rows, in_order
 from streams.labels import Versions, label_segments, label_versions
 from streams.layout import Layout, unmonitored_layout
 from streams.monitor import DAY_MS, Monitor, Windows
@@ -256,7 +256,7 @@ class Profiler:
             known = sum(name not in self._monitors for name in state.clocks.keys() - {OTHER_MODELS})
             name = model if model in state.clocks or known < UNMONITORED_KEPT else OTHER_MODELS
             self._clock(state, name)
-            named[name] = rows if name not in named else joined(named[name], rows)
+            named[name] = rows if name not in named else in_order(named[name], rows)
         return named
 
     def _clock(self, state: PartitionState, model: str) -> Clock:
@@ -465,7 +465,10 @@ class Profiler:
         state.idle.discard(model)
 
     def _is_closed(self, state: PartitionState, key: ProfileKey) -> bool:
-        return key.pane_start_ms + self._windows(key.model).pane <= state.clocks[key.model].watermark_ms
+        # A profile restored ahead of its checkpoint may be of a model the checkpoint does not know yet.
+        clock = state.clocks.get(key.model)
+        end_ms = key.pane_start_ms + self._windows(key.model).pane
+        return clock is not None and end_ms <= clock.watermark_ms
 
     def _heartbeats(
         self, partition: int, state: PartitionState, now_ms: int
