@@ -80,8 +80,8 @@ class VirtualPipeline:
             for key, raw_parts in flush.profiles:
                 for number, raw in enumerate(raw_parts):
                     self.judge.inbox.put(PartKey(key, number), decode_part(raw))
-            for key, heartbeat in flush.heartbeats:
-                self.judge.inbox.heard(key.partition, heartbeat)
+            for about, heartbeat in flush.heartbeats:
+                self.judge.inbox.heard(about.partition, heartbeat)
         self._hear(self.judge.close().alerts, elapsed_s)
 
     def _hear(self, upserts: list[AlertUpsert], elapsed_s: float) -> None:
