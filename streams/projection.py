@@ -31,8 +31,8 @@ class Projection:
     writer
         Name of this writer, unique in the fleet.
     refill
-        Awaited when Redis is found empty (flushed, restarted, or new to this writer): puts everything
-        current again. True says that this writer had written there before.
+        Awaited when Redis has lost what was written (flushed, or restarted empty): puts everything current
+        again. It is given False when it was only put `in_doubt`.
     """
 
     def __init__(
@@ -46,11 +46,15 @@ class Projection:
         self._strings: dict[str, str] = {}
         self._series: dict[str, deque[tuple[int, str]]] = {}
         self._reachable = True
-        self._known = False
+        self._known = self._lost = self._doubtful = False
 
     def set(self, key: str, value: str) -> None:
         """Put a string; it expires with the model's other keys."""
         self._strings[key] = value
+
+    def in_doubt(self) -> None:
+        """Have everything put again with the next write: who wrote here before may have crashed."""
+        self._doubtful = True
 
     def put(self, key: str, field: str, value: str | None) -> None:
         """Put a field of a hash; None removes it."""
@@ -71,7 +75,7 @@ class Projection:
 
     async def fields(self, key: str) -> dict[str, str]:
         """Return a hash as Redis holds it; raises what Redis does."""
-        held: dict[bytes, bytes] = await self._redis.hgetall(self._key(key))
+        held: Any = await self._redis.hgetall(self._key(key))
         return {field.decode(): value.decode() for field, value in held.items()}
 
     async def fill(self, key: str, rows: Mapping[str, int]) -> None:
@@ -109,8 +113,11 @@ class Projection:
 
     async def _notice_emptiness(self) -> None:
         if await self._redis.set(self._mark, "1", nx=True, ex=TTL_S):
-            await self._refill(self._known)
-            self._known = True
+            self._lost = self._known
+        self._known = True
+        if self._lost or self._doubtful:
+            await self._refill(self._lost)
+            self._lost = self._doubtful = False
 
     async def _write_all(self) -> None:
         hashes, strings, series = self._hashes, self._strings, self._series

@@ -145,7 +145,7 @@ class JudgeStage:
             for key, beat in judge_rows.heartbeats(rows):
                 self._take_heartbeat(key, beat)
             self._ready.add(partition)
-        self._show_all()
+        self.projection.in_doubt()
 
     def _judge_of(self, model: str) -> ModelJudge:
         judge = self.judges.get(model)
@@ -284,15 +284,11 @@ class JudgeStage:
         read = self._next_offset.get(partition)
         return 0 if read is None else max(highwater - read, 0)
 
-    async def _refill(self, known: bool) -> None:
-        """Put everything current up again, and have the series read from their topic.
-
-        A worker that is new to a store with everything in it may follow one that crashed before it had
-        written its last rows.
-        """
+    async def _refill(self, lost: bool) -> None:
+        """Put everything current up again, and have the series read from their topic."""
         spans = {}
         for model, judge in self.judges.items():
-            empty = known or not await self.projection.has(f"model:{model}:panes")
+            empty = lost or not await self.projection.has(f"model:{model}:panes")
             spans[model] = full_span_ms(judge.monitor.windows.pane) if empty else RECENT_MS
             self._board.forget_alerts(judge, await self.projection.fields(f"model:{model}:alerts"))
         self._series.ask(spans)
