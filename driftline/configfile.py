@@ -1,6 +1,6 @@
 """YAML files as data that knows its lines, so that every mistake can be shown where it stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,15 @@ class YamlFile:
         return line
 
     def problems(self, error: ValidationError) -> list[Problem]:
-        """Return a validation error's problems, each with its line."""
-        return [
+        """Return a validation error's problems, each with its line, in order of lines."""
+        found = error.errors()
+        places = [one["loc"] for one in found]
+        problems = [
             Problem(self.path, self.line(one["loc"]), _place(one["loc"]), _message(one))
-            for one in error.errors()
+            for one in found
+            if not (one["type"] == "too_short" and _is_around(one["loc"], places))
         ]
+        return sorted(problems, key=lambda problem: problem.line or 0)
 
     def _load(self, text: str) -> Any:
         loader = _Loader(text)
@@ -158,6 +162,11 @@ def _step(node: Any, step: str | int) -> tuple[int, Any] | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step].start_mark.line + 1, node.value[step]
     return None
+
+
+def _is_around(place: Loc, others: Sequence[Loc]) -> bool:
+    """Return whether a place has others within: pydantic counts items with mistakes as missing."""
+    return any(len(other) > len(place) and other[: len(place)] == place for other in others)
 
 
 def _place(loc: Loc) -> str:

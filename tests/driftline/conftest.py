@@ -1,24 +1,11 @@
 """The command line, run as `driftline` runs it, and an environment without settings of one's own."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
+from command_line import Ran, Run
 
 from driftline.cli import main
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command came to."""
-
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture(autouse=True)

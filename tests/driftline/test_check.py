@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+from command_line import Run
+
+BROKEN = {
+    "monitors/churn.yaml": """\
+model: churn
+features:
+  age: {type: number, min: 100, max: 18}
+  plan: {type: category, values: [yes, no]}
+windows:
+  pane: ten seconds
+reference: {file: churn.json, trailing: 7d}
+objectives:
+  latency_p99: 500
+""",
+    "monitors/fraud.yaml": "model: fraud\n  team: risk\n",
+    "monitors/risk.yml": "model: risk\nreference: {file: risk.json}\n",
+    "alerting.yml": """\
+route:
+  receiver: nobody
+receivers:
+  - name: ops
+    log_configs: [{}]
+""",
+}
+
+SAID = """\
+monitors/churn.yaml:3: features.age: min 100.0 is above max 18.0; swap them
+monitors/churn.yaml:4: features.plan.values.0: Input should be a valid string, found 'True'; write it in quotes
+monitors/churn.yaml:4: features.plan.values.1: Input should be a valid string, found 'False'; write it in quotes
+monitors/churn.yaml:6: windows.pane: 'ten seconds' is not a duration; write one such as 30s, 5m, 1h30m or 1d
+monitors/churn.yaml:7: reference: give exactly one of file, trailing, version; given: ['file', 'trailing']
+monitors/churn.yaml:9: objectives.latency_p99: no such key; check its spelling
+monitors/fraud.yaml:2: not YAML: mapping values are not allowed here
+monitors/risk.yml:2: reference.file: monitors/risk.json: No such file or directory; build it: driftline reference \
+build DATA --monitor monitors/risk.yml --out monitors/risk.json
+alerting.yml:2: route.receiver: no receiver named 'nobody'; there are: ops
+"""
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+
+def test_every_mistake_is_printed_and_the_exit_is_1(
+    driftline: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, BROKEN)
+    monkeypatch.chdir(tmp_path)
+    ran = driftline("check", "--alerting", "alerting.yml")
+    assert ran.status == 1
+    assert ran.out == ""
+    assert ran.err == SAID
+
+
+def test_files_without_a_mistake_are_named_and_the_exit_is_0(driftline: Run, tmp_path: Path) -> None:
+    write(tmp_path, {"monitors/b.yaml": "model: b\n", "monitors/a.yml": "model: a\n"})
+    ran = driftline("check", "--monitors", tmp_path / "monitors")
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == "monitors: a, b; alerting: none, alerts go to the log; no mistake found\n"
+
+
+def test_no_secret_of_an_alerting_file_is_printed(driftline: Run, tmp_path: Path) -> None:
+    text = (
+        "route: {receiver: ops}\nreceivers:\n  - name: ops\n    webhook_configs:\n"
+        "      - url: 'ftp://hunter2@host/'\n        headers: {'a b': hunter2}\n        max_alerts: [hunter2]\n"
+    )
+    write(tmp_path, {"monitors/a.yml": "model: a\n", "alerting.yml": text})
+    ran = driftline("check", "--monitors", tmp_path / "monitors", "--alerting", tmp_path / "alerting.yml")
+    assert ran.status == 1
+    assert [line.removeprefix(f"{tmp_path}/").split(": ")[0] for line in ran.err.splitlines()] == [
+        "alerting.yml:5", "alerting.yml:6", "alerting.yml:7",
+    ]  # fmt: skip
+    assert "hunter2" not in ran.err
