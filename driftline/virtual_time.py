@@ -17,7 +17,6 @@ from streams.alerting import Links
 from streams.judge import Judged, ModelJudge
 from streams.profiler import Folded, Profiler
 from streams.stages.fleet import Watched
-from streams.wire import PartKey, split
 
 #: The source partition all rows count as.
 PARTITION = 0
@@ -141,8 +140,7 @@ class VirtualTime:
         """Give the judges what the watermark has passed."""
         closed, beats = self.profiler.take_closed(PARTITION, at_ms)
         for key, profile in closed:
-            for index, part in enumerate(split(profile)):
-                self.judges[key.model].inbox.put(PartKey(key, index), part)
+            self.judges[key.model].inbox.put_whole(key, profile)
         for beat_key, beat in beats:
             self.judges[beat_key.model].inbox.heard(PARTITION, beat)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from streams.profile import Profile
 from streams.watermark import NEVER_MS
 from streams.wire import Heartbeat, Part, PartKey, ProfileKey, latest
 
@@ -21,10 +22,10 @@ class Progress(msgspec.Struct):
 
 @dataclass(slots=True)
 class ReadyPane:
-    """A pane all source partitions are done with: by version and segment, each partition's parts."""
+    """A pane all source partitions are done with: by version and segment, each partition's parts, or its profile."""
 
     start_ms: int
-    groups: dict[Group, list[list[Part]]] = field(default_factory=dict)
+    groups: dict[Group, list[list[Part] | Profile]] = field(default_factory=dict)
     incomplete: int = 0
 
 
@@ -39,7 +40,7 @@ class Inbox:
         self.progress: dict[int, Progress] = {}
         self.closed_until_ms = NEVER_MS
         self.too_late = 0
-        self._open: dict[ProfileKey, dict[int, Part]] = {}
+        self._open: dict[ProfileKey, dict[int, Part] | Profile] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -50,11 +51,17 @@ class Inbox:
             self.too_late += part.rows[0] if key.part == 0 else 0
             return False
         held = self._open.setdefault(key.profile, {})
+        if isinstance(held, Profile):
+            return False
         previous = held.get(key.part)
         if previous is not None and previous.fence >= part.fence:
             return False
         held[key.part] = part
         return True
+
+    def put_whole(self, key: ProfileKey, profile: Profile) -> None:
+        """Take a final profile from a profiler in this process; the inbox owns it from now on."""
+        self._open[key] = profile
 
     def heard(self, partition: int, heartbeat: Heartbeat) -> None:
         """Take a source partition's progress; watermarks never go back."""
@@ -84,7 +91,8 @@ class Inbox:
         panes: dict[int, ReadyPane] = {}
         for key in sorted(k for k in self._open if k.pane_start_ms + self.pane_ms <= watermark_ms):
             pane = panes.setdefault(key.pane_start_ms, ReadyPane(key.pane_start_ms))
-            parts = latest(self._open.pop(key))
+            held = self._open.pop(key)
+            parts = held if isinstance(held, Profile) else latest(held)
             if parts is None:
                 pane.incomplete += 1
             else:

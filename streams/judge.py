@@ -195,19 +195,23 @@ class ModelJudge:
         detectors = self._bench.detectors(group, observes="pane", scope="version")
         self._judge(group, view.window, view.reference, detectors, pane.end_ms, judged)
 
-    def _merged(self, per_partition: Sequence[Sequence[Part]]) -> Profile | None:
+    def _merged(self, per_partition: Sequence[list[Part] | Profile]) -> Profile | None:
         """Merge the partitions' profiles; where layouts changed meanwhile, in the newest of them."""
         known = [
-            profile_of(layout, parts)
-            for parts in per_partition
-            if (layout := self.layouts.get(parts[0].layout)) is not None
+            one if isinstance(one, Profile) else profile_of(layout, one)
+            for one in per_partition
+            if (layout := self._layout_of(one)) is not None
         ]
         if not known:
             return None
         order = list(self.layouts)
         newest = max((profile.layout for profile in known), key=lambda layout: order.index(layout.hash))
         found = [recast(profile, newest) for profile in known]
-        return merged(newest, [profile for profile in found if profile is not None])
+        kept = [profile for profile in found if profile is not None]
+        return kept[0] if len(kept) == 1 else merged(newest, kept)
+
+    def _layout_of(self, one: list[Part] | Profile) -> Layout | None:
+        return self.layouts.get(one.layout.hash if isinstance(one, Profile) else one[0].layout)
 
     def _judge(
         self,
@@ -267,9 +271,10 @@ class ModelJudge:
             return None
         wanted = self.monitor.reference.version
         seen = [
-            history.all(self.layout)
+            pane.profile
             for (version, segment), history in self.histories.items()
             if not segment and wanted in (None, version) and self._is_current(history)
+            for pane in history.panes
         ]
         if sum(one.events for one in seen) < self._needed:
             return None

@@ -160,6 +160,9 @@ class DetectorSettings(_Strict):
         }
 
 
+_USUAL = DetectorSettings.model_validate({})
+
+
 class Monitor(_Strict):
     """A monitor file."""
 
@@ -223,7 +226,7 @@ class Monitor(_Strict):
         """Return a detector's settings, or None when it is off."""
         if detector in self.detectors:
             return self.detectors[detector]
-        return DetectorSettings.model_validate({}) if DETECTORS[detector].default else None
+        return _USUAL if DETECTORS[detector].default else None
 
     def reference_path(self, folder: Path) -> Path | None:
         """Return the reference file's path, relative ones taken from the monitor's folder."""

@@ -29,6 +29,13 @@ SLOTS = sketch.MAX_BUCKETS
 ZERO_SLOT = SLOTS // 2
 
 
+#: How statistics that are arrays add up, moments and sketches apart.
+_WHOLE = {
+    "ids": np.maximum, "registers": np.maximum, "minimum": np.minimum, "maximum": np.maximum,
+    "count": np.add, "out_of_range": np.add, "bins": np.add, "category_counts": np.add,
+}  # fmt: skip
+
+
 @dataclass(slots=True)
 class Profile:
     """Statistics of the rows folded in so far.
@@ -243,10 +250,35 @@ class Profile:
 def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
     """Return the sum of profiles of one layout; an empty profile for none."""
     total = Profile(layout)
-    for profile in profiles:
-        total._add(profile)
-    total._set_sketch([total, *profiles])
+    if not profiles:
+        return total
+    for name in ("events", "errors", "invalid", "late"):
+        setattr(total, name, sum(getattr(one, name) for one in profiles))
+    total.fence = max(one.fence for one in profiles)
+    for name, whole in _WHOLE.items():
+        setattr(total, name, whole.reduce([getattr(one, name) for one in profiles]))
+    total.mean, total.squares = _pooled_moments(profiles)
+    total.unexpected = _capped(_summed(*(one.unexpected for one in profiles)), UNEXPECTED_KEPT)
+    total.unlisted = [
+        _capped(_summed(*parts), UNLISTED_KEPT)
+        for parts in zip(*(one.unlisted for one in profiles), strict=True)
+    ]
+    total._set_sketch(profiles)
     return total
+
+
+def _pooled_moments(
+    profiles: Sequence[Profile],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and sum of squares over all profiles, by column."""
+    counts = np.array([one.count for one in profiles])
+    means = np.array([one.mean for one in profiles])
+    total = np.maximum(counts.sum(axis=0), 1)
+    # Measured from a mean there is, so that a column that never varies stays exactly so.
+    origin = means[np.argmax(counts > 0, axis=0), np.arange(counts.shape[1])]
+    mean = origin + (counts * (means - origin)).sum(axis=0) / total
+    squares = np.array([one.squares for one in profiles]).sum(axis=0)
+    return mean, squares + (counts * (means - mean) ** 2).sum(axis=0)
 
 
 def _binned(values: NDArray[np.float64], edges: Sequence[float]) -> NDArray[np.int64]:
@@ -255,10 +287,11 @@ def _binned(values: NDArray[np.float64], edges: Sequence[float]) -> NDArray[np.i
     return -np.diff([len(values), *above, 0])
 
 
-def _summed(mine: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
+def _summed(mine: Mapping[str, int], *others: Mapping[str, int]) -> dict[str, int]:
     total = dict(mine)
-    for name, count in theirs.items():
-        total[name] = total.get(name, 0) + count
+    for other in others:
+        for name, count in other.items():
+            total[name] = total.get(name, 0) + count
     return total
 
 
