@@ -1,0 +1,61 @@
+"""What a monitor file may say, and what its owner reads when it says something else."""
+
+from typing import Any
+
+import pytest
+from prediction_events import monitor
+from pydantic import ValidationError
+
+from streams.monitor import Monitor
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown detector": ({"detectors": {"pssi": {}}}, "no detector 'pssi'; there are: adwin"),
+    "unknown parameter": ({"detectors": {"psi": {"treshold": 1}}}, "psi.treshold"),
+    "parameter out of bounds": ({"detectors": {"psi": {"threshold": "high"}}}, "psi.threshold"),
+    "detector as a number": ({"detectors": {"psi": 3}}, "write a mapping of parameters"),
+    "detectors as a list": ({"detectors": ["psi"]}, "write a mapping of detector names"),
+    "for without a unit": ({"detectors": {"psi": {"for": "2 minutes"}}}, "'2 minutes' is not a duration"),
+    "min above max": ({"features": {"x": {"type": "number", "min": 3, "max": 2}}}, "min 3.0 is above max 2.0"),
+    "min of a category": ({"features": {"x": {"type": "category", "min": 3}}}, "this feature is a category"),
+    "values of a number": ({"features": {"x": {"type": "number", "values": ["a"]}}}, "values are for"),
+    "values twice": (
+        {"features": {"x": {"type": "category", "values": ["a", "b", "a"]}}}, "'a' is listed twice",
+    ),
+    "segments twice": ({"segments": ["country", "country"]}, "'country' is listed twice"),
+    "feature called prediction": ({"features": {"prediction": {"type": "number"}}}, "rename the feature"),
+    "feature called prediction.a": ({"features": {"prediction.a": {"type": "number"}}}, "rename the feature"),
+    "feature with a quote": ({"features": {'a"b': {"type": "number"}}}, "must not contain '\"'"),
+    "feature without a name": ({"features": {"": {"type": "number"}}}, "1 to 200 characters"),
+    "probabilities without classes": ({"prediction": {"type": "probabilities"}}, "need `classes: [...]`"),
+    "pane typo": ({"windows": {"pane": "10sec"}}, "'10sec' is not a duration; write one such as 30s"),
+    "current no multiple": ({"windows": {"pane": "7s", "current": "1m"}}, "must be a multiple of pane"),
+    "current below pane": ({"windows": {"pane": "10m", "current": "5m"}}, "must be a multiple of pane"),
+    "two references": ({"reference": {"trailing": "7d", "version": "1"}}, "exactly one of file, trailing"),
+    "no reference": ({"reference": {}}, "given: none"),
+    "rate above one": ({"objectives": {"error_rate": 1.5}}, "less than or equal to 1"),
+    "unknown field": ({"feature": {}}, "feature"),
+    "empty model": ({"model": ""}, "at least 1 character"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_each_mistake_is_said_in_words(name: str) -> None:
+    fields, said = WRONG[name]
+    with pytest.raises(ValidationError) as caught:
+        monitor(**fields)
+    assert said in str(caught.value)
+
+
+def test_a_model_name_alone_is_a_monitor() -> None:
+    found = Monitor.model_validate({"model": "churn"})
+    assert found.reference.trailing == 7 * 86_400_000
+    assert found.windows.pane == 10_000
+
+
+def test_detectors_are_on_off_or_set() -> None:
+    found = monitor(detectors={"psi": False, "chi_square": True, "adwin": {"for": "2m", "clear_for": "1m"}})
+    assert found.settings("psi") is None
+    assert found.settings("chi_square") is not None
+    settings = found.settings("adwin")
+    assert settings is not None
+    assert (settings.for_ms, settings.clear_for_ms) == (120_000, 60_000)
