@@ -69,7 +69,7 @@ def score_length(score: float, threshold: float) -> float:
     if math.isnan(score):
         return 0.0
     if threshold > 0:
-        return min(max(LIMIT * score / threshold, 0.0), 1.0)
+        return min(max(LIMIT * (score / threshold), 0.0), 1.0)
     if math.isinf(score):
         return 1.0 if score > 0 else 0.0
     reach = max(abs(score), abs(threshold), 1e-9)
