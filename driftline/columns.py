@@ -7,7 +7,7 @@ error: `WrongColumnError`.
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -86,7 +86,8 @@ def texts(column: Any, where: str, *, blank_is_missing: bool) -> list[str | None
     names, codes = _encoded(column)
     # A missing value's code is -1: the last entry.
     lookup = np.array([*((name or None) if blank_is_missing else name for name in names), None], dtype=object)
-    return list(lookup[codes])
+    found: list[str | None] = lookup[codes].tolist()
+    return found
 
 
 def flags(column: Any, where: str) -> tuple[list[str | None], Mask | None]:
@@ -108,7 +109,7 @@ def flags(column: Any, where: str) -> tuple[list[str | None], Mask | None]:
             "store it as a boolean, or correct its type in the monitor"
         )
     lookup = np.array([*(_FLAGS.get(name.lower()) for name in names), None], dtype=object)
-    return list(lookup[codes]), bad if bad.any() else None
+    return lookup[codes].tolist(), bad if bad.any() else None
 
 
 def times_ms(column: Any, where: str) -> tuple[NDArray[np.int64], Mask | None]:
@@ -195,6 +196,20 @@ def failures(column: Any) -> Mask:
         return np.asarray(pc.fill_null(column, False))
     names, codes = _encoded(column)
     return np.array([*(name.lower() not in ("", "false") for name in names), False])[codes]
+
+
+def names(column: Any, where: str) -> list[str]:
+    """Return a column of categories, "" where missing.
+
+    Raises
+    ------
+    WrongColumnError
+        As `texts`.
+    """
+    found = texts(column, where, blank_is_missing=False)
+    if column.null_count:
+        return [name or "" for name in found]
+    return cast(list[str], found)
 
 
 def _is_text(kind: Any) -> bool:

@@ -221,9 +221,11 @@ class TableRows:
             errors=failed,
             numbers=numbers,
             texts=texts,
-            versions=[""] * n if versions is None else [text or "" for text in self._texts(part, versions)],
+            versions=[""] * n
+            if versions is None
+            else columns.names(part.column(versions), self._where(versions)),
             segments=[
-                [""] * n if column is None else [text or "" for text in self._texts(part, column)]
+                [""] * n if column is None else columns.names(part.column(column), self._where(column))
                 for column in plan.segments
             ],
         )
