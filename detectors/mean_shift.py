@@ -183,9 +183,18 @@ class MeanShiftDetector(Detector[M], Generic[M]):
             return self.verdict(0.0, state.values, Evidence(sentence, value=0.0))
         return self._judge_shift(state.anchor, state.centre, state.scale)
 
+    def _level(self) -> float:
+        """Return the level after the shift: that of the panes since, once they are enough.
+
+        The change itself may rest on one pane, half in and half out, or on a blip that is over.
+        """
+        state = self._state
+        return float(np.mean(state.series)) if len(state.series) >= self.params.min_panes else state.level
+
     def _judge_shift(self, anchor: float, centre: float, scale: float) -> Verdict:
-        score = abs(self._state.level - anchor)
-        before, after = centre + scale * anchor, centre + scale * self._state.level
+        level = self._level()
+        score = abs(level - anchor)
+        before, after = centre + scale * anchor, centre + scale * level
         sentence = (
             f"{shorten(self.column)}: mean {figure(before)} → {figure(after)}, a shift of "
             f"{against(score, self.params.threshold)} standard deviations"

@@ -45,6 +45,16 @@ def test_a_shift_that_goes_back_resolves() -> None:
     assert verdicts[-1].status == "ok"
 
 
+def test_a_blip_of_few_panes_does_not_fire_long_after_it_is_over() -> None:
+    quiet = shifted(0.0, at=0, panes=300)
+    blip = shifted(4.0, at=0, panes=103)[100:]
+    _, verdicts = run("page_hinkley", [*quiet[:100], *blip, *quiet[103:]])
+    firing = [pane for pane, verdict in enumerate(verdicts) if verdict.status == "firing"]
+    assert firing, "a blip of four standard deviations is seen"
+    assert firing[-1] < 103 + 40
+    assert verdicts[-1].status == "ok"
+
+
 def test_a_shift_that_stays_becomes_the_usual_level() -> None:
     _, verdicts = run("page_hinkley", shifted(1.0, at=60, panes=200), hold_panes=40)
     assert any(v.status == "firing" for v in verdicts)
