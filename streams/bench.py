@@ -108,7 +108,11 @@ class Bench:
             if (limit := getattr(self._monitor.objectives, name)) is not None
         ]
         return [
-            build("latency", {"threshold": limit, "quantile": quantile} | settings.params, "latency_ms")
+            build(
+                "latency",
+                {"threshold": limit, "quantile": quantile} | self._params("latency", "latency_ms", settings),
+                "latency_ms",
+            )
             for quantile, limit in wanted
         ]
 
