@@ -17,7 +17,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from driftline.topics import BrokerError, connection, unreachable
+from driftline.topics import BrokerError, connection, refused, unreachable
 
 REQUEUED = "driftline-requeued"
 #: Records read at a time; each may be half a megabyte.
@@ -212,7 +212,8 @@ class DeadLetters:
                 heard_s = time.monotonic()
             elif time.monotonic() - heard_s > SILENCE_S:
                 raise BrokerError(f"{self._brokers} gives no record of {self._topic} from offset {begin} on")
-            found += filter(None, map(_read, (record for record in records if record.offset < end)))
+            read = map(_read, (record for record in records if record.offset < end))
+            found += [one for one in read if one is not None]
         return found
 
     @contextmanager
@@ -234,7 +235,7 @@ class DeadLetters:
         try:
             yield client
         except KafkaError as error:
-            raise BrokerError(f"the broker at {self._brokers} did not do it: {error}") from error
+            raise refused(self._brokers, error) from error
         finally:
             client.close()
 

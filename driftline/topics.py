@@ -75,7 +75,7 @@ def ensure_topics(brokers: str, topics: Topics, *, partitions: int, replication:
         _create(admin, missing, partitions, replication)
         counts = _partitions(admin, [topic.name for topic in wanted])
     except KafkaError as error:
-        raise BrokerError(f"the broker at {brokers} refused to create topics: {error}") from error
+        raise refused(brokers, error) from error
     finally:
         admin.close()
     return [Found(topic, counts[topic.name], topic in missing) for topic in wanted]
@@ -119,6 +119,12 @@ def unreachable(brokers: str, error: KafkaError) -> BrokerError:
     return BrokerError(
         f"no broker answers at {brokers} ({type(error).__name__}); check DRIFTLINE_KAFKA and that it runs"
     )
+
+
+def refused(brokers: str, error: KafkaError) -> BrokerError:
+    """Return the error that says what the broker did not do: its reason, without the whole request."""
+    reason = getattr(error, "description", "") or str(error).partition("\n")[0][:200]
+    return BrokerError(f"the broker at {brokers} refused: {type(error).__name__}: {reason}")
 
 
 def _create(admin: KafkaAdminClient, missing: Sequence[Topic], partitions: int, replication: int) -> None:
