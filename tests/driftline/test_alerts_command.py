@@ -1,0 +1,99 @@
+import json
+
+import pytest
+from command_line import Ran, Run
+from redis import Redis
+
+from driftline.embedded import EmbeddedStore
+from streams.views import AlertRow, ModelSummary
+
+
+@pytest.fixture
+def alerts(store: str, driftline: Run) -> Run:
+    """Run ``driftline alerts ARGUMENTS…`` on a store with two models."""
+    rows = {
+        "churn": [
+            alert("churn", "PSI of age is 0.4", severity="warning", feature="age", since=2),
+            alert("churn", "p99 is 730 ms", kind="LatencyHigh", severity="critical", since=3),
+            alert("churn", "was late", kind="StaleStream", severity="critical", since=1, until=4),
+        ],
+        "fraud": [alert("fraud", "\x1b[2J PSI [red]high[/red]", severity="warning", since=1)],
+    }
+    with Redis.from_url(store) as redis:
+        redis.flushdb()
+        for model, held in rows.items():
+            summary = ModelSummary(model=model, state="firing", updated_ms=1)
+            redis.hset("driftline:models", model, summary.model_dump_json())
+            for number, row in enumerate(held):
+                redis.hset(f"driftline:model:{model}:alerts", str(number), row.model_dump_json())
+
+    def run(*arguments: object) -> Ran:
+        ran: Ran = driftline("alerts", *arguments, DRIFTLINE_REDIS=store)
+        return ran
+
+    return run
+
+
+def alert(
+    model: str, summary: str, *, severity: str, since: int, kind: str = "FeatureDrift", feature: str = "",
+    until: int | None = None,
+) -> AlertRow:  # fmt: skip
+    labels = {"alertname": kind, "model": model, "version": "1.4.2", "severity": severity}
+    return AlertRow(
+        at="2026-11-23T09:05:00.000Z",
+        status="firing" if until is None else "resolved",
+        labels=labels | ({"feature": feature} if feature else {}),
+        annotations={"summary": summary, "runbook_url": f"http://web/runbooks/{kind}"},
+        startsAt=f"2026-11-23T09:0{since}:00.000Z",
+        endsAt=None if until is None else f"2026-11-23T09:0{until}:00.000Z",
+    )
+
+
+def test_what_fires_is_listed_worst_first_then_longest(alerts: Run) -> None:
+    ran = alerts()
+    assert (ran.status, ran.err) == (0, "")
+    assert [line.split() for line in ran.out.splitlines()][:1] == [
+        ["severity", "kind", "model", "version", "feature", "since", "summary"]
+    ]
+    assert [line.split()[:3] for line in ran.out.splitlines()[2:]] == [
+        ["critical", "LatencyHigh", "churn"],
+        ["warning", "FeatureDrift", "fraud"],
+        ["warning", "FeatureDrift", "churn"],
+    ]
+    assert "was late" not in ran.out
+    assert "\x1b" not in ran.out
+    assert "PSI [red]high[/red]" in ran.out
+
+
+def test_lately_resolved_ones_come_last_with_all(alerts: Run) -> None:
+    ran = alerts("--all", "--model", "churn")
+    last = ran.out.splitlines()[-1].split()
+    assert last[:2] == ["critical", "StaleStream"]
+    assert "2026-11-23T09:04:00.000Z" in last
+    assert "fraud" not in ran.out
+
+
+def test_json_has_all_a_script_needs(alerts: Run) -> None:
+    rows = json.loads(alerts("--json", "--model", "churn").out)
+    assert rows[1] == {
+        "severity": "warning", "kind": "FeatureDrift", "model": "churn", "version": "1.4.2", "feature": "age",
+        "segment": "", "status": "firing", "since": "2026-11-23T09:02:00.000Z", "until": None,
+        "summary": "PSI of age is 0.4", "runbook": "http://web/runbooks/FeatureDrift",
+    }  # fmt: skip
+
+
+def test_a_model_nobody_saw_is_an_error_that_names_those_there_are(alerts: Run) -> None:
+    ran = alerts("--model", "chrun")
+    assert (ran.status, ran.err) == (1, "no model 'chrun' was seen; there are: churn, fraud\n")
+
+
+def test_silence_is_said(driftline: Run) -> None:
+    with EmbeddedStore() as store:
+        ran = driftline("alerts", DRIFTLINE_REDIS=store.url)
+        as_json = driftline("alerts", "--json")
+    assert (ran.status, ran.out) == (0, "no alert is firing\n")
+    assert json.loads(as_json.out) == []
+    gone = driftline("alerts")
+    assert gone.status == 1
+    assert gone.err.endswith("Check that Redis runs there and that DRIFTLINE_REDIS names it.\n")
+    assert len(gone.err.splitlines()) == 1
