@@ -16,6 +16,8 @@ from streams.monitor import Monitor
 
 #: An alert that goes on is told again this often, with its newest evidence (event time).
 REFRESH_MS = 60_000
+#: The model as a whole, all versions together.
+WHOLE: Group = ("", "")
 _RANK = {"info": 0, "warning": 1, "critical": 2}
 _STATUS_RANK = {"insufficient": 0, "ok": 1, "firing": 2}
 _MODEL_KINDS = frozenset(one.kind for one in DETECTORS.values() if one.scope == "model")
@@ -75,6 +77,12 @@ class AlertBook:
             who = f"{self._monitor.model} {key.version} {key.segment}".strip()
             upserts.append(self._resolve(key, at_ms, f"{who} sees no traffic any more."))
         self.signals = {key: held for key, held in self.signals.items() if key not in gone}
+        # A version that comes back later is newer by its panes; its sequences may begin anew.
+        self.sequences = {
+            key: count
+            for key, count in self.sequences.items()
+            if (key.version, key.segment) != group or group == WHOLE
+        }
         return upserts
 
     def restore(

@@ -11,7 +11,7 @@ from detectors.base import Detector, Verdict
 from detectors.window import Window
 from streams import reference
 from streams.alert_state import Alert, AlertKey, Signal
-from streams.alerting import AlertBook, Links, subject
+from streams.alerting import WHOLE, AlertBook, Links, subject
 from streams.bench import Bench
 from streams.history import HORIZON_MS, History, Pane
 from streams.inbox import Group, Inbox, Progress, ReadyPane
@@ -26,8 +26,6 @@ from streams.wire import Part, profile_of
 RETIRED_AFTER_MS = 3_600_000
 WARM_UP_EVENTS = 1_000
 LAYOUTS_KEPT = 3
-#: The model as a whole, all versions together.
-WHOLE: Group = ("", "")
 
 
 @dataclass(slots=True)
