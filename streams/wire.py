@@ -84,6 +84,7 @@ _fenced = msgspec.msgpack.Decoder(_Fenced)
 _encoder = msgspec.msgpack.Encoder()
 _part = msgspec.msgpack.Decoder(Part)
 _key: msgspec.msgpack.Decoder[PartKey | HeartbeatKey] = msgspec.msgpack.Decoder(PartKey | HeartbeatKey)
+_parts = msgspec.msgpack.Decoder(list[bytes])
 _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
 
 
@@ -150,23 +151,19 @@ def split(profile: Profile) -> list[Part]:
 
 
 def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
-    """Return the profile its parts make up.
+    """Return the profile its parts make up; its fence and row counters are those of the newest part.
 
     Raises
     ------
     ValueError
-        If parts are missing, of another layout, or of different fences.
+        If parts are missing, or of another layout.
     """
+    newest = max(parts, key=lambda part: part.fence)
+    if any(part.layout != layout.hash for part in parts) or len(parts) != newest.parts:
+        raise ValueError(f"{len(parts)} of {newest.parts} parts of layout {layout.hash} are needed")
     head = parts[0]
-    if (
-        any(part.layout != layout.hash or part.fence != head.fence for part in parts)
-        or len(parts) != head.parts
-    ):
-        raise ValueError(
-            f"{len(parts)} of {head.parts} parts of one fence and layout {layout.hash} are needed"
-        )
-    profile = Profile(layout, fence=head.fence)
-    profile.events, profile.errors, profile.invalid, profile.late = head.rows
+    profile = Profile(layout, fence=newest.fence)
+    profile.events, profile.errors, profile.invalid, profile.late = newest.rows
     profile.unexpected = dict(head.unexpected)
     if head.ids is not None:
         _fill(profile.ids, head.ids)
@@ -253,10 +250,24 @@ def _wide(raw: bytes) -> NDArray[np.int64]:
 
 
 def latest(parts: Mapping[int, Part]) -> list[Part] | None:
-    """Return the parts in order if all of one fence are there."""
+    """Return the parts in order if all of one layout are there.
+
+    Once the watermark has passed a pane, parts of different fences say the same: a worker that took over
+    may end below the fence of a part its forerunner sent, but then no row of the pane lies between.
+    """
     if not parts:
         return None
     head = next(iter(parts.values()))
-    if len(parts) != head.parts or any(part.fence != head.fence for part in parts.values()):
+    if len(parts) != head.parts or any(part.layout != head.layout for part in parts.values()):
         return None
     return [parts[index] for index in range(head.parts)]
+
+
+def join_parts(parts: Sequence[bytes]) -> bytes:
+    """Return encoded parts as one row: so that a worker's state has a profile whole, or not at all."""
+    return _encoder.encode(parts)
+
+
+def split_parts(raw: bytes) -> list[Part]:
+    """Return the parts of one row."""
+    return [decode_part(part) for part in _parts.decode(raw)]

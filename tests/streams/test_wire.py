@@ -1,6 +1,5 @@
 """Profiles on the wire: exact, bounded, and read only when all their parts are in."""
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,12 @@ from streams.wire import (
     decode_part,
     encode,
     fence_of,
+    join_parts,
     latest,
     part_count,
     parts_of,
     profile_of,
+    split_parts,
 )
 
 SMALL = compile_layout(monitor(), edges={"age": (30.0, 60.0)}, values={"city": ("Bonn",)})
@@ -123,27 +124,36 @@ def test_names_folded_into_a_profile_are_cut_so_that_parts_stay_small() -> None:
     assert max(map(len, parts_of(profile))) < 100_000
 
 
-def test_only_all_parts_of_one_fence_make_a_profile() -> None:
-    old, new = folded(WIDE, [{"n0": 1.0}]), folded(WIDE, [{"n0": 1.0}, {"n39": 2.0}])
-    old.fence, new.fence = 10, 20
-    before, after = ([decode_part(raw) for raw in parts_of(one)] for one in (old, new))
+def test_only_all_parts_of_one_layout_make_a_profile() -> None:
+    profile = folded(WIDE, [{"n0": 1.0}, {"n39": 2.0}])
+    parts = [decode_part(raw) for raw in parts_of(profile)]
     assert latest({}) is None
-    for order in itertools.permutations(range(len(after)), 3):
-        held = dict(enumerate(before))
-        for index in order:
-            held[index] = after[index]
-            complete = latest(held)
-            if all(part.fence == 20 for part in held.values()):
-                assert complete == after
-            else:
-                assert complete is None
-    mixed = [before[0], *after[1:]]
-    with pytest.raises(ValueError, match="parts of one fence"):
-        profile_of(WIDE, mixed)
-    with pytest.raises(ValueError, match="parts of one fence"):
-        profile_of(WIDE, after[:-1])
+    for missing in range(len(parts)):
+        assert latest({index: part for index, part in enumerate(parts) if index != missing}) is None
+    assert latest(dict(enumerate(parts))) == parts
+    with pytest.raises(ValueError, match="parts of layout"):
+        profile_of(WIDE, parts[:-1])
     with pytest.raises(ValueError, match="layout"):
-        profile_of(SMALL, after)
+        profile_of(SMALL, parts)
+
+
+def test_parts_of_two_workers_that_counted_the_same_rows_make_one_profile() -> None:
+    profile = folded(WIDE, [{"n0": 1.0}, {"n39": 2.0}])
+    profile.fence = 20
+    ahead = [decode_part(raw) for raw in parts_of(profile)]
+    profile.fence = 15
+    behind = [decode_part(raw) for raw in parts_of(profile)]
+    mixed = latest({0: ahead[0]} | dict(enumerate(behind[1:], 1)))
+    assert mixed is not None
+    found = profile_of(WIDE, mixed)
+    assert found.fence == 20
+    assert bits(found, moments=True) == bits(profile, moments=True)
+
+
+def test_a_row_of_state_holds_a_profile_whole() -> None:
+    profile = folded(WIDE, [{"n0": 1.0}, {"n39": 2.0}])
+    row = join_parts(parts_of(profile))
+    assert bits(profile_of(WIDE, split_parts(row)), moments=True) == bits(profile, moments=True)
 
 
 def test_keys_and_heartbeats_come_back_as_they_were() -> None:
