@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -45,8 +47,23 @@ async def run_supervised(stage: StageName, settings: Settings) -> None:
 def metrics_page(folder: str) -> bytes:
     """Return the metrics of all stages of this worker, in Prometheus' text format."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+    _Stages(registry, path=folder)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
+
+
+class _Stages(MultiProcessCollector):
+    """Reads the stages' files, without those that a stage which starts has only just opened."""
+
+    def collect(self) -> Any:
+        files = [str(file) for file in Path(self._path).glob("*.db") if _is_begun(file)]
+        return self.merge(files)  # type: ignore[no-untyped-call]
+
+
+def _is_begun(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:  # its stage has just ended
+        return False
 
 
 @dataclass(slots=True)

@@ -7,15 +7,12 @@ from markdown_it.token import Token
 
 import runbooks
 from detectors.registry import KINDS
+from driftline.reference_docs import commands
 
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
 FOLDER = Path(runbooks.__file__).parent
 
-# The command line's public interface: a runbook names nothing else.
-COMMANDS = {
-    "up", "worker", "web", "replay", "reference build", "check", "alerts", "dead-letter list",
-    "dead-letter requeue", "detectors", "schemas", "topics create", "init",
-}  # fmt: skip
+COMMANDS = frozenset(commands())
 
 
 def tokens(kind: str) -> list[Token]:
