@@ -19,7 +19,7 @@ from streams.views import PANES_KEPT, PREFIX, TTL_S
 
 _logger = logging.getLogger(__name__)
 
-EVERY_S = 0.5
+EVERY_S = 0.2
 SERIES_WAITING = PANES_KEPT
 
 
@@ -87,7 +87,7 @@ class Projection:
         self._metrics.projection_writes.inc(len(rows))
 
     async def run(self) -> None:
-        """Write what waits, twice a second, for as long as the stage runs."""
+        """Write what waits, every now and then, for as long as the stage runs."""
         try:
             while True:
                 await asyncio.sleep(EVERY_S)

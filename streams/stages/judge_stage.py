@@ -27,7 +27,7 @@ from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
 from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
 
-EVERY_S = 0.25
+EVERY_S = 0.1
 TICK_S = 5.0
 #: How long a source partition with a backlog, which has not spoken of a model yet, holds its panes back.
 HOLD_BACK_MS = 60_000

@@ -15,6 +15,10 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from streams.transport.chunk import Chunk, ChunkSchema
 
+#: How long a broker with nothing new holds a fetch. Faust asks for 1.5 s, and the embedded broker, which
+#: looks for new records only now and then meanwhile, would make each of them wait for half of that.
+FETCH_WAIT_MS = 100
+
 
 def _raw_record(_partition: Any, record: Any) -> Any:
     return record
@@ -52,6 +56,11 @@ def take(result: Any, partition: Any, schema: ChunkSchema) -> Chunk | None:
 
 class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faust is untyped here
     """Fetches chunks for chunk topics and stock records for the others."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
     def wake(self) -> None:
         """Let a fetch that waits for data look again: a partition has room for more."""
