@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,22 @@ class Batch:
 
 def _taken(values: Sequence[T], rows: NDArray[np.intp]) -> list[T]:
     return [values[row] for row in rows.tolist()]
+
+
+def stacked(batches: Sequence[Batch]) -> Batch:
+    """Return the rows of all batches, one batch after the other; all are of one model."""
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(one, name) for one in batches])
+        for name in ("offsets", "ts_ms", "record_ms", "id_hashes", "errors")
+    }
+    return Batch(
+        **arrays,
+        # Column by column in memory, as they are read.
+        numbers=np.concatenate([one.numbers.T for one in batches], axis=1).T,
+        texts=[list(chain(*column)) for column in zip(*(one.texts for one in batches), strict=True)],
+        versions=list(chain.from_iterable(one.versions for one in batches)),
+        segments=[list(chain(*values)) for values in zip(*(one.segments for one in batches), strict=True)],
+    )
 
 
 def hash_ids(ids: Sequence[str]) -> NDArray[np.uint64]:

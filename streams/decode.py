@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.batch import Batch, hash_ids
+from streams.batch import Batch, hash_ids, stacked
 from streams.events import MAX_EVENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_TIME_MS, MIN_TIME_MS
 from streams.layout import Layout
 from streams.monitor import Monitor
@@ -27,6 +28,8 @@ from streams.reasons import plain
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _MS = timedelta(milliseconds=1)
 _EXACT_SECONDS = float(1 << 32)
+#: A chunk is decoded by so many rows at a time: their objects then stay in the processor's cache.
+SLICE_ROWS = 1_000
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Version = Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]
@@ -132,11 +135,11 @@ class ModelCodec:
         )
         # Without a tag: the model is known by then, and msgspec finds no tag spelt with \\u escapes.
         self.lenient = msgspec.json.Decoder(self._event_type(forbid_unknown=False, tagged=False))
-        numbers = [c.name for c in layout.numbers if c.role == "feature"]
-        categories = [c for c in layout.categories if c.role == "feature"]
-        names = list(monitor.features)
-        self._numbers = [f"f{names.index(name)}" for name in numbers]
-        self._categories = [(f"f{names.index(c.name)}", monitor.features[c.name].type) for c in categories]
+        place = {name: position for position, name in enumerate(monitor.features)}
+        self._numbers = [place[c.name] for c in layout.numbers if c.role == "feature"]
+        self._categories = [
+            (place[c.name], monitor.features[c.name].type) for c in layout.categories if c.role == "feature"
+        ]
 
     def _event_type(self, *, forbid_unknown: bool, tagged: bool = True) -> type[msgspec.Struct]:
         json_types: dict[str, Any] = {"number": float | None, "category": str | None, "boolean": bool | None}
@@ -171,23 +174,22 @@ class ModelCodec:
 
     def batch(self, events: list[Any], offsets: NDArray[np.int64], record_ms: NDArray[np.int64]) -> Batch:
         """Return decoded events as columns."""
-        features = list(map(attrgetter("features"), events))
+        features = _by_column(events, len(self.monitor.features))
         predictions = list(map(attrgetter("prediction"), events))
-        latencies = list(map(attrgetter("latency_ms"), events))
-        numbers = [_number_matrix(features, self._numbers, len(events))]
+        numbers: list[Any] = [features[self._numbers]]
         texts: list[list[Any]] = []
-        for attribute, kind in self._categories:
-            values = list(map(attrgetter(attribute), features))
+        for position, kind in self._categories:
+            values = features[position].tolist()
             texts.append([_BOOLEANS[value] for value in values] if kind == "boolean" else values)
         match self.monitor.prediction.type:
             case "class":
                 texts.append(predictions)
             case "probabilities":
                 for name in self.monitor.prediction.classes or ():
-                    numbers.append(_column([(p or {}).get(name) for p in predictions]))
+                    numbers.append([[(p or {}).get(name) for p in predictions]])
             case _:
-                numbers.append(_column(predictions))
-        numbers.append(_column(latencies))
+                numbers.append([predictions])
+        numbers.append([list(map(attrgetter("latency_ms"), events))])
         segments = [
             [(event.segments or {}).get(name, "") for event in events] for name in self.monitor.segments
         ]
@@ -197,7 +199,7 @@ class ModelCodec:
             record_ms=record_ms,
             id_hashes=hash_ids(list(map(attrgetter("id"), events))),
             errors=_failed(events),
-            numbers=np.asfortranarray(np.column_stack(numbers)),
+            numbers=np.concatenate([np.array(some, dtype=np.float64) for some in numbers]).T,
             texts=texts,
             versions=list(map(attrgetter("version"), events)),
             segments=segments,
@@ -226,6 +228,13 @@ class Decoder:
         self, values: Sequence[bytes | None], offsets: NDArray[np.int64], record_ms: NDArray[np.int64]
     ) -> Decoded:
         """Decode records of one partition, in order; never raises for what is in them."""
+        starts = range(0, max(len(values), 1), SLICE_ROWS)
+        slices = [slice(low, low + SLICE_ROWS) for low in starts]
+        return _consecutive([self._decode(values[s], offsets[s], record_ms[s]) for s in slices], starts)
+
+    def _decode(
+        self, values: Sequence[bytes | None], offsets: NDArray[np.int64], record_ms: NDArray[np.int64]
+    ) -> Decoded:
         result = Decoded()
         unexpected: dict[int, tuple[str, ...]] = {}
         events = self._events(values, result.bad, unexpected)
@@ -337,7 +346,7 @@ _JSON_KINDS = {int: "a number", float: "a number", bool: "true or false", list: 
 def times_ms(times: Sequence[datetime | int]) -> NDArray[np.int64]:
     """Return datetimes (with zone) or epoch milliseconds as epoch milliseconds."""
     try:
-        seconds = np.array(list(map(datetime.timestamp, times)))  # type: ignore[arg-type]
+        seconds = np.fromiter(map(datetime.timestamp, times), np.float64, len(times))  # type: ignore[arg-type]
     except TypeError:
         seconds = None
     # A float's seconds are good to a microsecond for some 140 years around 1970.
@@ -374,26 +383,45 @@ def in_order(one: Rows, two: Rows) -> Rows:
     """Return two sets of rows of one model as one, in arrival order."""
     both = np.concatenate((one.rows, two.rows))
     order = np.argsort(both, kind="stable")
-    a, b = one.batch, two.batch
-    arrays: dict[str, Any] = {
-        name: np.concatenate((getattr(a, name), getattr(b, name)))
-        for name in ("offsets", "ts_ms", "record_ms", "id_hashes", "errors", "numbers")
-    }
-    stacked = Batch(
-        **arrays,
-        texts=[[*x, *y] for x, y in zip(a.texts, b.texts, strict=True)],
-        versions=[*a.versions, *b.versions],
-        segments=[[*x, *y] for x, y in zip(a.segments, b.segments, strict=True)],
+    return Rows(both[order], stacked((one.batch, two.batch)).take(order), one.unexpected + two.unexpected)
+
+
+def _consecutive(slices: Sequence[Decoded], starts: Sequence[int]) -> Decoded:
+    """Return consecutive slices of a chunk, each counting its rows from 0, as one.
+
+    Parameters
+    ----------
+    starts
+        The row of the chunk at which each slice begins, ascending.
+    """
+    if len(slices) == 1:
+        return slices[0]
+    return Decoded(
+        _models_of([one.models for one in slices], starts),
+        _models_of([one.unmonitored for one in slices], starts),
+        [replace(bad, row=bad.row + at) for one, at in zip(slices, starts, strict=True) for bad in one.bad],
     )
-    return Rows(both[order], stacked.take(order), one.unexpected + two.unexpected)
 
 
-def _number_matrix(features: list[Any], attributes: list[str], n: int) -> NDArray[np.float64]:
-    if not attributes:
-        return np.zeros((n, 0))
-    if len(attributes) == 1:
-        return _column(list(map(attrgetter(attributes[0]), features))).reshape(-1, 1)
-    return np.array(list(map(attrgetter(*attributes), features)), dtype=np.float64)
+def _models_of(slices: Sequence[Mapping[str, Rows]], starts: Sequence[int]) -> dict[str, Rows]:
+    found: dict[str, list[tuple[int, Rows]]] = {}
+    for one, at in zip(slices, starts, strict=True):
+        for model, rows in one.items():
+            found.setdefault(model, []).append((at, rows))
+    return {
+        model: Rows(
+            np.concatenate([rows.rows + at for at, rows in parts]),
+            stacked([rows.batch for _, rows in parts]),
+            [(row + at, names) for at, rows in parts for row, names in rows.unexpected],
+        )
+        for model, parts in found.items()
+    }
+
+
+def _by_column(events: list[Any], width: int) -> NDArray[np.object_]:
+    """Return the features of events, shape ``(width, n)``."""
+    values = chain.from_iterable(map(msgspec.structs.astuple, map(attrgetter("features"), events)))
+    return np.fromiter(values, np.object_, width * len(events)).reshape(len(events), width).T
 
 
 def _column(values: list[float | None]) -> NDArray[np.float64]:
