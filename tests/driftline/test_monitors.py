@@ -48,7 +48,7 @@ def test_a_monitor_comes_with_its_reference_and_the_references_layout(folder: Pa
     assert found.reference is not None
     assert found.reference.events == 400
     assert found.reference.features["age"].mean == pytest.approx(40, abs=2)
-    assert [column.name for column in found.layout.numbers if column.edges] [:1] == ["age"]
+    assert [column.name for column in found.layout.numbers if column.edges][:1] == ["age"]
 
 
 def test_an_empty_folder_watches_nothing(tmp_path: Path) -> None:
