@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import workload
-from consumers import CONSUMERS, PREFIX
+from consumers import PREFIX
 from meter import Job
 from peers import NOT_INSTALLED, PEERS
 from rich.console import Console
@@ -78,7 +78,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--partitions", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=15.0, help="a slow consumer is stopped after these")
-    parser.add_argument("--repeat", type=int, default=1, help="runs of each; the one of least CPU time counts")
+    parser.add_argument(
+        "--repeat", type=int, default=1, help="runs of each; the one of least CPU time counts"
+    )
     parser.add_argument("--only", default=",".join(TITLES), help="some of: " + ",".join(TITLES))
     parser.add_argument("--json", type=Path, help="append one JSON line per consumer to this file")
     parser.add_argument(
@@ -151,7 +153,12 @@ def main() -> None:
         )
         console.print(f"{size_bytes / chosen.events:.0f} bytes each; {os.cpu_count()} cores")
         job = Job(
-            broker.bootstrap, topics.predictions.name, chosen.partitions, chosen.events, chosen.seconds, store.url
+            broker.bootstrap,
+            topics.predictions.name,
+            chosen.partitions,
+            chosen.events,
+            chosen.seconds,
+            store.url,
         )
         for name in chosen.only.split(","):
             found = [measure(name, job, chosen.peer_python) for _ in range(chosen.repeat)]
