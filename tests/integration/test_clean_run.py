@@ -77,15 +77,16 @@ async def _go_through(pipeline: Pipeline, webhook: Webhook) -> Run:
         await pipeline.until(ready, "/readyz says yes")
         found.ready.append(200)
         await _alert_and_resolve(pipeline, traffic, webhook)
-        await pipeline.until(lambda: _is_judged(pipeline), "churn is judged by its own past")
-        found.restarted["before"] = (await _psi(pipeline))["at"]
+        async with traffic.flowing(0.1):
+            await pipeline.until(lambda: _is_judged(pipeline), "churn is judged by its own past")
         await pipeline.stop("profile", "judge")
+        found.restarted["before"] = (await _psi(pipeline))["at"]
         await pipeline.start("profile", "judge")
-        await traffic.panes_of(8)
-        await pipeline.until(
-            lambda: _is_judged(pipeline, after=found.restarted["before"]),
-            "churn is still judged by its own past",
-        )
+        async with traffic.flowing(0.3):
+            await pipeline.until(
+                lambda: _is_judged(pipeline, after=found.restarted["before"]),
+                "churn is still judged by its own past",
+            )
         found.delays_s = await _delays(pipeline, traffic)
         await _collect(pipeline, traffic, web, found)
         found.payloads = webhook.payloads
@@ -107,7 +108,7 @@ async def _psi(pipeline: Pipeline) -> dict[str, Any]:
 
 async def _is_judged(pipeline: Pipeline, after: str = "") -> bool:
     verdict = await _psi(pipeline)
-    return verdict["status"] == "ok" and verdict["at"] > after
+    return verdict["status"] in ("ok", "firing") and verdict["at"] > after
 
 
 async def _delays(pipeline: Pipeline, traffic: Traffic) -> list[float]:
@@ -237,7 +238,7 @@ def test_bins_cut_after_the_warm_up_are_published_and_outlive_a_restart(run: Run
     edges = {column["name"]: column["edges"] for column in layouts[0]["numbers"]}
     assert len(edges["age"]) >= 5
     psi = run.verdicts["churn"]["psi|age|1|"]
-    assert psi["status"] == "ok"
+    assert psi["status"] != "insufficient"
     assert len(psi["evidence"]["reference"]) == len(edges["age"]) + 1
     assert psi["at"] > run.restarted["before"]
 
