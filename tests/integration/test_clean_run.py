@@ -74,15 +74,15 @@ async def _go_through(pipeline: Pipeline, webhook: Webhook) -> Run:
         async def ready() -> bool:
             return (await web.get("/readyz")).status_code == 200
 
-        await pipeline.until(ready, "/readyz says yes")
-        found.ready.append(200)
-        await _alert_and_resolve(pipeline, traffic, webhook)
-        async with traffic.flowing(0.1):
+        # All along, as a partition that is quiet for ten seconds lets event time go on without it.
+        async with traffic.flowing(0.5):
+            await pipeline.until(ready, "/readyz says yes")
+            found.ready.append(200)
+            await _alert_and_resolve(pipeline, traffic, webhook)
             await pipeline.until(lambda: _is_judged(pipeline), "churn is judged by its own past")
-        await pipeline.stop("profile", "judge")
-        found.restarted["before"] = (await _psi(pipeline))["at"]
-        await pipeline.start("profile", "judge")
-        async with traffic.flowing(0.3):
+            await pipeline.stop("profile", "judge")
+            found.restarted["before"] = (await _psi(pipeline))["at"]
+            await pipeline.start("profile", "judge")
             await pipeline.until(
                 lambda: _is_judged(pipeline, after=found.restarted["before"]),
                 "churn is still judged by its own past",
@@ -96,10 +96,9 @@ async def _go_through(pipeline: Pipeline, webhook: Webhook) -> Run:
 
 async def _alert_and_resolve(pipeline: Pipeline, traffic: Traffic, webhook: Webhook) -> None:
     traffic.slow = True
-    async with traffic.flowing(0.2):
-        await pipeline.until(lambda: webhook.statuses("fraud"), "the webhook is told")
-        traffic.slow = False
-        await pipeline.until(lambda: len(webhook.statuses("fraud")) > 1, "the webhook is told it is over")
+    await pipeline.until(lambda: webhook.statuses("fraud"), "the webhook is told")
+    traffic.slow = False
+    await pipeline.until(lambda: len(webhook.statuses("fraud")) > 1, "the webhook is told it is over")
 
 
 async def _psi(pipeline: Pipeline) -> dict[str, Any]:
@@ -141,7 +140,7 @@ async def _collect(pipeline: Pipeline, traffic: Traffic, web: httpx.AsyncClient,
     async def unmonitored() -> bool:
         return "nobody" in await pipeline.hash("driftline:models")
 
-    await pipeline.until(all_closed, "every pane is in the store", deadline_s=10)
+    await pipeline.until(all_closed, "every pane is in the store", deadline_s=30)
     await pipeline.until(unmonitored, "the model nobody watches shows")
     for topic in ("panes", "verdicts", "alerts", "dead-letter", "layouts"):
         found.records[topic] = await pipeline.records(f"{pipeline.topics.prefix}.{topic}")
@@ -257,7 +256,6 @@ def test_a_model_with_a_reference_file_is_judged_from_the_start(run: Run) -> Non
 
 
 def test_a_verdict_follows_the_end_of_its_pane_within_two_seconds(run: Run) -> None:
-    print("delays", run.delays_s)
     assert sorted(run.delays_s)[len(run.delays_s) // 2] < 2.0
 
 

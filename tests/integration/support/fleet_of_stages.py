@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sys
-import time
 from asyncio.subprocess import Process
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from driftline.worker import metrics_page
 from streams.topics import Topics
 
 STAGES = ("profile", "judge", "desk")
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 
 class Pipeline:
@@ -118,7 +117,6 @@ class Pipeline:
                     found = condition()
                     found = await found if asyncio.iscoroutine(found) else found
                     if found:
-                        print(f"{time.monotonic():.1f} {says}")
                         return found
                     ended = {
                         n: p.returncode
@@ -135,11 +133,13 @@ class Pipeline:
 
     async def panes(self, model: str) -> list[dict[str, Any]]:
         """Return the series of a model in Redis."""
-        return [json.loads(row) for row in await self.redis.zrange(f"driftline:model:{model}:panes", 0, -1)]
+        rows: Any = await self.redis.zrange(f"driftline:model:{model}:panes", 0, -1)
+        return [json.loads(row) for row in rows]
 
     async def hash(self, key: str) -> dict[str, dict[str, Any]]:
         """Return a hash of JSON values."""
-        return {field: json.loads(value) for field, value in (await self.redis.hgetall(key)).items()}
+        held: Any = await self.redis.hgetall(key)
+        return {field: json.loads(value) for field, value in held.items()}
 
     async def partitions_of(self, *workers: str) -> list[int]:
         """Return how many partitions workers say they have, and have caught up with."""
