@@ -10,8 +10,8 @@ read them one after the other, each in a process of its own, and never at the sa
 - *stage*: the whole of Driftline's stage 1: decode, validate, every statistic, flush, checkpoint, acknowledge.
 - *fold*: the same without Kafka, its pure core.
 
-Look at the ratios and at events per CPU second; events per second depend on the machine and its neighbours
-(broker and consumer share its cores).
+Ratios are of events per CPU second of the consumer's process; events per second of wall time depend on the
+machine's neighbours, and broker and consumer share its cores.
 
     python benchmarks/throughput.py [--events 1000000] [--only stage,faust] [--json results.jsonl]
 """
@@ -132,7 +132,9 @@ def table(rows: dict[str, Row]) -> Table:
 
 
 def _ratio(row: Row, other: Row | None) -> str:
-    return f"{row.per_second / other.per_second:.1f}" if other is not None and other.per_second else "-"
+    if other is None or not other.per_cpu_second:
+        return "-"
+    return f"{row.per_cpu_second / other.per_cpu_second:.1f}"
 
 
 def record(row: Row, chosen: argparse.Namespace) -> str:
