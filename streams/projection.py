@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from streams.metrics import Metrics
@@ -38,7 +40,9 @@ class Projection:
     def __init__(
         self, redis_url: str, writer: str, metrics: Metrics, refill: Callable[[bool], Awaitable[None]]
     ) -> None:
-        self._redis = Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
+        self._redis = Redis.from_url(
+            redis_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
+        )
         self._mark = f"{PREFIX}:mark:{writer}"
         self._metrics = metrics
         self._refill = refill

@@ -84,6 +84,7 @@ _fenced = msgspec.msgpack.Decoder(_Fenced)
 _encoder = msgspec.msgpack.Encoder()
 _part = msgspec.msgpack.Decoder(Part)
 _key: msgspec.msgpack.Decoder[PartKey | HeartbeatKey] = msgspec.msgpack.Decoder(PartKey | HeartbeatKey)
+_profile_key = msgspec.msgpack.Decoder(ProfileKey)
 _parts = msgspec.msgpack.Decoder(list[bytes])
 _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
 
@@ -268,6 +269,16 @@ def join_parts(parts: Sequence[bytes]) -> bytes:
     return _encoder.encode(parts)
 
 
-def split_parts(raw: bytes) -> list[Part]:
+def split_parts(row: bytes) -> list[Part]:
     """Return the parts of one row."""
-    return [decode_part(part) for part in _parts.decode(raw)]
+    return [decode_part(part) for part in _parts.decode(row)]
+
+
+def row_fence(row: bytes) -> int:
+    """Return the fence of a profile joined to a row."""
+    return fence_of(_parts.decode(row)[0])
+
+
+def decode_profile_key(raw: bytes) -> ProfileKey:
+    """Return the key of a row of state."""
+    return _profile_key.decode(raw)

@@ -49,7 +49,7 @@ class Fleet:
     session_timeout_s: float = 30.0
     links: Links = field(default_factory=Links)
     worker: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
-    flush_s: float = 1.0
+    flush_s: float = 0.5
 
     def profile_partition(self, model: str) -> int:
         """Return the partition a model is judged in: our own hash, the same for every producer."""

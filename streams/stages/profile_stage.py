@@ -1,8 +1,10 @@
 """Stage 1: chunks of predictions in; profiles, heartbeats and dead letters out."""
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,21 +18,23 @@ from streams.stages.fleet import Fleet
 from streams.stages.layouts import LayoutFollower
 from streams.stages.pulse import Pulse
 from streams.stages.rows import Rows
-from streams.stages.sender import Sender
+from streams.stages.sender import Record, Sender
 from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
 from streams.wire import (
     Heartbeat,
     HeartbeatKey,
-    Part,
     PartKey,
     ProfileKey,
-    decode_key,
-    decode_part,
+    decode_profile_key,
     encode,
-    fence_of,
+    join_parts,
     profile_of,
+    row_fence,
+    split_parts,
 )
+
+_logger = logging.getLogger(__name__)
 
 _CHECKPOINT = b"checkpoint"
 #: Dead letters that may wait for the next flush.
@@ -118,20 +122,23 @@ class ProfileStage:
         await self._layouts.catch_up()
         for partition in (self._owned or frozenset()) - self._ready:
             rows = self._rows.of(partition)
-            parts: defaultdict[ProfileKey, dict[int, Part]] = defaultdict(dict)
-            for raw_key, value in rows.items():
-                if raw_key != _CHECKPOINT and isinstance(key := decode_key(raw_key), PartKey):
-                    parts[key.profile][key.part] = decode_part(value)
-            self.profiler.restore(partition, rows.get(_CHECKPOINT), self._profiles(parts))
+            self.profiler.restore(partition, rows.get(_CHECKPOINT), self._profiles(rows))
             self._told_caught_up.pop(partition, None)
             self._ready.add(partition)
 
-    def _profiles(self, parts: dict[ProfileKey, dict[int, Part]]) -> list[tuple[ProfileKey, Profile]]:
+    def _profiles(self, rows: Mapping[bytes, bytes]) -> list[tuple[ProfileKey, Profile]]:
         found = []
-        for key, by_index in parts.items():
-            layout = self._layouts.layout(key.model, by_index[min(by_index)].layout)
-            if layout is not None:
-                found.append((key, profile_of(layout, [by_index[index] for index in sorted(by_index)])))
+        for raw_key, row in rows.items():
+            if raw_key == _CHECKPOINT:
+                continue
+            key, parts = decode_profile_key(raw_key), split_parts(row)
+            layout = self._layouts.layout(key.model, parts[0].layout)
+            if layout is None:
+                _logger.warning(
+                    "an open pane of %r is of a layout nobody knows any more; it starts anew", key.model
+                )
+            else:
+                found.append((key, profile_of(layout, parts)))
         return found
 
     # Events.
@@ -196,22 +203,18 @@ class ProfileStage:
             receipt.ack()
 
     async def _write(self, partition: int, flush: Flush) -> None:
-        changes: dict[bytes, bytes | None] = {}
-        upserts = []
+        topic = self.fleet.topics.profiles.name
+        upserts: list[Record] = []
         for key, parts in flush.profiles:
-            for index, part in enumerate(parts):
-                raw = encode(PartKey(key, index))
-                changes[raw] = part
-                upserts.append(
-                    (self.fleet.topics.profiles.name, self.fleet.profile_partition(key.model), raw, part)
-                )
+            place = self.fleet.profile_partition(key.model)
+            upserts += [(topic, place, encode(PartKey(key, index)), part) for index, part in enumerate(parts)]
+            for part in parts:
                 self.metrics.profile_bytes.observe(len(part))
-        await asyncio.gather(self._rows.write(partition, changes), self._sender.send(upserts))
+        rows = {encode(key): join_parts(parts) for key, parts in flush.profiles}
+        await asyncio.gather(self._rows.write(partition, rows), self._sender.send(upserts))
         # One record after the other: the checkpoint must not be there before what it vouches for.
         await self._rows.write(partition, {_CHECKPOINT: flush.checkpoint})
-        closed = set(flush.closed)
-        gone = [raw for raw in self._rows.of(partition) if raw != _CHECKPOINT and _profile_key(raw) in closed]
-        await self._rows.write(partition, dict.fromkeys(gone))
+        await self._rows.write(partition, dict.fromkeys(map(encode, flush.closed)))
 
     async def _beat(self, flush: Flush) -> None:
         topic = self.fleet.topics.profiles.name
@@ -242,12 +245,7 @@ class ProfileStage:
         self.metrics.state_keys.labels(stage="profile").set(len(self._rows))
 
 
-def _profile_key(raw: bytes) -> ProfileKey | None:
-    key = decode_key(raw)
-    return key.profile if isinstance(key, PartKey) else None
-
-
 def _newer(key: bytes, held: bytes, found: bytes) -> bool:
     """At recovery the higher offset wins: a late writer's row must not take anything back."""
-    offset = checkpoint_offset if key == _CHECKPOINT else fence_of
+    offset = checkpoint_offset if key == _CHECKPOINT else row_fence
     return offset(found) >= offset(held)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from streams.metrics import Metrics
@@ -36,7 +38,9 @@ class Pulse:
         self._stage = stage
         self._fleet = fleet
         self._metrics = metrics
-        self._redis = Redis.from_url(fleet.redis_url, socket_timeout=2, socket_connect_timeout=2)
+        self._redis = Redis.from_url(
+            fleet.redis_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
+        )
         self._lags: Mapping[int, int | None] = {}
         self._seen_ms = 0
         self._progress_s = time.monotonic()

@@ -7,8 +7,10 @@ from typing import Any
 from faust.stores.memory import Store
 from faust.tables.table import Table
 
-from streams.stages.sender import Sender
+from streams.stages.sender import Record, Sender
 
+#: A profile of 500 wide columns is about 1 MB; a row is written whole or not at all.
+MAX_ROW_BYTES = 16 * 1024 * 1024
 #: (key, value held, value found): whether the second may replace the first.
 Newer = Callable[[bytes, bytes, bytes], bool]
 
@@ -75,10 +77,14 @@ class Rows:
         changelog = None
         if topic is not None:
             # Like those Faust makes: read at recovery alone, so that it does not count as a stream that is stuck.
-            changelog = app.topic(topic, partitions=partitions, compacting=True, acks=False, internal=True)
+            changelog = app.topic(
+                topic, partitions=partitions, compacting=True, acks=False, internal=True,
+                key_serializer="raw", value_serializer="raw",
+            )  # fmt: skip
         self._table = _RowTable(
-            app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, changelog_topic=changelog
-        )
+            app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, changelog_topic=changelog,
+            extra_topic_configs={"max.message.bytes": str(MAX_ROW_BYTES)},
+        )  # fmt: skip
         app.tables.add(self._table)
         self._sender = sender
         self._newer = newer
@@ -110,7 +116,11 @@ class Rows:
     async def write(self, partition: int, changes: Mapping[bytes, bytes | None]) -> None:
         """Write rows (None deletes) and return when the broker has them."""
         topic = self._table.changelog_topic.get_topic_name()
-        await self._sender.send([(topic, partition, key, value) for key, value in changes.items()])
+        records: list[Record] = [(topic, partition, key, value) for key, value in changes.items()]
+        # The last record goes alone: the embedded broker tells the start of the last batch as the end of
+        # the partition, and recovery reads no further than it is told.
+        await self._sender.send(records[:-1])
+        await self._sender.send(records[-1:])
         rows = self._store.rows[partition]
         for key, value in changes.items():
             if value is None:

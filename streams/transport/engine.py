@@ -60,6 +60,7 @@ def make_app(
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": instance,
         "producer_acks": -1,
+        "producer_max_request_size": 16 * 1024 * 1024,
         "producer_threaded": False,
         "agent_supervisor": "mode.supervisors.CrashingSupervisor",
         "stream_wait_empty": False,

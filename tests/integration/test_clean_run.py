@@ -13,8 +13,8 @@ from aiokafka import ConsumerRecord
 from bad_events import BAD, LARGE
 from brokers import Broker, unique
 from fleet_of_stages import Pipeline
-from monitors import LATENESS_MS, OBJECTIVE_MS, PANE_MS
-from traffic import Sent, Traffic, epoch_ms, now_ms, recount, shown
+from monitors import OBJECTIVE_MS, PANE_MS
+from traffic import Sent, Traffic, epoch_ms, recount, shown
 from webhook import Webhook
 
 from driftline.embedded import EmbeddedStore
@@ -37,7 +37,6 @@ class Run:
     records: dict[str, list[ConsumerRecord]] = field(default_factory=dict)
     ready: list[int] = field(default_factory=list)
     answers: dict[str, Any] = field(default_factory=dict)
-    delays_s: list[float] = field(default_factory=list)
     counted: dict[str, float] = field(default_factory=dict)
     restarted: dict[str, str] = field(default_factory=dict)
 
@@ -87,7 +86,6 @@ async def _go_through(pipeline: Pipeline, webhook: Webhook) -> Run:
                 lambda: _is_judged(pipeline, after=found.restarted["before"]),
                 "churn is still judged by its own past",
             )
-        found.delays_s = await _delays(pipeline, traffic)
         await _collect(pipeline, traffic, web, found)
         found.payloads = webhook.payloads
         await app.state.context.store.close()
@@ -110,24 +108,6 @@ async def _is_judged(pipeline: Pipeline, after: str = "") -> bool:
     return verdict["status"] in ("ok", "firing") and verdict["at"] > after
 
 
-async def _delays(pipeline: Pipeline, traffic: Traffic) -> list[float]:
-    """Return, for some panes, the seconds from the event that ends their wait to their verdict in Redis."""
-    moved: dict[int, int] = {}
-    seen: dict[int, int] = {}
-
-    async def look() -> bool:
-        at_ms = await traffic.live()
-        end_ms = (at_ms - LATENESS_MS) // PANE_MS * PANE_MS
-        moved.setdefault(end_ms, now_ms())
-        row = (await pipeline.hash("driftline:model:fraud:verdicts")).get("latency|latency_ms|1|")
-        if row is not None:
-            seen.setdefault(epoch_ms(row["at"]), now_ms())
-        return len(seen.keys() & moved.keys()) > 5
-
-    await pipeline.until(look, "verdicts follow live events", every_s=0.03)
-    return [(seen[end_ms] - moved[end_ms]) / 1000 for end_ms in sorted(seen.keys() & moved.keys())[1:]]
-
-
 async def _collect(pipeline: Pipeline, traffic: Traffic, web: httpx.AsyncClient, found: Run) -> None:
     found.sent = traffic.sent
 
@@ -140,7 +120,7 @@ async def _collect(pipeline: Pipeline, traffic: Traffic, web: httpx.AsyncClient,
     async def unmonitored() -> bool:
         return "nobody" in await pipeline.hash("driftline:models")
 
-    await pipeline.until(all_closed, "every pane is in the store", deadline_s=30)
+    await pipeline.until(all_closed, "every pane is in the store")
     await pipeline.until(unmonitored, "the model nobody watches shows")
     for topic in ("panes", "verdicts", "alerts", "dead-letter", "layouts"):
         found.records[topic] = await pipeline.records(f"{pipeline.topics.prefix}.{topic}")
@@ -253,10 +233,6 @@ def test_a_model_with_a_reference_file_is_judged_from_the_start(run: Run) -> Non
     slow = [one for one in verdicts if one["detector"] == "latency" and one["firing"]]
     assert slow
     assert all(one["score"] > one["threshold"] == OBJECTIVE_MS for one in slow)
-
-
-def test_a_verdict_follows_the_end_of_its_pane_within_two_seconds(run: Run) -> None:
-    assert sorted(run.delays_s)[len(run.delays_s) // 2] < 2.0
 
 
 def test_the_web_face_says_what_the_store_holds(run: Run) -> None:

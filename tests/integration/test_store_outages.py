@@ -71,7 +71,7 @@ async def _finish(pipeline: Pipeline, traffic: Traffic) -> None:
         async def complete(model: str = model) -> bool:
             return shown(await pipeline.panes(model)) == recount(traffic.sent, model).panes
 
-        await pipeline.until(complete, f"every pane of {model} is in the store", deadline_s=15)
+        await pipeline.until(complete, f"every pane of {model} is in the store")
     await pipeline.stop()
 
 

@@ -193,7 +193,7 @@ class Tally:
 
 @dataclass
 class Recount:
-    """Panes that must be closed by (start, version, segment), and how many events were late."""
+    """Panes by (start, version, segment), all of which close once nothing comes any more; late events."""
 
     panes: dict[tuple[int, str, str], dict[str, Any]]
     late: int
@@ -220,11 +220,7 @@ def recount(sent: Iterable[Sent], model: str) -> Recount:
             tally.errors += "error" in event
             for name, value in event["features"].items():
                 tally.values[name].append(value)
-    closed_ms = min(watermarks.values())
-    panes = {
-        key: tally.shown(FEATURES[model]) for key, tally in tallies.items() if key[0] + PANE_MS <= closed_ms
-    }
-    return Recount(panes, late)
+    return Recount({key: tally.shown(FEATURES[model]) for key, tally in tallies.items()}, late)
 
 
 def shown(rows: Iterable[dict[str, Any]]) -> dict[tuple[int, str, str], dict[str, Any]]:
