@@ -18,15 +18,41 @@ check: .venv/ready  ## style, types, architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv-bench/ready  ## what is measured, side by side, as ratios
-	.venv-bench/bin/python benchmarks/throughput.py
-	.venv-bench/bin/python benchmarks/replay.py
-	.venv-bench/bin/python benchmarks/memory.py
+bench: .venv/ready .venv-bench/ready  ## what is measured, side by side, as ratios
+	PYTHONPATH=. $(BIN)/python benchmarks/throughput.py --peer-python .venv-bench/bin/python
+	PYTHONPATH=. $(BIN)/python benchmarks/replay.py
+	PYTHONPATH=. $(BIN)/python benchmarks/memory.py
 
 docs: .venv/ready  ## the reference, from the code
 	$(BIN)/python -m driftline.reference_docs
 
 kafka: $(KAFKA_LIBS)/ready  ## Apache Kafka's jars, for the Kafka tier of the tests
+
+lock: .venv/ready  ## pin every dependency again, with hashes
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    pyproject.toml --extra embedded --extra dev -o requirements-dev.txt
+
+clean:  ## remove what was fetched and built
+	rm -rf .venv .venv-bench .cache dist build
+
+.venv/ready: requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Driftline needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "setting up .venv (once; a minute or two)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-bench/ready: benchmarks/requirements.txt
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
+
+$(KAFKA_LIBS)/ready  ## Apache Kafka's jars, for the Kafka tier of the tests
 
 lock: .venv/ready  ## pin every dependency again, with hashes
 	$(BIN)/pip install -q uv

@@ -82,6 +82,7 @@ def _strangers(column: Column, known: Column | None) -> tuple[Rate, Rate | None]
     if sum(known.unlisted.values()) < usual.hits:
         return Rate(unlisted, total), usual
     new = sum(count for name, count in column.unlisted.items() if name not in known.unlisted)
-    unnamed = 0 if usual.hits else unlisted - sum(column.unlisted.values())
+    # Beyond the names the window could keep, as many may be known ones as the reference lets expect.
+    unnamed = unlisted - sum(column.unlisted.values()) - round(usual.share * total)
     seen_once = sum(1 for count in known.unlisted.values() if count == 1)
     return Rate(min(new + max(unnamed, 0), total), total), Rate(seen_once, usual.total)

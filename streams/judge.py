@@ -24,6 +24,8 @@ from streams.window import current_window, traffic_window, window_of
 from streams.wire import Part, profile_of
 
 RETIRED_AFTER_MS = 3_600_000
+#: What fires about a version that others have replaced is over after this.
+REPLACED_AFTER_MS = 900_000
 WARM_UP_EVENTS = 1_000
 LAYOUTS_KEPT = 3
 
@@ -289,13 +291,17 @@ class ModelJudge:
 
     def _retire(self, end_ms: int, judged: Judged) -> None:
         """Let go of versions and segments that see no traffic any more while others do."""
-        unseen_ms = end_ms - max(RETIRED_AFTER_MS, self.monitor.windows.current)
+        current = self.monitor.windows.current
+        replaced_ms = end_ms - max(REPLACED_AFTER_MS, 3 * current)
+        retired_ms = end_ms - max(RETIRED_AFTER_MS, 3 * current)
         for group, history in list(self.histories.items()):
             newest = history.newest
-            if newest is None or newest.end_ms > unseen_ms or group[0] == self.monitor.reference.version:
+            if newest is None or newest.end_ms > replaced_ms:
+                continue
+            judged.alerts += self.book.retire(group, end_ms)
+            if newest.end_ms > retired_ms or group[0] == self.monitor.reference.version:
                 continue
             del self.histories[group]
             self.views.pop(group, None)
             self._bench.forget(group)
-            judged.alerts += self.book.retire(group, end_ms)
             self.last_verdicts = {key: held for key, held in self.last_verdicts.items() if key[0] != group}

@@ -57,7 +57,7 @@ async def _read(url: str, model: str | None) -> "list[AlertRow]":
         known = sorted(summary.model for summary in await store.summaries())
         if model is not None and model not in known:
             raise UnknownModelError(
-                f"no model {model!r} was seen; there are: {', '.join(known) or 'none yet'}"
+                f"no model {model!r} was seen; there are: {', '.join(map(printable, known)) or 'none yet'}"
             )
         answers = await store.alerts(known if model is None else [model])
     finally:

@@ -96,3 +96,13 @@ def test_one_new_name_in_a_long_tail_still_fires() -> None:
     verdict = make("new_categories").observe(window(flooded), cities(rng, 20_000))
     assert verdict.status == "firing"
     assert "in new categories: Atlantis," in verdict.evidence.sentence
+
+
+def test_an_explosion_of_names_counts_whole_though_the_reference_has_a_few_odd_ones() -> None:
+    usual = window(category([6000, 3000, 1000], odd=2, rare=1))
+    # The window keeps 64 names; the other 2,036 of 2,100 values are beyond them.
+    kept = category([600, 300, 100], **{f"name {i}": 1 for i in range(64)})
+    exploded = replace(kept, bins=np.array([600, 300, 100, 2100]), count=3100)
+    verdict = make("new_categories").observe(window(exploded), usual)
+    assert verdict.status == "firing"
+    assert verdict.score == pytest.approx(2100 / 3100, abs=0.01)
