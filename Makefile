@@ -52,34 +52,6 @@ clean:  ## remove what was fetched and built
 	@.venv-bench/bin/pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@
 
-$(KAFKA_LIBS)/ready  ## Apache Kafka's jars, for the Kafka tier of the tests
-
-lock: .venv/ready  ## pin every dependency again, with hashes
-	$(BIN)/pip install -q uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	    pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	    pyproject.toml --extra embedded --extra dev -o requirements-dev.txt
-
-clean:  ## remove what was fetched and built
-	rm -rf .venv .venv-bench .cache dist build
-
-.venv/ready: requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	    || { echo "Driftline needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@echo "setting up .venv (once; a minute or two)"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
-
-.venv-bench/ready: benchmarks/requirements.txt requirements-dev.txt pyproject.toml
-	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/pip install -q --disable-pip-version-check -r requirements-dev.txt
-	@.venv-bench/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@.venv-bench/bin/pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
-	@touch $@
-
 $(KAFKA_LIBS)/ready: tests/kafka/pom.xml
 	mvn -q -B -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(KAFKA_LIBS)
 	@touch $@
