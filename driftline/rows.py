@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from driftline import columns
 from driftline.errors import DriftlineError
+from streams.bad_event import BadCode, BadEvent
 from streams.batch import Batch
-from streams.decode import BadCode, BadEvent, Decoded, Rows
+from streams.decode import Decoded, Rows
 from streams.layout import Role
 from streams.stages.fleet import Watched
 from streams.watermark import NEVER_MS

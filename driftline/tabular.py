@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 
 from driftline.errors import DriftlineError
 from driftline.rows import UNKNOWN_MS, TableRows
-from streams.decode import BadCode, BadEvent, Decoded, Decoder, ModelCodec
+from streams.bad_event import BadCode, BadEvent
+from streams.codec import ModelCodec
+from streams.decode import Decoded, Decoder
 from streams.stages.fleet import Watched
 
 CHUNK_ROWS = 65_536

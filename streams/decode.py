@@ -5,13 +5,9 @@ events take the fast path, a C loop; an event that fails there is looked at agai
 only unexpected features, or its model has no monitor, or it is bad, and then says why in plain words.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
-from itertools import chain
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -19,49 +15,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.bad_event import BadCode, BadEvent, bad_model, invalid, unreadable
 from streams.batch import Batch, hash_ids, stacked
-from streams.events import MAX_EVENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_TIME_MS, MIN_TIME_MS
-from streams.layout import Layout
-from streams.monitor import Monitor
-from streams.reasons import plain
+from streams.codec import Id, Latency, ModelCodec, Name, Time, Version, failed, times_ms
+from streams.events import MAX_EVENT_BYTES, MAX_NAME_LENGTH
 
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-_MS = timedelta(milliseconds=1)
-_EXACT_SECONDS = float(1 << 32)
 #: A chunk is decoded by so many rows at a time: their objects then stay in the processor's cache.
 SLICE_ROWS = 1_000
-
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
-Version = Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
-Time = (
-    Annotated[datetime, msgspec.Meta(tz=True)] | Annotated[int, msgspec.Meta(ge=MIN_TIME_MS, le=MAX_TIME_MS)]
-)
-Latency = Annotated[float, msgspec.Meta(ge=0)]
-
-
-class BadCode(StrEnum):
-    """Why an event is bad; a header of its dead letter and a label of its counter."""
-
-    EMPTY = "empty"
-    TOO_LARGE = "too_large"
-    NOT_UTF8 = "not_utf8"
-    NOT_JSON = "not_json"
-    MISSING_FIELD = "missing_field"
-    WRONG_TYPE = "wrong_type"
-    UNEXPECTED_FEATURE = "unexpected_feature"
-    FUTURE = "future"
-
-
-@dataclass(frozen=True, slots=True)
-class BadEvent:
-    """An event for the dead-letter topic: its row in the chunk, why, and whose it is where that is known."""
-
-    row: int
-    code: BadCode
-    reason: str
-    model: str = ""
-    version: str = ""
 
 
 @dataclass(slots=True)
@@ -121,89 +81,6 @@ class _Peek(msgspec.Struct, gc=False):
     model: Any = None
     version: Any = None
     features: Any = None
-
-
-class ModelCodec:
-    """The decoders of one model, compiled from its monitor and layout."""
-
-    def __init__(self, monitor: Monitor, layout: Layout) -> None:
-        self.monitor = monitor
-        self.layout = layout
-        lists_features = bool(monitor.features)
-        self.strict = self._event_type(
-            forbid_unknown=lists_features and monitor.unexpected_features != "ignore"
-        )
-        # Without a tag: the model is known by then, and msgspec finds no tag spelt with \\u escapes.
-        self.lenient = msgspec.json.Decoder(self._event_type(forbid_unknown=False, tagged=False))
-        place = {name: position for position, name in enumerate(monitor.features)}
-        self._numbers = [place[c.name] for c in layout.numbers if c.role == "feature"]
-        self._categories = [
-            (place[c.name], monitor.features[c.name].type) for c in layout.categories if c.role == "feature"
-        ]
-
-    def _event_type(self, *, forbid_unknown: bool, tagged: bool = True) -> type[msgspec.Struct]:
-        json_types: dict[str, Any] = {"number": float | None, "category": str | None, "boolean": bool | None}
-        names = list(self.monitor.features)
-        features = msgspec.defstruct(
-            "Features",
-            [(f"f{i}", json_types[self.monitor.features[name].type], None) for i, name in enumerate(names)],
-            rename={f"f{i}": name for i, name in enumerate(names)},
-            forbid_unknown_fields=forbid_unknown,
-            gc=False,
-        )
-        prediction: dict[str, Any] = {
-            "score": float | None,
-            "number": float | None,
-            "class": str | None,
-            "probabilities": dict[str, float] | None,
-        }
-        fields: list[Any] = [
-            ("id", Id),
-            ("ts", Time),
-            ("prediction", prediction[self.monitor.prediction.type]),
-            ("features", features, msgspec.field(default_factory=features)),
-            ("latency_ms", Latency | None, None),
-            ("error", str | None, None),
-            ("version", Version, ""),
-        ]
-        if self.monitor.segments:
-            fields.append(("segments", dict[str, str] | None, None))
-        if not tagged:
-            return msgspec.defstruct("Event", fields, gc=False)
-        return msgspec.defstruct("Event", fields, tag_field="model", tag=self.monitor.model, gc=False)
-
-    def batch(self, events: list[Any], offsets: NDArray[np.int64], record_ms: NDArray[np.int64]) -> Batch:
-        """Return decoded events as columns."""
-        features = _by_column(events, len(self.monitor.features))
-        predictions = list(map(attrgetter("prediction"), events))
-        numbers: list[Any] = [features[self._numbers]]
-        texts: list[list[Any]] = []
-        for position, kind in self._categories:
-            values = features[position].tolist()
-            texts.append([_BOOLEANS[value] for value in values] if kind == "boolean" else values)
-        match self.monitor.prediction.type:
-            case "class":
-                texts.append(predictions)
-            case "probabilities":
-                for name in self.monitor.prediction.classes or ():
-                    numbers.append([[(p or {}).get(name) for p in predictions]])
-            case _:
-                numbers.append([predictions])
-        numbers.append([list(map(attrgetter("latency_ms"), events))])
-        segments = [
-            [(event.segments or {}).get(name, "") for event in events] for name in self.monitor.segments
-        ]
-        return Batch(
-            offsets=offsets,
-            ts_ms=times_ms(list(map(attrgetter("ts"), events))),
-            record_ms=record_ms,
-            id_hashes=hash_ids(list(map(attrgetter("id"), events))),
-            errors=_failed(events),
-            numbers=np.concatenate([np.array(some, dtype=np.float64) for some in numbers]).T,
-            texts=texts,
-            versions=list(map(attrgetter("version"), events)),
-            segments=segments,
-        )
 
 
 class Decoder:
@@ -286,10 +163,10 @@ class Decoder:
         try:
             peek = msgspec.json.decode(value, type=_Peek)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
-            bad.append(_unreadable(row, value, broken))
+            bad.append(unreadable(row, value, broken))
             return None, ()
         if not isinstance(peek.model, str) or not 0 < len(peek.model) <= MAX_NAME_LENGTH:
-            bad.append(_bad_model(row, peek.model))
+            bad.append(bad_model(row, peek.model))
             return None, ()
         codec = self._codecs.get(peek.model)
         version = peek.version if isinstance(peek.version, str) else ""
@@ -298,10 +175,10 @@ class Decoder:
                 return msgspec.json.decode(value, type=_Unmonitored), ()
             event = codec.lenient.decode(value)
         except msgspec.ValidationError as broken:
-            bad.append(_invalid(row, str(broken), peek.model, version))
+            bad.append(invalid(row, str(broken), peek.model, version))
             return None, ()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
-            bad.append(replace(_unreadable(row, value, broken), model=peek.model, version=version))
+            bad.append(replace(unreadable(row, value, broken), model=peek.model, version=version))
             return None, ()
         names = tuple(name for name in peek.features or () if name not in codec.monitor.features)
         if names and codec.monitor.unexpected_features == "reject":
@@ -330,32 +207,12 @@ class Decoder:
                 ts_ms=times_ms([event.ts for event in chosen]),
                 record_ms=record_ms[mine],
                 id_hashes=hash_ids([event.id for event in chosen]),
-                errors=_failed(chosen),
+                errors=failed(chosen),
                 numbers=_column([event.latency_ms for event in chosen]).reshape(-1, 1),
                 texts=(),
                 versions=[event.version for event in chosen],
             )
             result.unmonitored[model] = Rows(mine, batch)
-
-
-_BOOLEANS = {None: None, False: "false", True: "true"}
-_NOT_A_NUMBER = re.compile(rb"[\[:,]\s*(-?(?:NaN|Infinity))\b")
-_JSON_KINDS = {int: "a number", float: "a number", bool: "true or false", list: "an array", dict: "an object"}
-
-
-def times_ms(times: Sequence[datetime | int]) -> NDArray[np.int64]:
-    """Return datetimes (with zone) or epoch milliseconds as epoch milliseconds."""
-    try:
-        seconds = np.fromiter(map(datetime.timestamp, times), np.float64, len(times))  # type: ignore[arg-type]
-    except TypeError:
-        seconds = None
-    # A float's seconds are good to a microsecond for some 140 years around 1970.
-    if seconds is None or np.abs(seconds).max(initial=0.0) > _EXACT_SECONDS:
-        exact = [at if isinstance(at, int) else (at - _EPOCH) // _MS for at in times]
-        return np.array(exact, dtype=np.int64)
-    # Floor, as the exact division above; the nudge undoes the float's last bit.
-    whole: NDArray[np.int64] = np.floor(seconds * 1000.0 + 1e-3).astype(np.int64)
-    return whole
 
 
 def _bounded(values: Sequence[bytes | None]) -> Sequence[bytes | None]:
@@ -418,46 +275,8 @@ def _models_of(slices: Sequence[Mapping[str, Rows]], starts: Sequence[int]) -> d
     }
 
 
-def _by_column(events: list[Any], width: int) -> NDArray[np.object_]:
-    """Return the features of events, shape ``(width, n)``."""
-    values = chain.from_iterable(map(msgspec.structs.astuple, map(attrgetter("features"), events)))
-    return np.fromiter(values, np.object_, width * len(events)).reshape(len(events), width).T
-
-
 def _column(values: list[float | None]) -> NDArray[np.float64]:
     return np.array(values, dtype=np.float64)
-
-
-def _failed(events: Sequence[Any]) -> NDArray[np.bool_]:
-    errors = list(map(attrgetter("error"), events))
-    if errors.count(None) == len(errors):
-        return np.zeros(len(errors), np.bool_)
-    return np.array([error is not None for error in errors])
-
-
-def _unreadable(row: int, value: bytes, error: Exception) -> BadEvent:
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError as undecodable:
-        reason = f"byte {undecodable.start} is not UTF-8 (0x{value[undecodable.start]:02x}); send UTF-8"
-        return BadEvent(row, BadCode.NOT_UTF8, reason)
-    if isinstance(error, RecursionError):
-        return BadEvent(row, BadCode.NOT_JSON, "nested too deeply to be read; send a flat event")
-    if isinstance(error, msgspec.ValidationError):
-        return BadEvent(row, BadCode.WRONG_TYPE, f"{plain(str(error))}; send one JSON object per record")
-    if literal := _NOT_A_NUMBER.search(value):
-        return BadEvent(row, BadCode.NOT_JSON, f"{literal[1].decode()} is not JSON; send null instead")
-    return BadEvent(row, BadCode.NOT_JSON, f"not JSON: {error}")
-
-
-def _bad_model(row: int, model: Any) -> BadEvent:
-    if model is None:
-        return BadEvent(row, BadCode.MISSING_FIELD, "model: missing; name the model that predicted")
-    if not isinstance(model, str):
-        return BadEvent(row, BadCode.WRONG_TYPE, f"model: expected text, got {_JSON_KINDS[type(model)]}")
-    return BadEvent(
-        row, BadCode.WRONG_TYPE, f"model: needs 1 to {MAX_NAME_LENGTH} characters, has {len(model)}"
-    )
 
 
 def _with_prediction(
@@ -475,9 +294,3 @@ def _with_prediction(
         bad.append(BadEvent(int(row), BadCode.MISSING_FIELD, reason, model, event.version))
     good: NDArray[np.intp] = rows[kept]
     return good
-
-
-def _invalid(row: int, message: str, model: str, version: str) -> BadEvent:
-    missing = message.startswith("Object missing required field")
-    code = BadCode.MISSING_FIELD if missing else BadCode.WRONG_TYPE
-    return BadEvent(row, code, plain(message), model, version)

@@ -11,8 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.bad_event import BadCode, BadEvent
 from streams.batch import Batch
-from streams.decode import BadCode, BadEvent, Decoded, Decoder, ModelCodec, Rows, in_order
+from streams.codec import ModelCodec
+from streams.decode import Decoded, Decoder, Rows, in_order
 from streams.labels import Versions, label_segments, label_versions
 from streams.layout import Layout, unmonitored_layout
 from streams.monitor import DAY_MS, Monitor, Windows

@@ -1,6 +1,6 @@
 """Dead letters: bad events as they came, with the reason in their headers."""
 
-from streams.decode import BadEvent
+from streams.bad_event import BadEvent
 from streams.transport import Chunk
 
 MAX_BYTES = 512 * 1024

@@ -6,7 +6,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from detectors.registry import DETECTORS
-from streams.decode import BadCode
+from streams.bad_event import BadCode
 from streams.events import PredictionEvent
 from streams.monitor import Monitor
 

@@ -12,7 +12,7 @@ from clients import create_topic
 from command_line import Run
 
 from driftline.dead_letters import BLOCK
-from streams.decode import BadCode, BadEvent
+from streams.bad_event import BadCode, BadEvent
 from streams.stages.dead_letter import MAX_BYTES, dead_letter
 from streams.transport import Chunk
 

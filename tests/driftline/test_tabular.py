@@ -18,8 +18,8 @@ from driftline.columns import WrongColumnError
 from driftline.errors import DriftlineError
 from driftline.rows import MissingColumnError
 from driftline.tabular import Chunk, Reading, TableError, parse_mapping, read
+from streams.bad_event import BadEvent
 from streams.batch import Batch, hash_ids
-from streams.decode import BadEvent
 
 
 def chunks(*files: Path, watched: Any = None, mapping: Any = None, **options: Any) -> list[Chunk]:

@@ -13,12 +13,12 @@ from aiokafka import ConsumerRecord
 from bad_events import BAD, LARGE
 from brokers import Broker, unique
 from fleet_of_stages import Pipeline
-from monitors import OBJECTIVE_MS, PANE_MS
 from traffic import Sent, Traffic, epoch_ms, recount, shown
 from webhook import Webhook
 
 from driftline.embedded import EmbeddedStore
 from driftline.web.app import create_app
+from monitors import OBJECTIVE_MS, PANE_MS
 
 MODELS = ("churn", "fraud")
 RUNBOOK = "https://drift.example.org/runbooks/LatencyHigh"

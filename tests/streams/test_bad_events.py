@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prediction_events import T0, event, monitor
 
-from streams.decode import BadCode, BadEvent
+from streams.bad_event import BadCode, BadEvent
 from streams.layout import compile_layout
 from streams.profiler import Folded, Profiler
 

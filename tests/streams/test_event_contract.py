@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from prediction_events import T0
 from pydantic import ValidationError
 
-from streams.decode import Decoder, ModelCodec
+from streams.codec import ModelCodec
+from streams.decode import Decoder
 from streams.events import EVENTS, PredictionEvent
 from streams.layout import compile_layout
 from streams.monitor import Monitor

@@ -13,7 +13,6 @@ from typing import Any, Self
 import redis.asyncio
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from brokers import Broker
-from monitors import files
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from traffic import PARTITIONS
@@ -21,6 +20,7 @@ from traffic import PARTITIONS
 from driftline.lifeline import die_with_parent
 from driftline.topics import ensure_topics
 from driftline.worker import metrics_page
+from monitors import files
 from streams.topics import Topics
 
 STAGES = ("profile", "judge", "desk")

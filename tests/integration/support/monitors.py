@@ -4,7 +4,8 @@ import numpy as np
 from numpy.random import Generator, default_rng
 
 from streams import reference
-from streams.decode import Decoder, ModelCodec
+from streams.codec import ModelCodec
+from streams.decode import Decoder
 from streams.layout import compile_layout
 from streams.monitor import Monitor
 from streams.profile import Profile

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
-from monitors import LATENESS_MS, PANE_MS, amounts_of
 from numpy.random import default_rng
+
+from monitors import LATENESS_MS, PANE_MS, amounts_of
 
 PARTITIONS = 2
 FEATURES = {"churn": ("age", "plan", "visits"), "fraud": ("amount",)}
