@@ -31,6 +31,9 @@ EVERY_S = 0.1
 TICK_S = 5.0
 #: How long a source partition with a backlog, which has not spoken of a model yet, holds its panes back.
 HOLD_BACK_MS = 60_000
+#: How long the first panes of a model wait for source partitions that have not spoken of it: what one flush
+#: brings of one partition may run weeks of event time ahead of the next, when a backlog is sent.
+FIRST_HOLD_MS = 10_000
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class JudgeStage:
         self._backlog_since: dict[int, int] = {}
         self._next_offset: dict[int, int] = {}
         self._said_ms: dict[str, int] = {}
+        self._first_heard_ms: dict[str, int] = {}
         self._heard: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
         self._closing = asyncio.Lock()
         listen(self.app, self)
@@ -131,6 +135,7 @@ class JudgeStage:
             self._touched.clear()
             self._next_offset.clear()
             self._heard.clear()
+            self._first_heard_ms.clear()
 
     async def _restore(self) -> None:
         now_ms = _now_ms()
@@ -151,6 +156,7 @@ class JudgeStage:
         judge = self.judges.get(model)
         if judge is None:
             judge = self.judges[model] = self._judge(model)
+            self._first_heard_ms[model] = _now_ms()
         return judge
 
     def _judge(self, model: str) -> ModelJudge:
@@ -239,11 +245,13 @@ class JudgeStage:
                     )
 
     def _held_back(self, judge: ModelJudge, now_ms: int) -> bool:
-        """Return whether a source partition with a backlog may still have events of open panes."""
-        return any(
-            partition not in judge.inbox.progress and now_ms - since_ms < HOLD_BACK_MS
-            for partition, since_ms in self._backlog_since.items()
-        )
+        """Return whether a source partition that has not spoken of the model yet may have events of open panes."""
+        silent = set(range(self.fleet.source_partitions)) - judge.inbox.progress.keys()
+        if not silent:
+            return False
+        if now_ms - self._first_heard_ms.get(judge.monitor.model, 0) < FIRST_HOLD_MS:
+            return True
+        return any(now_ms - self._backlog_since.get(partition, 0) < HOLD_BACK_MS for partition in silent)
 
     async def _write(self, judge: ModelJudge, judged: Judged, now_ms: int) -> None:
         model, topics = judge.monitor.model, self.fleet.topics

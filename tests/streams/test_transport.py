@@ -12,6 +12,8 @@ from clients import committed, create_topic, produce, running, stage_app, until
 from faust.exceptions import ImproperlyConfigured
 
 from driftline.embedded import free_port
+from streams.stages.rows import Rows
+from streams.stages.sender import Sender
 from streams.transport import Chunk, ChunkSchema, Receipt, chunk_topic
 from streams.transport.driver import chunk_schemas
 from streams.transport.engine import commit_now, listen, run
@@ -262,18 +264,23 @@ async def test_an_app_without_a_broker_ends_at_once() -> None:
         await asyncio.wait_for(run(app, asyncio.Event()), 10.0)
 
 
+async def _nothing() -> None:
+    """Nothing is to be done after a recovery."""
+
+
 async def test_a_table_recovers_and_no_chunk_is_lost_meanwhile(broker: Broker, prefix: str) -> None:
     topic = await create_topic(broker.bootstrap, f"{prefix}-t")
     for number in range(2):
         await produce(broker.bootstrap, topic, numbered(300, start=300 * number))
         app = stage_app(prefix, broker)
-        rows = app.Table(f"{prefix}-rows", default=int, partitions=1)
+        rows = Rows(app, Sender(app), "rows", partitions=1, recovered=_nothing)
         counted: list[int] = []
 
-        async def count(stream: Any, rows: Any = rows, counted: list[int] = counted) -> None:
+        async def count(stream: Any, rows: Rows = rows, counted: list[int] = counted) -> None:
             async for event in stream.noack().events():
-                rows["all"] += len(event.value)
-                counted.append(rows["all"])
+                total = int(rows.of(0).get(b"all", b"0")) + len(event.value)
+                await rows.write(0, {b"all": b"%d" % total})
+                counted.append(total)
                 event.ack()
 
         app.agent(chunk_topic(app, topic, max_rows=50))(count)
