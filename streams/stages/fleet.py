@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from detectors.window import Window
 from streams.alerting import Links
+from streams.connections import Brokers, StoreAddress
 from streams.layout import Layout
 from streams.monitor import Monitor
 from streams.topics import Topics
@@ -28,8 +29,8 @@ class Fleet:
 
     Parameters
     ----------
-    brokers
-        ``host:port``, several separated by commas.
+    brokers, redis_url
+        Where they are, and how one is let in; text alone is a server without security.
     source_partitions, profile_partitions
         Partitions the topics have.
     session_timeout_s
@@ -40,8 +41,8 @@ class Fleet:
         How often stage 1 sends what changed.
     """
 
-    brokers: str
-    redis_url: str
+    brokers: Brokers | str
+    redis_url: StoreAddress | str
     models: Mapping[str, Watched]
     topics: Topics = field(default_factory=Topics)
     source_partitions: int = 1
