@@ -45,10 +45,9 @@ def connect(kind: Callable[..., Client], brokers: Brokers | str, **options: Any)
 
 def unreachable(brokers: Brokers, error: KafkaError) -> BrokerError:
     """Return the error that says that no broker answers."""
-    security = "" if brokers.protocol == "PLAINTEXT" else f", that it speaks {brokers.protocol} there,"
     return BrokerError(
-        f"no broker answers at {brokers} ({type(error).__name__}); check DRIFTLINE_KAFKA{security} "
-        "and that it runs"
+        f"no broker answers at {brokers} ({type(error).__name__}); check DRIFTLINE_KAFKA, that it runs, and "
+        f"that it speaks {brokers.protocol} there (DRIFTLINE_KAFKA_SECURITY_PROTOCOL)"
     )
 
 

@@ -128,5 +128,6 @@ def test_a_broker_that_is_not_there_is_said_in_a_sentence() -> None:
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert ran.stderr == (
-        f"no broker answers at {nobody} (KafkaTimeoutError); check DRIFTLINE_KAFKA and that it runs\n"
+        f"no broker answers at {nobody} (KafkaTimeoutError); check DRIFTLINE_KAFKA, that it runs, and that "
+        "it speaks PLAINTEXT there (DRIFTLINE_KAFKA_SECURITY_PROTOCOL)\n"
     )
