@@ -18,6 +18,11 @@ from streams.connections import Brokers, Login, TokenError, Tokens, aiokafka_opt
 
 CONNECT_TIMEOUT_MS = 10_000
 GREETING_TIMEOUT_MS = 5_000
+_NO_ANSWER = (OSError, AsyncKafkaError, TimeoutError)
+_CREDENTIALS = (
+    "it does not accept these credentials; check DRIFTLINE_KAFKA_SASL_MECHANISM and the user and password, or "
+    "the token, that go with it"
+)
 
 Client = TypeVar("Client")
 
@@ -114,13 +119,22 @@ async def _greet(server: str, brokers: Brokers) -> str | None:
         connection = await create_conn(
             host.strip("[]"), int(port), request_timeout_ms=GREETING_TIMEOUT_MS, **options
         )
-        try:
-            await connection.send(MetadataRequest([]))
-        finally:
-            await connection.close()
-    except (OSError, AsyncKafkaError, TimeoutError) as error:
-        return next(filter(None, map(_refusal, _chain(error))), None)
-    return None
+    except _NO_ANSWER as error:
+        return _refusal(error)
+    try:
+        answer: Any = await connection.send(MetadataRequest([]))
+    except _NO_ANSWER as error:
+        return _refusal(error)
+    finally:
+        await connection.close()
+    # aiokafka does not see that a token is refused, and the broker then says nothing of itself.
+    is_refused = options.get("sasl_mechanism") == "OAUTHBEARER" and not answer.brokers
+    return _CREDENTIALS if is_refused else None
+
+
+def _refusal(error: BaseException) -> str | None:
+    """Return what a refusal is about, with the remedy; None if it is none."""
+    return next(filter(None, map(_named, _chain(error))), None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -129,12 +143,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _refusal(error: BaseException) -> str | None:
+def _named(error: BaseException) -> str | None:
     if isinstance(error, SaslAuthenticationFailed):
-        return (
-            "it does not accept these credentials; check DRIFTLINE_KAFKA_SASL_MECHANISM and the user and "
-            "password, or the token, that go with it"
-        )
+        return _CREDENTIALS
     if isinstance(error, UnsupportedSaslMechanismError):
         return "it does not offer this mechanism; check DRIFTLINE_KAFKA_SASL_MECHANISM"
     if isinstance(error, IllegalSaslStateError):

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -220,3 +222,103 @@ async def test_an_event_that_goes_in_comes_out_as_a_pane(
         pane = await first_of(kafka, fleet.topics.panes.name)
     assert pane["model"] == "churn"
     assert pane["pane"]["events"] == 100
+
+
+def run(*command: str, way: Way, prefix: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """Run ``driftline`` as a person would, as chatty as it can be."""
+    given = {name: value for name, value in {**way, **more}.items() if value is not None}
+    return subprocess.run(
+        [sys.executable, "-m", "driftline", *command],
+        env={
+            **os.environ,
+            **{f"DRIFTLINE_{name.upper()}": str(value) for name, value in given.items()},
+            "DRIFTLINE_TOPIC_PREFIX": prefix,
+            "DRIFTLINE_LOG_LEVEL": "DEBUG",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+
+
+def one_sentence(ran: subprocess.CompletedProcess[str], *, secret: str) -> str:
+    """Return the only line it said, having failed; it must hold no secret."""
+    assert ran.returncode == 1, ran.stderr
+    assert secret not in ran.stdout + ran.stderr
+    (line,) = [line for line in ran.stderr.splitlines() if " DEBUG asyncio: " not in line]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "command"),
+    [
+        ("PLAIN", ("worker",)),
+        ("SCRAM-SHA-256", ("topics", "create")),
+        ("SCRAM-SHA-512", ("dead-letter", "list")),
+    ],
+)
+def test_a_wrong_password_is_one_sentence(
+    mechanism: str, command: tuple[str, ...], kafka: SecureKafka, prefix: str, tmp_path: Path
+) -> None:
+    way = login(kafka, mechanism, tmp_path)
+    (tmp_path / "driftline-password").write_text("wrong-hunter2")
+    (tmp_path / "monitors").mkdir()
+    ran = run(*command, way=way, prefix=prefix, redis="redis://127.0.0.1:1", monitors=tmp_path / "monitors")
+    assert one_sentence(ran, secret="wrong-hunter2") == (
+        f"the broker at {kafka.at('SASL')} does not let us in: it does not accept these credentials; check "
+        "DRIFTLINE_KAFKA_SASL_MECHANISM and the user and password, or the token, that go with it"
+    )
+
+
+def test_certificates_that_are_not_trusted_are_one_sentence_on_either_side(
+    kafka: SecureKafka, prefix: str, tmp_path: Path
+) -> None:
+    stranger = Authority(tmp_path, "stranger")
+    for way, sentence in (
+        (
+            mutual(kafka, kafka.authority) | {"kafka_ca_file": stranger.cert},
+            "its certificate is not trusted (self-signed certificate in certificate chain); check "
+            "DRIFTLINE_KAFKA_CA_FILE, and that DRIFTLINE_KAFKA names it as its certificate does",
+        ),
+        (
+            mutual(kafka, stranger),
+            "it asks for a certificate that it trusts; check DRIFTLINE_KAFKA_CERT_FILE and its key",
+        ),
+    ):
+        line = one_sentence(run("topics", "create", way=way, prefix=prefix), secret="key-hunter2")
+        assert line == f"the broker at {kafka.at('MUTUAL')} does not let us in: {sentence}"
+
+
+def test_tokens_that_are_refused_or_not_to_be_had_are_one_sentence(
+    kafka: SecureKafka, prefix: str, tmp_path: Path
+) -> None:
+    expired = unsecured_token("driftline", lifetime_s=-600)
+    way = oauth(kafka, kafka_oauth_token_file=written(tmp_path / "token", expired))
+    line = one_sentence(run("topics", "create", way=way, prefix=prefix), secret=expired)
+    assert "does not accept these credentials" in line
+    with TokenServer("drift-client", CLIENT_SECRET) as server:
+        way = oauth(
+            kafka, kafka_oauth_token_url=server.url, kafka_oauth_client_id="drift-client",
+            kafka_oauth_client_secret_file=written(tmp_path / "secret", "wrong-hunter2"),
+        )  # fmt: skip
+        line = one_sentence(run("topics", "create", way=way, prefix=prefix), secret="wrong-hunter2")
+    assert f"the token endpoint {server.url} answered 401 Unauthorized; check DRIFTLINE_KAFKA_OAUTH" in line
+
+
+def test_the_wrong_protocol_is_one_sentence(kafka: SecureKafka, prefix: str, tmp_path: Path) -> None:
+    way = login(kafka, "PLAIN", tmp_path) | {"kafka": kafka.at("TLS")}
+    line = one_sentence(run("topics", "create", way=way, prefix=prefix), secret=password("driftline"))
+    assert line.endswith(
+        "it does not ask who we are; set DRIFTLINE_KAFKA_SECURITY_PROTOCOL to SSL or PLAINTEXT"
+    )
+
+
+def test_a_user_who_may_not_is_told_where_the_permissions_stand(
+    kafka: SecureKafka, prefix: str, tmp_path: Path
+) -> None:
+    way = login(kafka, "PLAIN", tmp_path, "stranger")
+    line = one_sentence(run("topics", "create", way=way, prefix=prefix), secret=password("stranger"))
+    assert "TopicAuthorizationFailedError" in line
+    assert line.endswith("docs/security.md lists the ACLs it takes")
