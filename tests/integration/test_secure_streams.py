@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,10 +26,11 @@ from kafka.admin import (
     ResourceType,
 )  # fmt: skip
 from prometheus_client import CollectorRegistry
-from secure_kafka import SecureKafka, password
+from secure_kafka import USERS, SecureKafka, password
 from tables import columns, events, monitor, watched
 from token_endpoint import TokenServer, unsecured_token
 
+from alerts.alert import AlertUpsert
 from alerts.config import default_config
 from driftline import access
 from driftline.embedded import EmbeddedStore
@@ -162,16 +165,16 @@ async def running(*stages: tuple[StageName, Fleet]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks)
 
 
-async def send(way: Way, topics: Topics, values: list[bytes]) -> None:
+async def send(way: Way, topic: str, values: list[bytes]) -> None:
     producer = AIOKafkaProducer(**aiokafka_options(access.brokers(Settings(**way))), acks=-1)
     await producer.start()
     try:
-        await asyncio.gather(*[await producer.send(topics.predictions.name, value) for value in values])
+        await asyncio.gather(*[await producer.send(topic, value) for value in values])
     finally:
         await producer.stop()
 
 
-async def first_of(kafka: SecureKafka, topic: str) -> dict[str, Any]:
+async def first_of(kafka: SecureKafka, topic: str) -> Any:
     """Return the first record of a topic, read by the tests' own way in."""
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
     await consumer.start()
@@ -180,11 +183,13 @@ async def first_of(kafka: SecureKafka, topic: str) -> dict[str, Any]:
             record = await consumer.getone()
     finally:
         await consumer.stop()
-    found: dict[str, Any] = json.loads(record.value)
-    return found
+    return json.loads(record.value)
 
 
-def allow(kafka: SecureKafka, acls: list[tuple[str, str, str, str]], prefix: str) -> None:
+Acl = tuple[str, str, str, str]
+
+
+def allow(kafka: SecureKafka, acls: list[Acl], prefix: str) -> None:
     """Give ACLs: user, operation, kind and name of a resource; a name that ends with * is a prefix."""
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     try:
@@ -195,7 +200,7 @@ def allow(kafka: SecureKafka, acls: list[tuple[str, str, str, str]], prefix: str
                     ACL(
                         principal=f"User:{user}",
                         host="*",
-                        operation=ACLOperation[operation.upper()],
+                        operation=ACLOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).upper()],
                         permission_type=ACLPermissionType.ALLOW,
                         resource_pattern=ResourcePattern(
                             ResourceType[kind.upper()],
@@ -217,7 +222,7 @@ async def test_an_event_that_goes_in_comes_out_as_a_pane(
 ) -> None:
     await asyncio.to_thread(allow, kafka, ALL, prefix)
     fleet = await fleet_of(way)
-    await send(way, fleet.topics, events(columns(600)))
+    await send(way, fleet.topics.predictions.name, events(columns(600)))
     async with running(("profile", fleet), ("judge", fleet)):
         pane = await first_of(kafka, fleet.topics.panes.name)
     assert pane["model"] == "churn"
@@ -322,3 +327,50 @@ def test_a_user_who_may_not_is_told_where_the_permissions_stand(
     line = one_sentence(run("topics", "create", way=way, prefix=prefix), secret=password("stranger"))
     assert "TopicAuthorizationFailedError" in line
     assert line.endswith("docs/security.md lists the ACLs it takes")
+
+
+def documented() -> Iterator[Acl]:
+    """Give each row's operations to the users of the tests that are called as it is."""
+    users = {"topics create": ["driftline"], "every stage": ["profile", "judge", "desk"]}
+    users |= {"dead-letter list": ["desk"], "dead-letter requeue": ["desk"], "your producers": ["producer"]}
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| (.+) \| (.+) \| (topic|group) `(.+)` \|$", page)
+    assert len(rows) > 15
+    for who, operations, kind, name in rows:
+        for user in users.get(who.strip("`"), [who]):
+            for operation in operations.split(", "):
+                yield user, operation, kind, name
+
+
+async def test_the_documented_permissions_are_enough(
+    kafka: SecureKafka, prefix: str, fleet_of: Callable[[Way], Any], tmp_path: Path
+) -> None:
+    await asyncio.to_thread(allow, kafka, list(documented()), prefix)
+    ways = {user: login(kafka, "PLAIN", tmp_path, user) for user in USERS}
+    created = await asyncio.to_thread(run, "topics", "create", way=ways["driftline"], prefix=prefix)
+    assert created.returncode == 0, created.stderr
+    names: tuple[StageName, ...] = ("profile", "judge", "desk")
+    topics = Topics(prefix)
+    async with running(*[(name, await fleet_of(ways[name])) for name in names]):
+        await send(ways["producer"], topics.predictions.name, [b"no JSON", *events(columns(600))])
+        await send({"kafka": kafka.bootstrap}, topics.alerts.name, [an_alert()])
+        assert (await first_of(kafka, topics.panes.name))["model"] == "churn"
+        await first_of(kafka, topics.desk.name)
+        listed, requeued = [
+            await asyncio.to_thread(run, "dead-letter", *command, way=ways["desk"], prefix=prefix)
+            for command in (("list", "--json"), ("requeue", "--yes"))
+        ]
+    assert [row["code"] for row in json.loads(listed.stdout)] == ["not_json"]
+    assert (requeued.returncode, requeued.stdout) == (0, f"put 1 event back onto {topics.predictions.name}\n")
+
+
+def an_alert() -> bytes:
+    now_ms = time.time_ns() // 1_000_000
+    alert = AlertUpsert(
+        status="firing",
+        labels={"alertname": "FeatureDrift", "model": "m", "severity": "warning"},
+        starts_at_ms=now_ms,
+        pane_end_ms=now_ms,
+        sequence=1,
+    )
+    return alert.model_dump_json().encode()
