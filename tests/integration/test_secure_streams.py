@@ -16,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from brokers import NotHere, kafka_libs
 from certificates import Authority
+from clients import until
 from kafka.admin import (
     ACL,
     ACLOperation,
@@ -27,7 +28,7 @@ from kafka.admin import (
 )  # fmt: skip
 from prometheus_client import CollectorRegistry
 from secure_kafka import USERS, SecureKafka, password
-from tables import columns, events, monitor, watched
+from tables import START_MS, columns, events, monitor, watched
 from token_endpoint import TokenServer, unsecured_token
 
 from alerts.alert import AlertUpsert
@@ -41,10 +42,13 @@ from streams.metrics import Metrics
 from streams.stages.fleet import Fleet
 from streams.stages.run import StageName, make_stage, run_stage
 from streams.topics import Topics
+from streams.views import rfc3339
 
 pytestmark = [pytest.mark.broker, pytest.mark.kafka]
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 90.0
+#: Later than the events a test sends first.
+LATER_MS = START_MS + 120_000
 CLIENT_SECRET = "client-hunter2"
 Way = dict[str, Any]
 
@@ -174,16 +178,22 @@ async def send(way: Way, topic: str, values: list[bytes]) -> None:
         await producer.stop()
 
 
-async def first_of(kafka: SecureKafka, topic: str) -> Any:
-    """Return the first record of a topic, read by the tests' own way in."""
+async def read_until(kafka: SecureKafka, topic: str, is_it: Callable[[Any], bool]) -> Any:
+    """Return the first record of a topic that fits, read by the tests' own way in."""
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
     await consumer.start()
     try:
         async with asyncio.timeout(DEADLINE_S):
-            record = await consumer.getone()
+            while not is_it(found := json.loads((await consumer.getone()).value)):
+                pass
     finally:
         await consumer.stop()
-    return json.loads(record.value)
+    return found
+
+
+async def first_of(kafka: SecureKafka, topic: str) -> Any:
+    """Return the first record of a topic."""
+    return await read_until(kafka, topic, lambda _: True)
 
 
 Acl = tuple[str, str, str, str]
@@ -229,17 +239,77 @@ async def test_an_event_that_goes_in_comes_out_as_a_pane(
     assert pane["pane"]["events"] == 100
 
 
-def run(*command: str, way: Way, prefix: str, **more: object) -> subprocess.CompletedProcess[str]:
+async def test_a_token_that_ends_is_followed_by_the_next_and_stages_go_on(
+    kafka: SecureKafka, prefix: str, fleet_of: Callable[[Way], Any]
+) -> None:
+    await asyncio.to_thread(allow, kafka, ALL, prefix)
+    with TokenServer("drift-client", CLIENT_SECRET, lifetime_s=5.0) as server:
+        way = oauth(
+            kafka, kafka_oauth_token_url=server.url, kafka_oauth_client_id="drift-client",
+            kafka_oauth_client_secret=CLIENT_SECRET,
+        )  # fmt: skip
+        fleet = await fleet_of(way)
+        topics = fleet.topics
+        table = events(columns(3000))
+        async with running(("profile", fleet), ("judge", fleet)):
+            await send(way, topics.predictions.name, table[:600])
+            first = await first_of(kafka, topics.panes.name)
+            asked = len(server.asked)
+            await until(lambda: len(server.asked) >= asked + 4, says="tokens of several lives are asked for")
+            await send(way, topics.predictions.name, table[600:])
+            last = await read_until(
+                kafka, topics.panes.name, lambda row: row["pane"]["start"] > rfc3339(LATER_MS)
+            )
+    assert (first["pane"]["events"], last["pane"]["events"]) == (100, 100)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+async def test_a_worker_hands_on_where_secrets_stand_and_not_what_they_are(
+    kafka: SecureKafka, prefix: str, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(allow, kafka, ALL, prefix)
+    (tmp_path / "monitors").mkdir()
+    way = login(kafka, "SCRAM-SHA-512", tmp_path) | {
+        "redis": "redis://127.0.0.1:1",
+        "monitors": tmp_path / "monitors",
+    }
+    secret = password("driftline").encode()
+    with (tmp_path / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "driftline", "worker"],
+            env=environment(way, prefix) | {"DRIFTLINE_METRICS_PORT": "0"},
+            cwd=ROOT, stderr=log,
+        )  # fmt: skip
+    try:
+        await until(lambda: len(children(worker.pid)) == 3, deadline_s=DEADLINE_S, says="three stages run")
+        for pid in (worker.pid, *children(worker.pid)):
+            for name in ("cmdline", "environ"):
+                assert secret not in Path(f"/proc/{pid}/{name}").read_bytes()
+        said = tmp_path / "worker.log"
+        await until(
+            lambda: said.read_bytes().count(b"runs on") == 3, deadline_s=DEADLINE_S, says="stages are let in"
+        )
+    finally:
+        worker.terminate()
+        status = await asyncio.to_thread(worker.wait, DEADLINE_S)
+    assert status == 0
+    assert secret not in said.read_bytes()
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def environment(way: Way, prefix: str) -> dict[str, str]:
+    given = {f"DRIFTLINE_{name.upper()}": str(value) for name, value in way.items() if value is not None}
+    return {**os.environ, **given, "DRIFTLINE_TOPIC_PREFIX": prefix, "DRIFTLINE_LOG_LEVEL": "DEBUG"}
+
+
+def run(*command: str, way: Way, prefix: str, **more: Any) -> subprocess.CompletedProcess[str]:
     """Run ``driftline`` as a person would, as chatty as it can be."""
-    given = {name: value for name, value in {**way, **more}.items() if value is not None}
     return subprocess.run(
         [sys.executable, "-m", "driftline", *command],
-        env={
-            **os.environ,
-            **{f"DRIFTLINE_{name.upper()}": str(value) for name, value in given.items()},
-            "DRIFTLINE_TOPIC_PREFIX": prefix,
-            "DRIFTLINE_LOG_LEVEL": "DEBUG",
-        },
+        env=environment({**way, **more}, prefix),
         cwd=ROOT,
         capture_output=True,
         text=True,

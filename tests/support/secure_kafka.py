@@ -36,6 +36,7 @@ listener.name.clear.plain.sasl.jaas.config={plain}
 listener.name.sasl.scram-sha-256.sasl.jaas.config={scram}
 listener.name.sasl.scram-sha-512.sasl.jaas.config={scram}
 listener.name.sasl.oauthbearer.sasl.jaas.config={oauth}
+listener.name.sasl.oauthbearer.connections.max.reauth.ms=3600000
 """
 _MODULES = "org.apache.kafka.common.security"
 
@@ -46,7 +47,10 @@ def password(user: str) -> str:
 
 
 class SecureKafka(KafkaBroker):
-    """A broker that trusts whom the authority signs, and knows `USERS`."""
+    """A broker that trusts whom the authority signs, and knows `USERS`.
+
+    A connection ends with the token it was opened with.
+    """
 
     name = "secure-kafka"
 
