@@ -19,6 +19,7 @@ from streams.connections import Brokers, Login, TokenError, Tokens, aiokafka_opt
 CONNECT_TIMEOUT_MS = 10_000
 GREETING_TIMEOUT_MS = 5_000
 _NO_ANSWER = (OSError, AsyncKafkaError, TimeoutError)
+_WELCOME = ""
 _CREDENTIALS = (
     "it does not accept these credentials; check DRIFTLINE_KAFKA_SASL_MECHANISM and the user and password, or "
     "the token, that go with it"
@@ -101,17 +102,23 @@ def _greet_first(brokers: Brokers) -> None:
     Raises
     ------
     BrokerError
-        When a broker refuses us. One that does not answer may be starting: clients wait for it.
+        When no broker takes us and one refuses us. One that is silent may be starting: clients wait for it.
     """
     with ThreadPoolExecutor(1) as other:  # we may be called from within an event loop
-        for server in brokers.servers:
-            reason = other.submit(asyncio.run, _greet(server, brokers)).result()
-            if reason is not None:
-                raise BrokerError(f"the broker at {server} does not let us in: {reason}")
+        answers = other.submit(asyncio.run, _greet_all(brokers)).result()
+    refusals = {server: answer for server, answer in answers.items() if answer}
+    if refusals and _WELCOME not in answers.values():
+        server, reason = next(iter(refusals.items()))
+        raise BrokerError(f"the broker at {server} does not let us in: {reason}")
+
+
+async def _greet_all(brokers: Brokers) -> dict[str, str | None]:
+    answers = await asyncio.gather(*(_greet(server, brokers) for server in brokers.servers))
+    return dict(zip(brokers.servers, answers, strict=True))
 
 
 async def _greet(server: str, brokers: Brokers) -> str | None:
-    """Return why a broker refuses us; None if it takes us, or can't be asked."""
+    """Return why a broker refuses us, `_WELCOME` if it takes us, None if it says nothing."""
     host, _, port = server.rpartition(":")
     options = aiokafka_options(brokers)
     del options["bootstrap_servers"]
@@ -129,7 +136,7 @@ async def _greet(server: str, brokers: Brokers) -> str | None:
         await connection.close()
     # aiokafka does not see that a token is refused, and the broker then says nothing of itself.
     is_refused = options.get("sasl_mechanism") == "OAUTHBEARER" and not answer.brokers
-    return _CREDENTIALS if is_refused else None
+    return _CREDENTIALS if is_refused else _WELCOME
 
 
 def _refusal(error: BaseException) -> str | None:

@@ -112,7 +112,7 @@ class Projection:
             self._metrics.projection_failures.inc()
             if self._reachable:
                 _logger.warning(
-                    "Redis does not take the projection (%s); it is kept and tried again: %s",
+                    "Redis does not take the projection (%s); it is kept and tried again. %s",
                     error,
                     remedy(error),
                 )

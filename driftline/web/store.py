@@ -146,7 +146,7 @@ class Store:
             yield
         except (RedisError, OSError) as error:
             raise StoreUnavailable(
-                f"The store at {self.address} does not answer ({type(error).__name__}): {remedy(error)}."
+                f"The store at {self.address} does not answer ({type(error).__name__}). {remedy(error)}"
             ) from error
 
 

@@ -74,12 +74,14 @@ def remedy(error: Exception) -> str:
     Examples
     --------
     >>> remedy(ConnectionError("Error 111 connecting to localhost:6379"))
-    'check that Redis runs there and that DRIFTLINE_REDIS names it'
+    'Check that Redis runs there and that DRIFTLINE_REDIS names it.'
     """
     if isinstance(error, AuthenticationError):
-        return "check its user and password: DRIFTLINE_REDIS_USERNAME and DRIFTLINE_REDIS_PASSWORD_FILE"
+        return "Check its user and password: DRIFTLINE_REDIS_USERNAME and DRIFTLINE_REDIS_PASSWORD_FILE."
     if isinstance(error, NoPermissionError):
-        return "its user lacks a permission; docs/security.md says which it needs"
+        return "Its user lacks a permission; docs/security.md lists what it takes."
     if "SSL" in str(error) or "certificate" in str(error):
-        return "check rediss:// in DRIFTLINE_REDIS, and DRIFTLINE_REDIS_CA_FILE"
-    return "check that Redis runs there and that DRIFTLINE_REDIS names it"
+        return (
+            "Check DRIFTLINE_REDIS_CA_FILE, and that DRIFTLINE_REDIS names the store as its certificate does."
+        )
+    return "Check that Redis runs there and that DRIFTLINE_REDIS names it."

@@ -149,7 +149,7 @@ def test_a_command_reads_with_the_right_password_and_says_of_a_wrong_one_what_to
     assert "wrong-hunter2" not in ran.stdout + ran.stderr
     (line,) = ran.stderr.splitlines()
     assert line.endswith(
-        "check its user and password: DRIFTLINE_REDIS_USERNAME and DRIFTLINE_REDIS_PASSWORD_FILE."
+        "Check its user and password: DRIFTLINE_REDIS_USERNAME and DRIFTLINE_REDIS_PASSWORD_FILE."
     )
 
 
@@ -176,11 +176,21 @@ async def test_stages_go_on_without_the_store_and_their_log_tells_no_secret(
     assert "hunter2" not in caplog.text
 
 
-def test_a_certificate_that_is_not_trusted_is_said(way: Way, tmp_path: Path) -> None:
-    if not way["redis"].startswith("rediss://"):
-        pytest.skip("the embedded Valkey has no TLS")
+@pytest.mark.skipif(
+    not shutil.which("redis-server"), reason="the embedded Valkey has no TLS: no redis-server"
+)
+def test_a_certificate_of_a_stranger_or_for_another_name_is_said(
+    authority: Authority, tmp_path: Path
+) -> None:
     stranger = Authority(tmp_path, "stranger")
-    ran = alerts(of(READER, way | {"redis_ca_file": stranger.cert}, tmp_path))
-    assert ran.returncode == 1
-    (line,) = ran.stderr.splitlines()
-    assert line.endswith("check rediss:// in DRIFTLINE_REDIS, and DRIFTLINE_REDIS_CA_FILE.")
+    for server, trusted in (
+        (authority.issue("known"), stranger),
+        (authority.issue("elsewhere", names="DNS:elsewhere.example"), authority),
+    ):
+        with GuardedRedis(server) as store:
+            ran = alerts(of(READER, {"redis": store.url, "redis_ca_file": trusted.cert}, tmp_path))
+        assert ran.returncode == 1
+        (line,) = ran.stderr.splitlines()
+        assert line.endswith(
+            "Check DRIFTLINE_REDIS_CA_FILE, and that DRIFTLINE_REDIS names the store as its certificate does."
+        )
