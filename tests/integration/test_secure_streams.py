@@ -392,7 +392,8 @@ def test_the_wrong_protocol_is_one_sentence(kafka: SecureKafka, prefix: str, tmp
 
 def test_one_broker_that_takes_us_is_enough(kafka: SecureKafka, prefix: str, tmp_path: Path) -> None:
     allow(kafka, ALL, prefix)
-    way = login(kafka, "PLAIN", tmp_path) | {"kafka": f"{kafka.at('TLS')},{kafka.at('SASL')}"}
+    both = f"{kafka.at('SASL')},localhost:{kafka.at('SASL').rpartition(':')[2]}"
+    way = login(kafka, "PLAIN", tmp_path) | {"kafka": f"{kafka.at('TLS')},{both}"}
     ran = run("topics", "create", way=way, prefix=prefix)
     assert ran.returncode == 0, ran.stderr
     assert f"{prefix}.predictions" in ran.stdout
