@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alerts.alert import AlertUpsert
 from driftline.rehearsal import Rehearsed
-from streams.profiler import Folded
+from streams.folding import Folded
 from streams.views import rfc3339
 
 _WEEK_MS = 7 * 24 * 3600 * 1000

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from faust.types.tuples import TP
 
+from streams.folding import Folded
 from streams.metrics import Metrics
+from streams.partition import Flush, checkpoint_offset
 from streams.profile import Profile
-from streams.profiler import Flush, Folded, Profiler, checkpoint_offset
+from streams.profiler import Profiler
 from streams.stages.dead_letter import Letter, dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.layouts import LayoutFollower

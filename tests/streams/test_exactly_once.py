@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prediction_events import T0, bits, event, monitor
 from profile_rows import Record, Rows, fold, one_pass, with_crashes
 
-from streams import labels, profiler
+from streams import folding, labels
 from streams.layout import compile_layout, unmonitored_layout
 from streams.monitor import Monitor
 from streams.profiler import Profiler
@@ -90,7 +90,7 @@ def _low_caps(monkeypatch: pytest.MonkeyPatch) -> None:
     # So that a few records reach them.
     monkeypatch.setattr(labels, "VERSIONS_KEPT", 3)
     monkeypatch.setattr(labels, "SEGMENT_VALUES_KEPT", 2)
-    monkeypatch.setattr(profiler, "UNMONITORED_KEPT", 2)
+    monkeypatch.setattr(folding, "UNMONITORED_KEPT", 2)
 
 
 @settings(max_examples=150, deadline=None)
@@ -152,7 +152,7 @@ def test_models_without_a_monitor_are_tracked_up_to_the_cap_and_the_rest_togethe
     assert {model: one.events for model, one in found.items()} == {
         "m0": 10,
         "m1": 10,
-        profiler.OTHER_MODELS: 30,
+        folding.OTHER_MODELS: 30,
     }
     assert found["m0"].layout == unmonitored_layout("m0")
     assert found["m0"].errors == 5
@@ -165,7 +165,7 @@ def test_a_monitored_model_called_other_is_not_mixed_with_the_overflow() -> None
     log: list[Record] = [(event(i, model=f"m{i}"), T0) for i in range(5)]
     log.append((event(9, model="other"), T0))
     events = {key.model: one.events for key, one in one_pass(models, log).items()}
-    assert events == {"m0": 1, "m1": 1, "other": 1, profiler.OTHER_MODELS: 3}
+    assert events == {"m0": 1, "m1": 1, "other": 1, folding.OTHER_MODELS: 3}
 
 
 def test_versions_beyond_the_cap_count_as_other_until_an_old_one_has_gone_for_a_day() -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streams.folding import Folded
 from streams.layout import Layout
 from streams.monitor import Monitor
+from streams.partition import Flush
 from streams.profile import Profile
-from streams.profiler import Flush, Folded, Profiler
+from streams.profiler import Profiler
 from streams.wire import Heartbeat, HeartbeatKey, ProfileKey, decode_part, profile_of
 
 Record = tuple[bytes | None, int]
