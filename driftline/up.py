@@ -42,7 +42,7 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
         )
     stop = asyncio.Event()
     stop_on_signals(stop)
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     port = port or free_port()
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(Home())
