@@ -2,14 +2,13 @@
 
 from streams.bad_event import BadEvent
 from streams.transport import Chunk
+from streams.writes import Record
 
 MAX_BYTES = 512 * 1024
 
-Letter = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 
-
-def dead_letter(chunk: Chunk, bad: BadEvent) -> Letter:
-    """Return key, raw value and headers of a bad event's dead letter.
+def dead_letter(topic: str, chunk: Chunk, bad: BadEvent) -> Record:
+    """Return a bad event's dead letter: key and raw value as they came, and the reason in its headers.
 
     Values above `MAX_BYTES` are cut, as the broker would refuse them; ``driftline-truncated`` then says
     how long they were.
@@ -26,4 +25,4 @@ def dead_letter(chunk: Chunk, bad: BadEvent) -> Letter:
         headers["driftline-truncated"] = str(len(value))
         value = value[:MAX_BYTES]
     encoded = [(name, text.encode("utf-8", "replace")) for name, text in headers.items()]
-    return chunk.keys[bad.row], value, encoded
+    return Record(topic, None, chunk.keys[bad.row], value, encoded)

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.layout import Layout, fits, unmonitored_layout
 from streams.stages.fleet import Fleet
+from streams.writes import Record
 
 Listener = Callable[[Layout, int], None]
 
@@ -20,10 +21,10 @@ class LayoutRecord(msgspec.Struct):
     layout: Layout
 
 
-def layout_record(topic: str, from_ms: int, layout: Layout) -> tuple[str, int, bytes, bytes]:
+def layout_record(topic: str, from_ms: int, layout: Layout) -> Record:
     """Return the record that publishes a layout."""
     key = f"{layout.model}\xff{layout.hash}".encode()
-    return topic, 0, key, msgspec.json.encode(LayoutRecord(from_ms, layout))
+    return Record(topic, 0, key, msgspec.json.encode(LayoutRecord(from_ms, layout)))
 
 
 class LayoutFollower:

@@ -1,12 +1,10 @@
 """Sending records, and knowing that the broker has them."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-#: topic, partition (None: by key), key, value
-Record = tuple[str, int | None, bytes | None, bytes | None]
-Headers = Sequence[tuple[str, bytes]]
+from streams.writes import Record
 
 
 class Sender:
@@ -17,12 +15,6 @@ class Sender:
 
     async def send(self, records: Iterable[Record]) -> None:
         """Send records, in order per partition, and return when all are confirmed."""
-        await self.send_with_headers((*record, ()) for record in records)
-
-    async def send_with_headers(
-        self, records: Iterable[tuple[str, int | None, bytes | None, bytes | None, Headers]]
-    ) -> None:
-        """Send records with headers, and return when all are confirmed."""
         producer = self._app.producer
         sent = [
             await producer.send(topic, key, value, partition, None, list(headers))
