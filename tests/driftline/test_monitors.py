@@ -6,9 +6,9 @@ import pytest
 
 from detectors.registry import DETECTORS
 from driftline.errors import ConfigError
+from driftline.history.files import parse_mapping
 from driftline.monitors import load_folder
 from driftline.reference_build import build
-from driftline.tabular import parse_mapping
 from streams.monitor import Monitor
 from streams.reference import dump
 
