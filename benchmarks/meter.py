@@ -12,7 +12,8 @@ from dataclasses import dataclass
 class Job:
     """What a consumer is to read: given to its process as JSON.
 
-    It ends with the last of ``events``, or ``seconds`` after its warm-up if it is slow.
+    It ends with the last of ``events``, or ``seconds`` after its warm-up if it is slow. What it commits and
+    writes goes under ``prefix``, which no other run has: so each reads from the beginning.
     """
 
     bootstrap: str
@@ -20,6 +21,7 @@ class Job:
     partitions: int
     events: int
     seconds: float
+    prefix: str
     redis: str = ""
 
     def to_json(self) -> str:
