@@ -122,7 +122,7 @@ class MeteredStage(ProfileStage):
         await super().flush()
         done, self._counted = folded - self._counted, folded
         if done:
-            self._meter.take(done)
+            self._meter.take(done, ahead=self._folded - folded)
 
 
 async def stage(job: Job) -> None:
