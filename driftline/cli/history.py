@@ -54,10 +54,10 @@ def replay(
     Example: driftline replay november.parquet --monitors monitors --alerts-out alerts.jsonl
     """
     from driftline.fleet import load_alerting
+    from driftline.history.files import parse_mapping
     from driftline.monitors import load_folder
     from driftline.replay import ProgressBar
     from driftline.replay import replay as run
-    from driftline.tabular import parse_mapping
     from streams.alerting import Links
 
     chosen = configuration.load()
@@ -92,9 +92,9 @@ def build(
 
     Example: driftline reference build held_out.parquet --monitor monitors/churn.yaml --out monitors/churn.json
     """
+    from driftline.history.files import parse_mapping
     from driftline.monitors import load_monitor
     from driftline.reference_build import build as run
-    from driftline.tabular import parse_mapping
     from streams.reference import dump
 
     _check_outputs([out], [*files, monitor])

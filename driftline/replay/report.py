@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alerts.alert import AlertUpsert
-from driftline.rehearsal import Rehearsed
+from driftline.replay.rehearsal import Rehearsed
 from streams.folding import Folded
 from streams.views import rfc3339
 

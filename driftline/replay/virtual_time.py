@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from driftline.rows import UNKNOWN_MS
-from driftline.tabular import Chunk
+from driftline.history.files import Chunk
+from driftline.history.rows import UNKNOWN_MS
 from streams.alerting import Links
 from streams.folding import Folded
 from streams.judge import Judged, ModelJudge
