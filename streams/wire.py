@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.counting import SLOTS
 from streams.layout import Layout
-from streams.profile import SLOTS, Profile
+from streams.profile import Profile
 
 #: So many that a part stays under `MAX_PART_BYTES` even when each column fills every bucket of its sketch.
 COLUMNS_PER_PART = 12
