@@ -76,6 +76,8 @@ class PartitionState:
         if checkpoint is not None:
             held = msgspec.msgpack.decode(checkpoint, type=Checkpoint)
             state.next_offset, state.clocks, state.segments = held.next_offset, held.clocks, held.segments
+        # Rows are written beside the upserts: of one ahead of its checkpoint, the judge may know nothing yet.
+        state.dirty = {key for key, one in state.open.items() if one.fence >= state.next_offset}
         state.moved = set(state.clocks)
         return state
 
@@ -121,7 +123,7 @@ class PartitionState:
         """
         self._notice_quiet(now_ms, caught_up)
         for key in self.dirty:
-            self.open[key].fence = self.next_offset - 1
+            self.open[key].fence = max(self.open[key].fence, self.next_offset - 1)
         profiles = [(key, parts_of(self.open[key])) for key in sorted(self.dirty)]
         closed = [key for key in self.open if self._is_closed(key)]
         heartbeats = self._heartbeats(now_ms)
