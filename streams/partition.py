@@ -34,12 +34,13 @@ def checkpoint_offset(raw: bytes) -> int:
 class Flush:
     """What a flush writes, in this order: profiles, checkpoint, heartbeats; then it may be acknowledged.
 
-    ``closed`` profiles need their state no longer once the checkpoint is written.
+    Without a ``checkpoint`` it vouches for nothing and acknowledges nothing: it only spares the judge the
+    wait. ``closed`` profiles need their state no longer once the checkpoint is written.
     """
 
     partition: int
     profiles: list[tuple[ProfileKey, list[bytes]]]
-    checkpoint: bytes
+    checkpoint: bytes | None
     heartbeats: list[tuple[HeartbeatKey, Heartbeat]]
     closed: list[ProfileKey]
 
@@ -114,24 +115,39 @@ class PartitionState:
     # Flushing.
 
     def flush(self, now_ms: int, *, caught_up: bool) -> Flush:
-        """Return what changed since the last flush, and close what the watermark has passed.
+        """Return everything that changed since the last flush, and let go of what the watermark has passed.
 
         Parameters
         ----------
         now_ms
             Wall clock; only partitions that are caught up and quiet look at it.
         """
-        self._notice_quiet(now_ms, caught_up)
-        for key in self.dirty:
-            self.open[key].fence = max(self.open[key].fence, self.next_offset - 1)
-        profiles = [(key, parts_of(self.open[key])) for key in sorted(self.dirty)]
-        closed = [key for key in self.open if self._is_closed(key)]
-        heartbeats = self._heartbeats(now_ms)
+        self._notice_traffic(now_ms, caught_up)
+        if caught_up:
+            self._notice_quiet(now_ms)
+        profiles = self._take_changed(self.dirty)
+        closed = self._closed()
         for key in closed:
             del self.open[key]
-        self.dirty.clear()
         checkpoint = msgspec.msgpack.encode(Checkpoint(self.next_offset, self.clocks, self.segments))
-        return Flush(self.partition, profiles, checkpoint, heartbeats, closed)
+        return Flush(self.partition, profiles, checkpoint, self._heartbeats(now_ms), closed)
+
+    def flush_closed(self, now_ms: int, *, caught_up: bool) -> Flush:
+        """Return only what the judge waits for: profiles the watermark has passed, and heartbeats.
+
+        They follow from the records alone, so that a worker that takes up the last checkpoint comes to the
+        same. What follows from the wall clock, a quiet model's time going on, waits for the next checkpoint.
+        """
+        self._notice_traffic(now_ms, caught_up)
+        profiles = self._take_changed(self.dirty.intersection(self._closed()))
+        return Flush(self.partition, profiles, None, self._heartbeats(now_ms), [])
+
+    def _take_changed(self, keys: Iterable[ProfileKey]) -> list[tuple[ProfileKey, list[bytes]]]:
+        changed = sorted(keys)
+        for key in changed:
+            self.open[key].fence = max(self.open[key].fence, self.next_offset - 1)
+        self.dirty.difference_update(changed)
+        return [(key, parts_of(self.open[key])) for key in changed]
 
     def take_closed(
         self, now_ms: int
@@ -145,9 +161,9 @@ class PartitionState:
         now_ms
             Virtual time, epoch ms; the partition counts as caught up.
         """
-        self._notice_quiet(now_ms, caught_up=True)
-        closed = sorted(key for key in self.open if self._is_closed(key))
-        profiles = [(key, self.open.pop(key)) for key in closed]
+        self._notice_traffic(now_ms, caught_up=True)
+        self._notice_quiet(now_ms)
+        profiles = [(key, self.open.pop(key)) for key in sorted(self._closed())]
         for _, profile in profiles:
             profile.fence = self.next_offset - 1
         self.dirty.clear()
@@ -159,6 +175,9 @@ class PartitionState:
             clock.watermark_ms = max(clock.watermark_ms, clock.newest_ms + self.models.windows(model).pane)
             self.moved.add(model)
 
+    def _closed(self) -> list[ProfileKey]:
+        return [key for key in self.open if self._is_closed(key)]
+
     def _is_closed(self, key: ProfileKey) -> bool:
         # A profile restored ahead of its checkpoint may be of a model the checkpoint does not know yet.
         clock = self.clocks.get(key.model)
@@ -167,8 +186,8 @@ class PartitionState:
 
     # Quiet models.
 
-    def _notice_quiet(self, now_ms: int, caught_up: bool) -> None:
-        for model in list(self.clocks):
+    def _notice_traffic(self, now_ms: int, caught_up: bool) -> None:
+        for model in self.clocks:
             if model in self.moved or not caught_up:
                 # Only good events say where event time is; bad ones leave the model quiet.
                 self.seen_ms[model] = now_ms
@@ -176,7 +195,9 @@ class PartitionState:
                     # Told at once: with a backlog to come, the judge must wait for this partition again.
                     self.idle.discard(model)
                     self.moved.add(model)
-                continue
+
+    def _notice_quiet(self, now_ms: int) -> None:
+        for model in self.clocks.keys() - self.moved:
             quiet_ms = now_ms - self.seen_ms.setdefault(model, now_ms)
             if quiet_ms > FORGET_AFTER_MS and not any(key.model == model for key in self.open):
                 self._forget(model)

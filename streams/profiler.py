@@ -87,6 +87,10 @@ class Profiler:
         """Return what changed since the last flush; see `PartitionState.flush`."""
         return self.partitions[partition].flush(now_ms, caught_up=caught_up)
 
+    def flush_closed(self, partition: int, now_ms: int, *, caught_up: bool) -> Flush:
+        """Return what the judge waits for; see `PartitionState.flush_closed`."""
+        return self.partitions[partition].flush_closed(now_ms, caught_up=caught_up)
+
     def take_closed(
         self, partition: int, now_ms: int
     ) -> tuple[list[tuple[ProfileKey, Profile]], list[tuple[HeartbeatKey, Heartbeat]]]:

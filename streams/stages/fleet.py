@@ -37,7 +37,9 @@ class Fleet:
     worker
         Name of this worker, unique in the fleet.
     flush_s
-        How often stage 1 sends what changed.
+        How often stage 1 sends what the watermark has closed.
+    checkpoint_s
+        How often it also writes what is open, and acknowledges: what a crash makes it count again.
     """
 
     brokers: str
@@ -50,6 +52,7 @@ class Fleet:
     links: Links = field(default_factory=Links)
     worker: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     flush_s: float = 0.5
+    checkpoint_s: float = 3.0
 
     def profile_partition(self, model: str) -> int:
         """Return the partition a model is judged in: our own hash, the same for every producer."""

@@ -58,7 +58,7 @@ def profiles(
 
 
 def flush_steps(fleet: Fleet, flush: Flush, letters: Iterable[Record] = ()) -> list[Step]:
-    """Return what a flush writes; after the last step its chunks may be acknowledged.
+    """Return what a flush writes; after the last step its chunks may be acknowledged, if it has a checkpoint.
 
     Each step vouches for the ones before it: the checkpoint for profiles and dead letters, the deletion of
     a closed pane's row for the checkpoint, a heartbeat for the profiles it speaks of.
@@ -73,6 +73,8 @@ def flush_steps(fleet: Fleet, flush: Flush, letters: Iterable[Record] = ()) -> l
         Record(topic, fleet.profile_partition(key.model), encode(key), encode(beat))
         for key, beat in flush.heartbeats
     ]
+    if flush.checkpoint is None:
+        return [Step(upserts), Step(beats)]
     return [
         Step([*letters, *upserts], {encode(key): join_parts(parts) for key, parts in flush.profiles}),
         Step(rows={CHECKPOINT: flush.checkpoint}),

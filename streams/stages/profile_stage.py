@@ -10,6 +10,7 @@ from faust.types.tuples import TP
 
 from streams.folding import Folded
 from streams.metrics import Metrics
+from streams.partition import Flush
 from streams.profiler import Profiler
 from streams.stages import profile_rows
 from streams.stages.dead_letter import dead_letter
@@ -22,15 +23,19 @@ from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
 from streams.writes import Record
 
-#: Dead letters that may wait for the next flush.
+#: Dead letters that may wait for the next checkpoint.
 LETTERS_HELD = 2_000
+#: Where writing all that is open takes long, it may take this share of the time, and not more.
+CHECKPOINT_SHARE = 0.1
+LONGEST_CHECKPOINT_S = 30.0
 
 
 class ProfileStage:
-    """The shell of `Profiler`: one Faust app, its state table, and a flush every second.
+    """The shell of `Profiler`: one Faust app, its state table, and flushes.
 
-    A flush carries out the steps of `profile_rows.flush_steps`, and acknowledges the chunks they cover: so
-    what is acknowledged can be recovered, and what is recovered was counted once.
+    Twice a second it sends what the judge waits for. Every few seconds it writes everything, as the steps
+    of `profile_rows.flush_steps`, and acknowledges the chunks they cover: so what is acknowledged can be
+    recovered, and what is recovered was counted once.
     """
 
     def __init__(self, fleet: Fleet, metrics: Metrics, *, instance: str | None = None) -> None:
@@ -56,6 +61,7 @@ class ProfileStage:
         self._letters: defaultdict[int, list[tuple[str, Record]]] = defaultdict(list)
         self._told_caught_up: dict[int, bool] = {}
         self._flushing = asyncio.Lock()
+        self._checkpoint_due_s = 0.0
         listen(self.app, self)
         self._declare()
 
@@ -71,7 +77,10 @@ class ProfileStage:
         async def flush() -> None:
             while not self.app.should_stop:
                 await asyncio.sleep(self.fleet.flush_s)
-                await self.flush()
+                if time.monotonic() < self._checkpoint_due_s:
+                    await self.flush_closed()
+                else:
+                    await self.flush()
 
         for run in (self.pulse.run, self._layouts.follow):
             self.app.task(run)
@@ -115,7 +124,7 @@ class ProfileStage:
     # Events.
 
     async def take(self, chunk: Chunk, receipt: Receipt) -> None:
-        """Count a chunk; its bad events go to the dead-letter topic with the next flush."""
+        """Count a chunk; its bad events go to the dead-letter topic with the next checkpoint."""
         if chunk.partition not in self._ready:
             return
         offsets = np.array(chunk.offsets, dtype=np.int64)
@@ -148,11 +157,27 @@ class ProfileStage:
     async def flush(self) -> None:
         """Write what changed in every partition, in the order that makes it recoverable."""
         async with self._flushing:
-            began = time.monotonic()
+            began_s = time.monotonic()
             now_ms = time.time_ns() // 1_000_000
             for partition in sorted(self._ready):
                 await self._flush_partition(partition, now_ms)
-            self.metrics.flush_duration.labels(stage="profile").observe(time.monotonic() - began)
+            took_s = time.monotonic() - began_s
+            pause_s = min(max(self.fleet.checkpoint_s, took_s / CHECKPOINT_SHARE), LONGEST_CHECKPOINT_S)
+            self._checkpoint_due_s = began_s + pause_s
+            self.metrics.flush_duration.labels(stage="profile").observe(took_s)
+            self._report(now_ms)
+
+    async def flush_closed(self) -> None:
+        """Send what the judges wait for; nothing is acknowledged by it."""
+        async with self._flushing:
+            now_ms = time.time_ns() // 1_000_000
+            for partition in sorted(self._ready):
+                caught_up = self._lag(partition) == 0
+                flush = self.profiler.flush_closed(partition, now_ms, caught_up=caught_up)
+                if flush.profiles or flush.heartbeats:
+                    await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
+                    self._measure(flush)
+                await self._tell_caught_up(partition, caught_up, now_ms)
             self._report(now_ms)
 
     async def _flush_partition(self, partition: int, now_ms: int) -> None:
@@ -163,14 +188,20 @@ class ProfileStage:
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
             steps = profile_rows.flush_steps(self.fleet, flush, [letter for _, letter in letters])
             await self._rows.carry_out(partition, steps)
-        if self._told_caught_up.get(partition) is not caught_up:
-            step = profile_rows.backlog_step(self.fleet, partition, now_ms, caught_up=caught_up)
-            await self._rows.carry_out(partition, [step])
-            self._told_caught_up[partition] = caught_up
+        await self._tell_caught_up(partition, caught_up, now_ms)
         for receipt in receipts:
             receipt.ack()
         for code, _ in letters:
             self.metrics.dead_letters.labels(code=code).inc()
+        self._measure(flush)
+
+    async def _tell_caught_up(self, partition: int, caught_up: bool, now_ms: int) -> None:
+        if self._told_caught_up.get(partition) is not caught_up:
+            step = profile_rows.backlog_step(self.fleet, partition, now_ms, caught_up=caught_up)
+            await self._rows.carry_out(partition, [step])
+            self._told_caught_up[partition] = caught_up
+
+    def _measure(self, flush: Flush) -> None:
         for _, parts in flush.profiles:
             for part in parts:
                 self.metrics.profile_bytes.observe(len(part))

@@ -38,7 +38,10 @@ records = st.lists(
 )
 steps = st.lists(
     st.tuples(
-        st.integers(0, 9), st.sampled_from(["fold", "flush", "crash"]), st.integers(0, 4), st.integers(0, 4)
+        st.integers(0, 9),
+        st.sampled_from(["fold", "flush", "hurry", "crash", "hurried crash"]),
+        st.integers(0, 4),
+        st.integers(0, 4),
     ),
     max_size=12,
 )

@@ -28,13 +28,14 @@ class Rows:
 
     def write(self, flush: Flush, *, rows: int | None = None, upserts: int | None = None) -> None:
         """Write a flush; with numbers the worker dies after so many rows and upserts, before the checkpoint."""
-        self.open.update(flush.profiles[:rows])
+        if flush.checkpoint is not None:
+            self.open.update(flush.profiles[:rows])
         for key, parts in flush.profiles[:upserts]:
             fence = decode_part(parts[0]).fence
             if fence > self.sent.get(key, (-1, []))[0]:
                 self.sent[key] = (fence, parts)
         if rows is None and upserts is None:
-            self.checkpoint = flush.checkpoint
+            self.checkpoint = flush.checkpoint or self.checkpoint
             for key in flush.closed:
                 self.open.pop(key, None)
             self.heartbeats += flush.heartbeats
@@ -78,7 +79,11 @@ def one_pass(models: Models, log: list[Record]) -> dict[ProfileKey, Profile]:
 def with_crashes(
     models: Models, log: list[Record], steps: list[tuple[int, str, int, int]]
 ) -> tuple[Rows, Profiler]:
-    """Fold a log in steps of (records, "fold" | "flush" | "crash", rows and upserts written before the crash)."""
+    """Fold a log in steps of (records, what then, rows and upserts written before a crash).
+
+    What then: "fold" nothing more, "flush", "hurry" (only what has closed is sent), "crash", or
+    "hurried crash": after what has closed was sent.
+    """
     profiler, rows = Profiler(models), Rows()
     at = 0
     for records, ending, written, sent in steps:
@@ -86,8 +91,12 @@ def with_crashes(
         at = min(at + records, len(log))
         if ending == "flush":
             rows.write(profiler.flush(0, 0, caught_up=False))
-        elif ending == "crash":
-            rows.write(profiler.flush(0, 0, caught_up=False), rows=written, upserts=sent)
+        elif ending == "hurry":
+            rows.write(profiler.flush_closed(0, 0, caught_up=False))
+        elif ending.endswith("crash"):
+            whole = ending == "crash"
+            flush = (profiler.flush if whole else profiler.flush_closed)(0, 0, caught_up=False)
+            rows.write(flush, rows=written, upserts=sent)
             profiler = Profiler(models)
             profiler.restore(0, rows.checkpoint, rows.profiles(profiler.layout))
             at = profiler.partitions[0].next_offset
