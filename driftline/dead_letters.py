@@ -17,7 +17,8 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
-from driftline.topics import BrokerError, connection, refused, unreachable
+from driftline.brokers import BrokerError, connect, refused
+from streams.connections import Brokers
 
 REQUEUED = "driftline-requeued"
 #: Records read at a time; each may be half a megabyte.
@@ -122,7 +123,7 @@ class DeadLetters:
     Parameters
     ----------
     brokers
-        ``host:port``, several separated by commas.
+        Where, and how one is let in.
     topic
         Name of the dead-letter topic.
 
@@ -132,7 +133,7 @@ class DeadLetters:
         If the broker or the topic is not there, or stops answering.
     """
 
-    def __init__(self, brokers: str, topic: str) -> None:
+    def __init__(self, brokers: Brokers | str, topic: str) -> None:
         self._brokers = brokers
         self._topic = topic
 
@@ -228,10 +229,7 @@ class DeadLetters:
 
     @contextmanager
     def _client(self, kind: Any, **options: Any) -> Iterator[Any]:
-        try:
-            client = kind(**connection(self._brokers), **options)
-        except KafkaError as error:
-            raise unreachable(self._brokers, error) from error
+        client: Any = connect(kind, self._brokers, **options)
         try:
             yield client
         except KafkaError as error:

@@ -6,17 +6,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from alerts import config as alerting
+from driftline.access import brokers, store
 from driftline.configfile import YamlFile
-from driftline.errors import ConfigError, DriftlineError
+from driftline.errors import ConfigError
 from driftline.settings import Settings
 from driftline.topics import Found, ensure_topics
 from streams.alerting import Links
 from streams.stages.fleet import Fleet, Watched
 from streams.topics import Topics
-
-
-class NotConfiguredError(DriftlineError):
-    """A setting that this command cannot do without."""
 
 
 def load_alerting(path: Path | None) -> alerting.Config:
@@ -36,20 +33,6 @@ def load_alerting(path: Path | None) -> alerting.Config:
         raise ConfigError(file.problems(error)) from error
 
 
-def brokers(settings: Settings) -> str:
-    """Return the brokers, or say how to name them."""
-    if settings.kafka is None:
-        raise NotConfiguredError("DRIFTLINE_KAFKA is not set; e.g. DRIFTLINE_KAFKA=localhost:9092")
-    return settings.kafka
-
-
-def redis_url(settings: Settings) -> str:
-    """Return the store's URL, or say how to name it."""
-    if settings.redis is None:
-        raise NotConfiguredError("DRIFTLINE_REDIS is not set; e.g. DRIFTLINE_REDIS=redis://localhost:6379/0")
-    return settings.redis
-
-
 def prepare_topics(settings: Settings) -> list[Found]:
     """Create the topics that are missing, and return all."""
     topics = Topics(settings.topic_prefix)
@@ -64,7 +47,7 @@ def make_fleet(settings: Settings, models: Mapping[str, Watched]) -> Fleet:
     counts = {found.name: found.partitions for found in prepare_topics(settings)}
     return Fleet(
         brokers=brokers(settings),
-        redis_url=redis_url(settings),
+        redis_url=store(settings),
         models=models,
         topics=topics,
         source_partitions=counts[topics.predictions.name],

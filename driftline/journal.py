@@ -16,7 +16,9 @@ from typing import Any, TextIO
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from driftline.brokers import connect
 from driftline.errors import DriftlineError
+from streams.connections import Brokers, aiokafka_options
 from streams.topics import Topics
 from streams.views import PANES_KEPT
 
@@ -40,7 +42,7 @@ class Journal:
         Of the judge's rows; a folder written with another number cannot be read.
     """
 
-    def __init__(self, folder: Path, brokers: str, topics: Topics, partitions: int) -> None:
+    def __init__(self, folder: Path, brokers: Brokers | str, topics: Topics, partitions: int) -> None:
         self._folder = folder
         self._brokers = brokers
         self._state = [topics.layouts.name, topics.desk.name, f"{topics.prefix}-judge-state-changelog"]
@@ -53,7 +55,7 @@ class Journal:
         """Produce what the files hold; return the number of records."""
         self._check_folder()
         await asyncio.to_thread(self._declare)
-        producer = AIOKafkaProducer(bootstrap_servers=self._brokers)
+        producer = AIOKafkaProducer(**aiokafka_options(self._brokers))
         await producer.start()
         total = 0
         try:
@@ -83,7 +85,7 @@ class Journal:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write down what comes, until ``stop``."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._brokers, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**aiokafka_options(self._brokers), enable_auto_commit=False)
         await consumer.start()
         try:
             consumer.assign(
@@ -128,7 +130,7 @@ class Journal:
             )
 
     def _declare(self) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=self._brokers.split(","))
+        admin = connect(KafkaAdminClient, self._brokers)
         try:
             if self._state[2] not in admin.list_topics():
                 config = {"cleanup.policy": "compact"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 
+from driftline import access
 from driftline import fleet as fleets
 from driftline.homes import Home
 from driftline.monitors import load_folder
@@ -24,7 +25,7 @@ async def serve_worker(settings: Settings, stages: Sequence[StageName]) -> None:
     """Run a worker's stages, with ``/metrics`` and ``/healthz`` beside them, until a signal."""
     load_folder(settings.monitors)
     fleets.load_alerting(settings.alerting)
-    fleets.redis_url(settings)
+    access.store(settings)
     fleets.prepare_topics(settings)
     stop = asyncio.Event()
     stop_on_signals(stop)
@@ -43,7 +44,7 @@ async def serve_web(settings: Settings, port: int) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     app = create_app(
-        redis_url=fleets.redis_url(settings),
+        redis_url=access.store(settings),
         public_url=settings.public_url,
         topic=Topics(settings.topic_prefix).predictions.name,
         brokers=settings.kafka or "localhost:9092",

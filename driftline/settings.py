@@ -4,27 +4,23 @@ import os
 import socket
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from driftline.connection_settings import ConnectionSettings
 from driftline.errors import DriftlineError
+from driftline.variables import variable
+
+__all__ = ["Settings", "SettingsError", "load", "variable"]
 
 
 class SettingsError(DriftlineError):
     """An environment variable that makes no sense."""
 
 
-class Settings(BaseSettings):
-    """Where things are, and how many."""
+class Settings(ConnectionSettings):
+    """Where things are, how one is let in, and how many."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="DRIFTLINE_", env_ignore_empty=True, extra="ignore", frozen=True
-    )
-
-    kafka: str | None = Field(default=None, description="brokers, host:port, several separated by commas")
-    redis: str | None = Field(default=None, description="redis://, rediss:// or unix:// URL of the store")
     monitors: Path = Field(default=Path("monitors"), description="folder of monitor files")
     alerting: Path | None = Field(
         default=None, description="Alertmanager-style file; without it, alerts are logged"
@@ -68,30 +64,6 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("kafka")
-    @classmethod
-    def _names_brokers(cls, value: str | None) -> str | None:
-        for broker in value.split(",") if value else ():
-            host, _, port = broker.strip().rpartition(":")
-            if not host or not port.isdigit() or not 0 < int(port) < 65536:
-                raise ValueError(f"{broker!r} is no host:port; several are separated by commas")
-        return None if value is None else value.replace(" ", "")
-
-    @field_validator("redis")
-    @classmethod
-    def _names_a_store(cls, value: str | None) -> str | None:
-        # The value may hold a password: it is never echoed.
-        if value is None or value.startswith("unix://"):
-            return value
-        try:
-            parts = urlsplit(value)
-            usable = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            raise ValueError("must be written as redis://host:port/0, rediss://… with TLS, or unix://path")
-        return value
-
     @field_validator("log_level", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
@@ -109,19 +81,9 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [
-            f"{variable(str(one['loc'][0]))}: {str(one['msg']).removeprefix('Value error, ')}"
-            for one in error.errors(include_input=False)
-        ]
+        lines = []
+        for one in error.errors(include_input=False):
+            message = str(one["msg"]).removeprefix("Value error, ")
+            # What contradicts names its variables itself.
+            lines.append(f"{variable(str(one['loc'][0]))}: {message}" if one["loc"] else message)
         raise SettingsError("\n".join(lines)) from error
-
-
-def variable(field: str) -> str:
-    """Return the environment variable of a setting.
-
-    Examples
-    --------
-    >>> variable("public_url")
-    'DRIFTLINE_PUBLIC_URL'
-    """
-    return f"DRIFTLINE_{field.upper()}"

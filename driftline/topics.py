@@ -8,19 +8,15 @@ from typing import Any
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from driftline.errors import DriftlineError
+from driftline.brokers import connect, refused
+from streams.connections import Brokers
 from streams.topics import Topic, Topics
 
 #: A worker that wakes up late must find what was written meanwhile, not its compaction.
 MIN_COMPACTION_LAG_MS = 10 * 60 * 1000
-CONNECT_TIMEOUT_MS = 10_000
 _POLICY = "cleanup.policy"
 
 _logger = logging.getLogger(__name__)
-
-
-class BrokerError(DriftlineError):
-    """The broker does not answer, or refuses what Driftline needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,9 @@ class Found:
         return found
 
 
-def ensure_topics(brokers: str, topics: Topics, *, partitions: int, replication: int = 1) -> list[Found]:
+def ensure_topics(
+    brokers: Brokers | str, topics: Topics, *, partitions: int, replication: int = 1
+) -> list[Found]:
     """Create the topics that are missing, and return all of them.
 
     Existing topics are left as they are: the stages take the partitions they find.
@@ -67,7 +65,7 @@ def ensure_topics(brokers: str, topics: Topics, *, partitions: int, replication:
     BrokerError
         If the broker cannot be reached, or refuses.
     """
-    admin = _connect(brokers)
+    admin = connect(KafkaAdminClient, brokers)
     try:
         wanted = topics.all()
         before = set(admin.list_topics())
@@ -81,12 +79,12 @@ def ensure_topics(brokers: str, topics: Topics, *, partitions: int, replication:
     return [Found(topic, counts[topic.name], topic in missing) for topic in wanted]
 
 
-def with_policies(brokers: str, found: Sequence[Found]) -> list[Found]:
+def with_policies(brokers: Brokers | str, found: Sequence[Found]) -> list[Found]:
     """Return topics with the cleanup policies the broker tells of; workers can do without.
 
     The embedded broker tells none, and a cluster may allow nobody to ask.
     """
-    admin = _connect(brokers)
+    admin = connect(KafkaAdminClient, brokers)
     try:
         policies = _policies(admin, [topic.name for topic in found])
     except KafkaError as error:
@@ -95,36 +93,6 @@ def with_policies(brokers: str, found: Sequence[Found]) -> list[Found]:
     finally:
         admin.close()
     return [replace(topic, cleanup=policies.get(topic.name)) for topic in found]
-
-
-def _connect(brokers: str) -> KafkaAdminClient:
-    try:
-        return KafkaAdminClient(**connection(brokers))
-    except KafkaError as error:
-        raise unreachable(brokers, error) from error
-
-
-def connection(brokers: str) -> dict[str, Any]:
-    """Return how kafka-python's clients connect: a person waits, so not for long."""
-    return {
-        "bootstrap_servers": brokers.split(","),
-        "client_id": "driftline",
-        "bootstrap_timeout_ms": CONNECT_TIMEOUT_MS,
-        "reconnect_backoff_max_ms": 1000,
-    }
-
-
-def unreachable(brokers: str, error: KafkaError) -> BrokerError:
-    """Return the error that says that no broker answers."""
-    return BrokerError(
-        f"no broker answers at {brokers} ({type(error).__name__}); check DRIFTLINE_KAFKA and that it runs"
-    )
-
-
-def refused(brokers: str, error: KafkaError) -> BrokerError:
-    """Return the error that says what the broker did not do: its reason, without the whole request."""
-    reason = getattr(error, "description", "") or str(error).partition("\n")[0][:200]
-    return BrokerError(f"the broker at {brokers} refused: {type(error).__name__}: {reason}")
 
 
 def _create(admin: KafkaAdminClient, missing: Sequence[Topic], partitions: int, replication: int) -> None:

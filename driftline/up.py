@@ -5,8 +5,10 @@ import contextlib
 import time
 from pathlib import Path
 
+from pydantic import SecretStr
 from rich.console import Console
 
+from driftline import access
 from driftline import demo as demonstration
 from driftline import fleet as fleets
 from driftline.embedded import EmbeddedBroker, EmbeddedStore, free_port
@@ -57,11 +59,11 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
         folder = str(home.folder("metrics"))
         supervisor = Supervisor(settings_environment(settings), folder)
         app = create_app(
-            redis_url=fleets.redis_url(settings),
+            redis_url=access.store(settings),
             public_url=settings.public_url,
             metrics=lambda: metrics_page(folder),
             topic=topics.predictions.name,
-            brokers=fleets.brokers(settings),
+            brokers=str(access.brokers(settings)),
         )
         parts = [
             supervisor.run(stop),
@@ -69,11 +71,11 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
         ]
         if demo:
             produce = demonstration.produce(
-                fleets.brokers(settings), topics.predictions.name, stop, console.print
+                access.brokers(settings), topics.predictions.name, stop, console.print
             )
             parts.append(produce)
         if data is not None:
-            journal = Journal(data, fleets.brokers(settings), topics, settings.partitions)
+            journal = Journal(data, access.brokers(settings), topics, settings.partitions)
             console.print(f"data:   {data} ({await journal.restore():,} records restored)")
             parts.append(journal.run(stop))
         await until_one_ends(stop, *parts)
@@ -109,8 +111,9 @@ def _with_servers(
         keeps = "its state is kept in --data" if data else "ephemeral: what it holds goes when it stops"
         console.print(f"broker: {changes['kafka']} (embedded, {keeps})")
     if settings.redis is None:
-        changes["redis"] = stack.enter_context(EmbeddedStore()).url
-        console.print(f"store:  {changes['redis']} (embedded)")
+        url = stack.enter_context(EmbeddedStore()).url
+        changes["redis"] = SecretStr(url)
+        console.print(f"store:  {url} (embedded)")
     return settings.model_copy(update=changes)
 
 

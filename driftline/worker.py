@@ -13,11 +13,12 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from pydantic import SecretStr
 
 from driftline import fleet as fleets
 from driftline.lifeline import die_with_parent
 from driftline.monitors import load_folder
-from driftline.settings import Settings
+from driftline.settings import Settings, variable
 from streams.metrics import Metrics
 from streams.stages.run import STAGES, StageName, make_stage, run_stage
 
@@ -152,9 +153,13 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
-    """Return this process's environment with the settings in force written into it."""
+    """Return this process's environment with the settings in force written into it.
+
+    Secrets that stand in files stay there: only the files' paths are handed on.
+    """
     environment = dict(os.environ)
     for name, value in settings.model_dump().items():
         if value is not None:
-            environment[f"DRIFTLINE_{name.upper()}"] = str(value)
+            text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            environment[variable(name)] = text
     return environment

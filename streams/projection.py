@@ -11,11 +11,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from streams.connections import StoreAddress, connect, remedy
 from streams.metrics import Metrics
 from streams.views import PANES_KEPT, PREFIX, TTL_S
 
@@ -38,11 +36,13 @@ class Projection:
     """
 
     def __init__(
-        self, redis_url: str, writer: str, metrics: Metrics, refill: Callable[[bool], Awaitable[None]]
+        self,
+        redis_url: StoreAddress | str,
+        writer: str,
+        metrics: Metrics,
+        refill: Callable[[bool], Awaitable[None]],
     ) -> None:
-        self._redis = Redis.from_url(
-            redis_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
-        )
+        self._redis = connect(redis_url)
         self._mark = f"{PREFIX}:mark:{writer}"
         self._metrics = metrics
         self._refill = refill
@@ -111,7 +111,11 @@ class Projection:
         except (RedisError, OSError) as error:
             self._metrics.projection_failures.inc()
             if self._reachable:
-                _logger.warning("Redis does not take the projection (%s); it is kept and tried again", error)
+                _logger.warning(
+                    "Redis does not take the projection (%s); it is kept and tried again: %s",
+                    error,
+                    remedy(error),
+                )
             self._reachable = False
         self._metrics.projection_pending.set(self.waiting)
 

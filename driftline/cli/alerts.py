@@ -10,6 +10,7 @@ from driftline.cli.tables import AsJson, print_rows, printable
 from driftline.errors import DriftlineError
 
 if TYPE_CHECKING:
+    from streams.connections import StoreAddress
     from streams.views import AlertRow
 
 _COLUMNS = ("severity", "kind", "model", "version", "feature", "since", "summary")
@@ -36,9 +37,9 @@ def alerts(
 
     Example: driftline alerts --model churn --all
     """
-    from driftline import fleet
+    from driftline import access
 
-    found = asyncio.run(_read(fleet.redis_url(configuration.load()), model))
+    found = asyncio.run(_read(access.store(configuration.load()), model))
     rows = sorted(
         (_row(alert) for alert in found if all_ or alert.status == "firing"),
         key=lambda row: (row["until"] is not None, _rank(row["severity"]), row["since"], row["model"]),
@@ -49,10 +50,10 @@ def alerts(
         typer.echo("no alert" + (" in the store" if all_ else " is firing"))
 
 
-async def _read(url: str, model: str | None) -> "list[AlertRow]":
+async def _read(address: "StoreAddress", model: str | None) -> "list[AlertRow]":
     from driftline.web.store import Store
 
-    store = Store(url)
+    store = Store(address)
     try:
         known = sorted(summary.model for summary in await store.summaries())
         if model is not None and model not in known:

@@ -97,11 +97,11 @@ def requeue(
 
 
 def _dead_letters() -> "DeadLetters":
-    from driftline import fleet
+    from driftline import access
     from driftline.dead_letters import DeadLetters
 
     chosen = configuration.load()
-    return DeadLetters(fleet.brokers(chosen), Topics(chosen.topic_prefix).dead_letter.name)
+    return DeadLetters(access.brokers(chosen), Topics(chosen.topic_prefix).dead_letter.name)
 
 
 def _sources() -> set[str]:

@@ -26,14 +26,14 @@ def create(
 
     Example: DRIFTLINE_KAFKA=localhost:9092 driftline topics create --partitions 8 --replication 3
     """
-    from driftline import fleet
+    from driftline import access, fleet
     from driftline.topics import with_policies
 
     chosen = configuration.load()
     changes = {"partitions": partitions, "replication": replication}
     given = {name: value for name, value in changes.items() if value is not None}
     chosen = chosen.model_copy(update=given)
-    found = with_policies(fleet.brokers(chosen), fleet.prepare_topics(chosen))
+    found = with_policies(access.brokers(chosen), fleet.prepare_topics(chosen))
     rows = [
         {
             "topic": topic.name,

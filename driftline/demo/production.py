@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from driftline.demo.timetable import Incident, active, clock, events_due
 from driftline.demo.traffic import Traffic
+from streams.connections import Brokers, aiokafka_options
 
 BATCH_S = 0.05
 #: What a stalled broker leaves unsent beyond this many seconds of traffic is skipped, not caught up.
@@ -21,7 +22,7 @@ Say = Callable[[str], None]
 
 
 async def produce(
-    brokers: str,
+    brokers: Brokers | str,
     topic: str,
     stop: asyncio.Event,
     say: Say,
@@ -34,13 +35,13 @@ async def produce(
     Parameters
     ----------
     brokers
-        ``host:port``, several separated by commas.
+        Where, and how one is let in.
     rate_per_second
         Events a second in quiet times.
     seed
         Of the traffic; by default another one at each start.
     """
-    producer = AIOKafkaProducer(bootstrap_servers=brokers, acks=1)
+    producer = AIOKafkaProducer(**aiokafka_options(brokers), acks=1)
     await producer.start()
     try:
         await _Loop(producer, topic, stop, say, rate_per_second, seed or time.time_ns()).run()

@@ -12,11 +12,12 @@ from driftline.web.context import Context, environment, load_static
 from driftline.web.middleware import PublicPath, QuotedNames, SecurityHeaders
 from driftline.web.pulse import Pulse
 from driftline.web.store import Store
+from streams.connections import StoreAddress
 
 
 def create_app(
     *,
-    redis_url: str,
+    redis_url: StoreAddress | str,
     public_url: str | None = None,
     metrics: Callable[[], bytes] | None = None,
     topic: str = "driftline.predictions",
@@ -30,7 +31,7 @@ def create_app(
     Parameters
     ----------
     redis_url
-        Where the projection is; nothing is ever written there.
+        Where the projection is, and how one is let in; nothing is ever written there.
     public_url
         Where people reach this front. Its path, if any, is put before every link; requests are
         answered with and without it, since some proxies strip it.

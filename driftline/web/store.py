@@ -5,16 +5,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar, cast
-from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import BaseModel, ValidationError
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from driftline.web.errors import StoreUnavailable
+from streams.connections import StoreAddress, connect, remedy
 from streams.views import AlertRow, ModelSummary, ModelView, VerdictRow, WorkerRow
 
 MODELS = "driftline:models"
@@ -60,21 +57,14 @@ class Store:
     Parameters
     ----------
     url
-        ``redis://`` or ``rediss://`` URL.
+        Where it is, and how one is let in; text alone is a URL.
     timeout_s
         Longest wait for a connection, and for each answer.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = 2.0) -> None:
-        parts = urlsplit(url)
-        self.address = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
-        # One retry, at once: a pooled connection may have died while it was idle.
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 1),
-        )
+    def __init__(self, url: StoreAddress | str, *, timeout_s: float = 2.0) -> None:
+        self.address = StoreAddress(url) if isinstance(url, str) else url
+        self._redis = connect(self.address, timeout_s=timeout_s)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -156,8 +146,7 @@ class Store:
             yield
         except (RedisError, OSError) as error:
             raise StoreUnavailable(
-                f"The store at {self.address} does not answer ({type(error).__name__}). "
-                "Check that Redis runs there and that DRIFTLINE_REDIS names it."
+                f"The store at {self.address} does not answer ({type(error).__name__}): {remedy(error)}."
             ) from error
 
 

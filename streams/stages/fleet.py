@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from detectors.window import Window
 from streams.alerting import Links
+from streams.connections import Brokers, StoreAddress
 from streams.layout import Layout
 from streams.monitor import Monitor
 from streams.topics import Topics
@@ -28,8 +29,8 @@ class Fleet:
 
     Parameters
     ----------
-    brokers
-        ``host:port``, several separated by commas.
+    brokers, redis_url
+        Where they are, and how one is let in; text alone is a server without security.
     source_partitions, profile_partitions
         Partitions the topics have.
     session_timeout_s
@@ -42,8 +43,8 @@ class Fleet:
         How often it also writes what is open, and acknowledges: what a crash makes it count again.
     """
 
-    brokers: str
-    redis_url: str
+    brokers: Brokers | str
+    redis_url: StoreAddress | str
     models: Mapping[str, Watched]
     topics: Topics = field(default_factory=Topics)
     source_partitions: int = 1

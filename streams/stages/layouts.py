@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from streams.connections import aiokafka_options
 from streams.layout import Layout, fits, unmonitored_layout
 from streams.stages.fleet import Fleet
 from streams.writes import Record
@@ -51,7 +52,9 @@ class LayoutFollower:
         """Read what was published so far."""
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._fleet.brokers, enable_auto_commit=False, auto_offset_reset="earliest"
+                **aiokafka_options(self._fleet.brokers),
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
             )
             await self._consumer.start()
             self._consumer.assign([TopicPartition(self._fleet.topics.layouts.name, 0)])

@@ -6,11 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Literal
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from streams.connections import connect
 from streams.metrics import Metrics
 from streams.stages.fleet import Fleet
 from streams.views import PREFIX, WorkerRow
@@ -38,9 +36,7 @@ class Pulse:
         self._stage = stage
         self._fleet = fleet
         self._metrics = metrics
-        self._redis = Redis.from_url(
-            fleet.redis_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
-        )
+        self._redis = connect(fleet.redis_url)
         self._lags: Mapping[int, int | None] = {}
         self._seen_ms = 0
         self._progress_s = time.monotonic()

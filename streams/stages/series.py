@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
+from streams.connections import aiokafka_options
 from streams.projection import Projection
 from streams.stages.fleet import Fleet
 from streams.views import PANES_KEPT, TTL_S
@@ -79,7 +80,7 @@ class SeriesReader:
     async def _read(self, spans_ms: Mapping[str, int]) -> None:
         consumer: Any = AIOKafkaConsumer(
             self._fleet.topics.panes.name,
-            bootstrap_servers=self._fleet.brokers,
+            **aiokafka_options(self._fleet.brokers),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )

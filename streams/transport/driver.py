@@ -182,6 +182,15 @@ class Transport(aiokafka.Transport):  # type: ignore[misc]  # faust is untyped h
         super().__init__(*args, **kwargs)
         self.listeners: list[PartitionListener] = []
 
+    async def _really_create_topic(
+        self, owner: Any, client: Any, topic: str, *args: Any, **options: Any
+    ) -> None:
+        # The stock transport asks for a topic that it has not heard of yet; who may not create topics is
+        # refused then, though the topic is there.
+        known = await client.fetch_all_metadata()
+        if topic not in known.topics(exclude_internal_topics=False):
+            await super()._really_create_topic(owner, client, topic, *args, **options)
+
 
 def chunk_schemas(app: Any) -> dict[str, ChunkSchema]:
     """Return the chunk topics of an app with their schemas, from how its topics were declared.

@@ -5,6 +5,7 @@ from typing import Any
 
 import faust
 
+from streams.connections import Brokers, faust_options
 from streams.transport import SCHEME
 from streams.transport.driver import PartitionListener
 
@@ -22,7 +23,7 @@ class StageApp(faust.App):  # type: ignore[misc]  # faust is untyped here
 def make_app(
     name: str,
     *,
-    brokers: str,
+    brokers: Brokers | str,
     session_timeout_s: float = 30.0,
     commit_interval_s: float = 1.0,
     fetch_bytes: int = 4 * 1024 * 1024,
@@ -36,7 +37,7 @@ def make_app(
     name
         Consumer group.
     brokers
-        ``host:port``, several separated by commas.
+        Where, and how one is let in.
     session_timeout_s
         How long a worker may be silent before its partitions go to others; 6 on the embedded broker,
         which waits half of it before a group's first join.
@@ -51,7 +52,7 @@ def make_app(
         Any other Faust setting; overrides what is set here.
     """
     defaults: dict[str, Any] = {
-        "broker": [f"{SCHEME}://{broker.strip()}" for broker in brokers.split(",")],
+        **faust_options(brokers, SCHEME),
         "broker_session_timeout": session_timeout_s,
         "broker_heartbeat_interval": session_timeout_s / 10,
         "broker_request_timeout": max(90.0, session_timeout_s),

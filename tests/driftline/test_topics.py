@@ -12,8 +12,9 @@ from brokers import Broker
 from clients import create_topic
 from command_line import Run
 
+from driftline.brokers import BrokerError
 from driftline.embedded import free_port
-from driftline.topics import BrokerError, ensure_topics, with_policies
+from driftline.topics import ensure_topics, with_policies
 from streams.topics import Topics
 
 ONE_PARTITION = {"layouts", "alerts", "commands", "desk"}
@@ -108,7 +109,7 @@ def test_too_many_replicas_are_refused_in_a_sentence(broker: Broker, prefix: str
 
 
 _IN_A_HURRY = (
-    "import driftline.topics as t; t.CONNECT_TIMEOUT_MS = 300; from driftline.cli import main; main()"
+    "import driftline.brokers as b; b.CONNECT_TIMEOUT_MS = 300; from driftline.cli import main; main()"
 )
 
 
@@ -127,5 +128,6 @@ def test_a_broker_that_is_not_there_is_said_in_a_sentence() -> None:
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert ran.stderr == (
-        f"no broker answers at {nobody} (KafkaTimeoutError); check DRIFTLINE_KAFKA and that it runs\n"
+        f"no broker answers at {nobody} (KafkaTimeoutError); check DRIFTLINE_KAFKA, that it runs, and that "
+        "it speaks PLAINTEXT there (DRIFTLINE_KAFKA_SECURITY_PROTOCOL)\n"
     )

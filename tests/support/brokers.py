@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,7 @@ class KafkaBroker(EmbeddedServer):
     """Apache Kafka in KRaft mode, broker and controller in one small process."""
 
     name = "kafka"
+    format_options: Sequence[str] = ()
 
     def __init__(self, libs: Path) -> None:
         super().__init__(ready_timeout_s=60.0, stop_timeout_s=15.0)
@@ -71,16 +73,18 @@ class KafkaBroker(EmbeddedServer):
     def bootstrap(self) -> str:
         return f"{HOST}:{self.port}"
 
+    def properties(self, port: int, home: Path) -> str:
+        """Return the server's properties; the last line of a name counts."""
+        return _PROPERTIES.format(host=HOST, port=port, controller_port=free_port(), home=home)
+
     def command(self, port: int, home: Path) -> list[str]:
         properties = home / "server.properties"
-        properties.write_text(
-            _PROPERTIES.format(host=HOST, port=port, controller_port=free_port(), home=home), encoding="utf-8"
-        )
+        properties.write_text(self.properties(port, home), encoding="utf-8")
         java = [
             "java", "-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
             "-cp", f"{self.libs}/*",
         ]  # fmt: skip
-        cluster = ["-t", "driftline-tests-000000", "-c", str(properties)]
+        cluster = ["-t", "driftline-tests-000000", "-c", str(properties), *self.format_options]
         formatted = subprocess.run(
             [*java, "kafka.tools.StorageTool", "format", *cluster],
             capture_output=True,
