@@ -34,8 +34,7 @@ async def desks(
 async def test_an_owner_that_is_killed_is_followed_and_each_notification_arrives_once(
     desks: Desks, receiver: Receiver
 ) -> None:
-    await desks.start("desk", "desk/2", "desk/3")
-    first = await desks.owner()
+    first = await desks.fleet("desk", "desk/2", "desk/3")
     await desks.send("firing", "a", "b")
     await desks.told("+a", "+b")
     await desks.kill(first)
@@ -51,8 +50,7 @@ async def test_an_owner_that_is_killed_is_followed_and_each_notification_arrives
 async def test_a_receiver_that_is_down_refuses_hangs_or_breaks_is_told_in_the_end(
     desks: Desks, receiver: Receiver
 ) -> None:
-    await desks.start("desk")
-    await desks.owner()
+    await desks.fleet("desk")
 
     await receiver.down()
     await desks.send("firing", "down")
@@ -96,8 +94,7 @@ async def test_killed_between_a_send_and_its_ledger_row_it_is_told_once_more_wit
         await desks.kill("desk")
         return web.Response()
 
-    await desks.start("desk")
-    await desks.owner()
+    await desks.fleet("desk")
     for name in ("+a", "-a"):
         receiver.moods.append(kills)
         await desks.send("firing" if name == "+a" else "resolved", "a")
@@ -116,8 +113,7 @@ async def test_killed_between_a_send_and_its_ledger_row_it_is_told_once_more_wit
 async def test_an_owner_that_was_stalled_sends_nothing_and_changes_nothing(
     desks: Desks, receiver: Receiver
 ) -> None:
-    await desks.start("desk", "desk/2")
-    stalled = await desks.owner()
+    stalled = await desks.fleet("desk", "desk/2")
 
     async def stalls() -> web.Response:
         desks.stall(stalled)

@@ -123,6 +123,12 @@ class Desks(Pipeline):
         self._processes |= self._stalled
         await super().__aexit__(*error)
 
+    def _environment(self, name: str) -> dict[str, str]:
+        # As in a fleet, each worker has files of its own: two that write the same ones spoil them.
+        folder = self.metrics_dir / name.replace("/", "-")
+        folder.mkdir(exist_ok=True)
+        return super()._environment(name) | {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
+
     def stall(self, name: str) -> None:
         """``kill -STOP``: the worker stands still, and does not know."""
         self._stalled[name] = self._processes.pop(name)
@@ -163,25 +169,29 @@ class Desks(Pipeline):
 
     # What can be seen.
 
-    async def owner(self) -> str:
-        """Wait until some worker owns the desk, and return the latest."""
-        return str(await self.until(self._owner, "a worker owns the desk"))
+    async def fleet(self, *names: str) -> str:
+        """Start workers one after the other, so that each has joined, and return who owns the desk then."""
+        for name in names:
+            before = self._owner()
+            await self.start(name)
+            await self.until(lambda before=before: self._owner() > before, f"the desk is shared with {name}")
+        return self._owner()[1]
 
     async def owner_after(self, name: str) -> str:
-        """Wait until another worker owns the desk, and return it."""
-        return str(
-            await self.until(
-                lambda: found if (found := self._owner()) != name else "", f"another than {name} owns"
-            )
-        )
+        """Wait until a worker that is not this one owns the desk, and return it."""
+        await self.until(lambda: self._owner()[1] not in (name, ""), f"another than {name} owns the desk")
+        return self._owner()[1]
 
-    def _owner(self) -> str:
-        epochs = {
-            int(epoch): path.stem.replace("-", "/")
-            for path in self.home.glob("desk*.log")
-            for epoch in re.findall(r"owns the desk as epoch (\d+)", path.read_text(errors="replace"))
-        }
-        return epochs[max(epochs)] if epochs else ""
+    def _owner(self) -> tuple[int, str]:
+        """Return the highest epoch that a worker's log tells of, and that worker."""
+        return max(
+            (
+                (int(epoch), path.stem.replace("-", "/"))
+                for path in self.home.glob("desk*.log")
+                for epoch in re.findall(r"owns the desk as epoch (\d+)", path.read_text(errors="replace"))
+            ),
+            default=(0, ""),
+        )
 
     async def past(self) -> Past:
         """Return what stands on the desk's topic."""
@@ -194,7 +204,7 @@ class Desks(Pipeline):
         """Wait until the receiver was told these, and the desk has written down that it took them."""
         await self.until(
             lambda: not Counter(words) - Counter(self.receiver.words),
-            f"{words} are told, not {self.receiver.words}",
+            f"{words} are told",
         )
         await self.until(self._nothing_under_way, "every delivery is settled")
 
