@@ -1,8 +1,8 @@
 """How cost grows with the number of models, of features, and of source partitions: stages 1 and 2 in one process.
 
-Events of a fleet are folded every half second of event time; then what has closed is flushed, and every three
-seconds all of it, as stage 1 does. The upserts go to the judges as they would over Kafka, encoded. Nothing is sent, so what is measured is the
-work of the stages alone:
+Events of a fleet are folded every half second of event time; then what has closed is flushed, and every
+three seconds all of it, as stage 1 does. The upserts go to the judges as they would over Kafka, encoded.
+Nothing is sent, so what is measured is the work of the stages alone:
 
 - stage 1's CPU seconds per million events, and per flush of a profile;
 - what it sends to `profiles`: bytes a second of event time;

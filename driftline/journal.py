@@ -61,10 +61,7 @@ class Journal:
         try:
             for topic in [*self._state, self._record]:
                 rows = self._compacted(topic)
-                sent = [
-                    await producer.send(topic, value, key=key, partition=part) for part, key, value in rows
-                ]
-                await asyncio.gather(*sent)
+                await self._produce(producer, topic, rows)
                 self._rewrite(topic, rows)
                 self._restored.update((topic, part) for part, _, _ in rows)
                 total += len(rows)

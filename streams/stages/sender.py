@@ -13,11 +13,11 @@ class Sender:
     def __init__(self, app: Any) -> None:
         self._app = app
 
-    async def send(self, records: Iterable[Record]) -> None:
-        """Send records, in order per partition, and return when all are confirmed."""
+    async def send(self, records: Iterable[Record]) -> list[Any]:
+        """Send records, in order per partition; when all are confirmed, return where each one is."""
         producer = self._app.producer
         sent = [
             await producer.send(topic, key, value, partition, None, list(headers))
             for topic, partition, key, value, headers in records
         ]
-        await asyncio.gather(*sent)
+        return await asyncio.gather(*sent)
