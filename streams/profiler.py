@@ -136,13 +136,15 @@ class Profiler:
         """Decode and count a chunk of a source partition; offsets ascend."""
         state = self.partitions.setdefault(partition, PartitionState())
         folded = Folded()
-        if len(offsets) and offsets[0] < state.next_offset:
-            fresh = int(np.searchsorted(offsets, state.next_offset))
-            values, offsets, record_ms = values[fresh:], offsets[fresh:], record_ms[fresh:]
-        if not len(offsets):
+        # After a crash a chunk may begin with records that the checkpoint has passed.
+        fresh = int(np.searchsorted(offsets, state.next_offset))
+        if fresh == len(offsets):
             return folded
+        values, offsets, record_ms = values[fresh:], offsets[fresh:], record_ms[fresh:]
         decoded = self._decoder.decode(values, offsets, record_ms)
         self._fold_decoded(partition, state, decoded, offsets, record_ms, folded)
+        # Rows are those of the chunk as it came, whose records become dead letters.
+        folded.bad = [replace(one, row=one.row + fresh) for one in folded.bad]
         return folded
 
     def fold_decoded(
