@@ -16,7 +16,7 @@ import numpy as np
 from streams.profiler import Profiler
 from streams.stages import judge_rows, profile_rows
 from streams.stages.fleet import Fleet
-from streams.stages.judges import Judges
+from streams.stages.judges import Judges, Writing
 from streams.stages.layouts import LayoutFollower
 from streams.transport import Chunk
 from streams.stages.dead_letter import dead_letter
@@ -137,9 +137,8 @@ class VirtualWorker(ABC):
         """Bring the task under way to its end, then do a whole one, as on a revoke."""
         while self.task is not None:
             self.work()
-        self.work()
-        while self.task is not None:
-            self.work()
+        for _ in self.write():
+            pass
 
     def carry_out(self, partition: int, steps: Iterable[Step]) -> Iterator[None]:
         """Write steps one after the other, pausing wherever a process may be stopped."""
@@ -180,8 +179,12 @@ class VirtualWorker(ABC):
         """Take a chunk."""
 
     @abstractmethod
+    def write(self) -> Iterator[None]:
+        """Return the task that writes and acknowledges what was taken."""
+
     def begin(self) -> Iterator[None]:
         """Return the next task."""
+        return self.write()
 
     @abstractmethod
     def held(self) -> int:
@@ -229,7 +232,7 @@ class ProfileWorker(VirtualWorker):
         name = self.fleet.topics.dead_letter.name
         self._letters[chunk.partition] += [dead_letter(name, chunk, one) for one in folded.bad]
 
-    def begin(self) -> Iterator[None]:
+    def write(self) -> Iterator[None]:
         now_ms = self.clock()
         for partition in sorted(self.owned):
             yield from self._flush(partition, now_ms)
@@ -281,7 +284,13 @@ class JudgeWorker(VirtualWorker):
         self.judges.take(chunk.partition, chunk.keys, chunk.values, receipt, self.clock())
 
     def begin(self) -> Iterator[None]:
-        work = self.judges.tick if self.random.random() < 0.1 else self.judges.close
+        ticks = self.random.random() < 0.1
+        return self._carry_out(self.judges.tick if ticks else self.judges.close)
+
+    def write(self) -> Iterator[None]:
+        return self._carry_out(self.judges.close)
+
+    def _carry_out(self, work: Callable[..., Iterator[Writing]]) -> Iterator[None]:
         for writing in work(self._rows_of, self.clock()):
             yield from self.carry_out(writing.partition, writing.steps)
 

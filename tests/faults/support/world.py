@@ -65,8 +65,8 @@ class World:
             Group(ProfileWorker, self.fleet.source_partitions),
             Group(JudgeWorker, self.fleet.profile_partitions),
         ]
-        self._pace_ms = random.choice([100, 500, 2_000])
-        self._faults = random.choice([0.0, 0.02, 0.06, 0.15])
+        self._pace_ms = random.choice([100, 300, 1_000])
+        self._faults = random.choice([0.02, 0.06, 0.15, 0.3])
         for group in self.groups:
             for _ in range(random.choice([1, 2, 2, 3])):
                 self._start(group)
@@ -75,7 +75,7 @@ class World:
         """Live through the schedule, and come to rest."""
         with _short_warm_up():
             self._open()
-            for _ in range(self.random.choice([40, 80, 160])):
+            for _ in range(self.random.choice([20, 30, 30, 40, 40, 60, 120])):
                 self.moves += 1
                 if self.random.random() < self._faults:
                     self._fault()
@@ -94,7 +94,7 @@ class World:
         self.wall_ms += self.random.randrange(50)
         luck = self.random.random()
         if luck < 0.25:
-            self._produce(self.random.randint(1, 12))
+            self._produce(self.random.randint(1, 6))
             return
         group = self.random.choice(self.groups)
         if group.unsettled and self.random.random() < 0.5:
