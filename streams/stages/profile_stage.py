@@ -9,6 +9,7 @@ import numpy as np
 from faust.types.tuples import TP
 
 from streams.metrics import Metrics
+from streams.pace import Pace
 from streams.profiler import Folded, Profiler
 from streams.stages import profile_rows
 from streams.stages.dead_letter import dead_letter
@@ -49,6 +50,7 @@ class ProfileStage:
             newer=profile_rows.newer, recovered=self._restore,
         )  # fmt: skip
         self._layouts = LayoutFollower(fleet, self.profiler.relayout)
+        self._pace = Pace()
         self._owned: frozenset[int] | None = None
         self._ready: set[int] = set()
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
@@ -149,13 +151,14 @@ class ProfileStage:
         async with self._flushing:
             began = time.monotonic()
             now_ms = time.time_ns() // 1_000_000
+            steady = self._pace.is_steady(now_ms)
             for partition in sorted(self._ready):
-                await self._flush_partition(partition, now_ms)
+                await self._flush_partition(partition, now_ms, steady=steady)
             self.metrics.flush_duration.labels(stage="profile").observe(time.monotonic() - began)
             self._report(now_ms)
 
-    async def _flush_partition(self, partition: int, now_ms: int) -> None:
-        caught_up = self._lag(partition) == 0
+    async def _flush_partition(self, partition: int, now_ms: int, *, steady: bool) -> None:
+        caught_up = steady and self._lag(partition) == 0
         flush = self.profiler.flush(partition, now_ms, caught_up=caught_up)
         receipts, self._receipts[partition] = self._receipts[partition], []
         letters, self._letters[partition] = self._letters[partition], []

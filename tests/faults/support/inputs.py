@@ -39,7 +39,11 @@ _FRAUD = {
     "unexpected_features": "reject",
     "windows": {"pane": "10s", "current": "20s", "allowed_lateness": "5s", "min_samples": MIN_SAMPLES},
     "objectives": {"error_rate": OBJECTIVE},
-    "detectors": _OFF | {"error_rate": {"clear_for": "0s"}},
+    "detectors": _OFF
+    | {
+        "error_rate": {"clear_for": "0s"},
+        "stale_stream": {"clear_for": "0s", "after_seconds": 3, "recent_seconds": 1e9},
+    },
 }
 
 
@@ -63,17 +67,24 @@ class Sent:
 
 @dataclass
 class Producer:
-    """Makes events around the broker's time; few are late, ahead, bad or sent twice."""
+    """Makes events around the broker's time; few are late, ahead, bad or sent twice.
+
+    Parameters
+    ----------
+    prompt
+        None is late: where partitions fall idle, that would depend on when they are seen to be.
+    """
 
     random: Random
     models: tuple[str, ...]
+    prompt: bool = False
     ids: int = 0
     again: list[tuple[str, bytes, dict[str, Any] | None]] = field(default_factory=list)
 
     def make(self, at_ms: int) -> tuple[str, bytes | None, dict[str, Any] | None]:
         """Return an event's model, its bytes, and what it says (None if it is bad)."""
         luck = self.random.random()
-        if self.again and luck < 0.04:
+        if self.again and luck < 0.04 and not self.prompt:
             return self.random.choice(self.again)
         self.ids += 1
         model = self.random.choice(self.models)
@@ -109,7 +120,7 @@ class Producer:
     def _good(self, model: str, at_ms: int) -> dict[str, Any]:
         random, lateness_ms = self.random, LATENESS_MS[model]
         luck = random.random()
-        if luck < 0.85:
+        if luck < 0.85 or (self.prompt and luck < 0.97):
             ts_ms = at_ms - random.randrange(lateness_ms // 2)
         elif luck < 0.97:
             ts_ms = at_ms - random.randrange(4 * lateness_ms)
@@ -127,7 +138,10 @@ class Producer:
         if failed:
             event["error"] = "timeout"
         if model == "churn":
-            event["features"] = {"age": random.randrange(10, 120), "plan": random.choice(["free", "pro", "x"])}
+            event["features"] = {
+                "age": random.randrange(10, 120),
+                "plan": random.choice(["free", "pro", "x"]),
+            }
             if random.random() < 0.2:
                 del event["features"]["age"]
             if random.random() < 0.5:

@@ -17,6 +17,7 @@ def violations(world: World) -> list[str]:
     wanted = recount(world.sent)
     rows, found = _pane_rows(world)
     return [
+        *world.wrong,
         *found,
         *_panes(rows, wanted, world),
         *_late_and_invalid(rows, wanted),

@@ -4,6 +4,7 @@ A worker's task (a flush, a round of closing) is a generator that pauses between
 schedule may let others act, crash the worker, or leave it behind as a stalled one that goes on later.
 """
 
+import itertools
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,16 +13,17 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from virtual_broker import VirtualBroker
 
+from streams.pace import Pace
 from streams.profiler import Profiler
 from streams.stages import judge_rows, profile_rows
+from streams.stages.dead_letter import dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.judges import Judges, Writing
 from streams.stages.layouts import LayoutFollower
 from streams.transport import Chunk
-from streams.stages.dead_letter import dead_letter
 from streams.writes import Record, Step
-from virtual_broker import VirtualBroker
 
 Newer = Callable[[bytes, bytes, bytes], bool]
 Lanes = dict[tuple[str, int], deque[Record]]
@@ -46,6 +48,8 @@ class VirtualWorker(ABC):
     ----------
     clock
         Returns its wall clock, epoch ms.
+    wrong
+        Told of what must not be.
     """
 
     source: str
@@ -53,13 +57,20 @@ class VirtualWorker(ABC):
     newer: Newer
 
     def __init__(
-        self, name: str, fleet: Fleet, broker: VirtualBroker, random: Random, clock: Callable[[], int]
+        self,
+        name: str,
+        fleet: Fleet,
+        broker: VirtualBroker,
+        random: Random,
+        clock: Callable[[], int],
+        wrong: Callable[[str], None],
     ) -> None:
         self.name = name
         self.fleet = fleet
         self.broker = broker
         self.random = random
         self.clock = clock
+        self.wrong = wrong
         self.owned: frozenset[int] = frozenset()
         self.stalled = False
         self.task: Iterator[None] | None = None
@@ -200,6 +211,7 @@ class ProfileWorker(VirtualWorker):
         super().__init__(*args)
         self.source = self.fleet.topics.predictions.name
         self.changelog = "profile-rows"
+        self._pace = Pace()
         self.forget()
 
     def restore(self) -> None:
@@ -208,6 +220,9 @@ class ProfileWorker(VirtualWorker):
             rows = self.rows[partition]
             found = profile_rows.profiles(rows, self._layouts.layout)
             self.profiler.restore(partition, rows.get(profile_rows.CHECKPOINT), found)
+            committed = self.broker.committed.get((self.source, partition), 0)
+            if (held := self.profiler.partitions[partition].next_offset) < committed:
+                self.wrong(f"{committed} is committed of partition {partition}, but recovered is {held}")
 
     def forget(self) -> None:
         self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in self.fleet.models.items()})
@@ -234,11 +249,12 @@ class ProfileWorker(VirtualWorker):
 
     def write(self) -> Iterator[None]:
         now_ms = self.clock()
+        steady = self._pace.is_steady(now_ms)
         for partition in sorted(self.owned):
-            yield from self._flush(partition, now_ms)
+            yield from self._flush(partition, now_ms, steady)
 
-    def _flush(self, partition: int, now_ms: int) -> Iterator[None]:
-        caught_up = self._lag(partition) == 0
+    def _flush(self, partition: int, now_ms: int, steady: bool) -> Iterator[None]:
+        caught_up = self._lag(partition) == 0 and steady
         flush = self.profiler.flush(partition, now_ms, caught_up=caught_up)
         receipts, self._receipts[partition] = self._receipts[partition], []
         letters, self._letters[partition] = self._letters[partition], []
@@ -276,6 +292,11 @@ class JudgeWorker(VirtualWorker):
         self.judges.await_all(now_ms)
         for partition in self.owned:
             self.judges.restore(self.rows[partition], now_ms)
+        for model, judge in self.judges.models.items():
+            for group, history in judge.histories.items():
+                for one, two in itertools.pairwise(history.panes):
+                    if one.end_ms > two.start_ms:
+                        self.wrong(f"{model} {group} is restored with panes that overlap")
 
     def forget(self) -> None:
         self.judges = Judges(self.fleet)

@@ -53,10 +53,12 @@ class World:
         self.sent: list[Sent] = []
         self.at_ms = T0 + random.randrange(PANE_MS)
         self.wall_ms = self.at_ms
+        self.wrong: list[str] = []
         self.late: list[list[Record]] = []
         self.moves = 0
+        self.live = random.random() < 0.4
         models = tuple(random.sample(["churn", "fraud", "nobody"], random.choice([1, 1, 2, 3])))
-        self.producer = Producer(Random(random.random()), models)
+        self.producer = Producer(Random(random.random()), models, prompt=self.live)
         self.fleet = Fleet(
             brokers="", redis_url="", models=watched(), worker="virtual",
             source_partitions=random.choice([1, 2, 2, 3]), profile_partitions=random.choice([1, 1, 2]),
@@ -65,7 +67,7 @@ class World:
             Group(ProfileWorker, self.fleet.source_partitions),
             Group(JudgeWorker, self.fleet.profile_partitions),
         ]
-        self._pace_ms = random.choice([100, 300, 1_000])
+        self._pace_ms = 50 if self.live else random.choice([100, 300, 1_000])
         self._faults = random.choice([0.02, 0.06, 0.15, 0.3])
         for group in self.groups:
             for _ in range(random.choice([1, 2, 2, 3])):
@@ -93,6 +95,9 @@ class World:
     def _go_on(self) -> None:
         self.wall_ms += self.random.randrange(50)
         luck = self.random.random()
+        if self.live and luck > 0.95:
+            self._be_quiet()
+            return
         if luck < 0.25:
             self._produce(self.random.randint(1, 6))
             return
@@ -116,12 +121,13 @@ class World:
         """Let every source partition speak of every model first: how long the judge waits for that is no law."""
         for group in self.groups:
             self._rebalance(group)
+        self._send_last()
+        self._catch_up()
+
+    def _send_last(self) -> None:
         for partition in range(self.fleet.source_partitions):
             for model in self.producer.models:
                 self._append(partition, *self.producer.last(model, self.at_ms))
-        for group in self.groups:
-            for worker in group.members:
-                self._drain(worker)
 
     def _produce(self, count: int) -> None:
         for _ in range(count):
@@ -130,7 +136,36 @@ class World:
             self._append(partition, *self.producer.make(self.at_ms))
         self.say(f"{count} events come")
 
-    def _append(self, partition: int, model: str, value: bytes | None, event: dict[str, object] | None) -> None:
+    def _be_quiet(self) -> None:
+        """Let time go on while nothing, or only one partition, has events; first all is read that came.
+
+        What is read late may be of panes that closed without a partition that was idle; here nothing is.
+        """
+        self._catch_up()
+        busy = self.random.choice([None, *range(self.fleet.source_partitions)])
+        steps, step_ms = self.random.choice([3, 6, 20]), self.random.choice([1_000, 4_000, 20_000])
+        self.say(f"{steps * step_ms // 1000} s go by; events come to partition {busy}")
+        for _ in range(steps):
+            self.at_ms += step_ms
+            self.wall_ms += step_ms
+            if busy is not None:
+                self._append(busy, *self.producer.make(self.at_ms))
+                self._catch_up()
+            for group in self.groups:
+                for worker in [*group.members, *group.stalled]:
+                    for _ in range(self.random.choice([0, 1, 20])):
+                        worker.work()
+
+    def _catch_up(self) -> None:
+        for group in self.groups:
+            if group.unsettled:
+                self._rebalance(group)
+            for worker in group.members:
+                self._drain(worker)
+
+    def _append(
+        self, partition: int, model: str, value: bytes | None, event: dict[str, object] | None
+    ) -> None:
         topic = self.fleet.topics.predictions.name
         offset = self.broker.append(Record(topic, partition, None, value), self.at_ms)
         self.sent.append(Sent(partition, offset, self.at_ms, model, event))
@@ -157,8 +192,9 @@ class World:
             case "rebalance":
                 self._rebalance(group)
             case "jump":
-                self.wall_ms += self.random.choice([-3_600_000, -5_000, 1_000])
-                self.say("the clocks jump")
+                jump_ms = self.random.choice([-3_600_000, -5_000, 3_600_000 if self.live else 500])
+                self.wall_ms += jump_ms
+                self.say(f"the workers' clocks jump by {jump_ms / 1000:g} s")
             case "late":
                 self._arrive_late()
             case "again":
@@ -167,7 +203,11 @@ class World:
     def _start(self, group: Group) -> VirtualWorker:
         group.started += 1
         name = f"{group.kind.__name__[:-6].lower()}/{group.started}"
-        worker = group.kind(name, self.fleet, self.broker, Random(self.random.random()), lambda: self.wall_ms)
+        skew_ms = self.random.choice([0, 0, -700, 700])
+        worker = group.kind(
+            name, self.fleet, self.broker, Random(self.random.random()),
+            lambda: self.wall_ms + skew_ms, self.wrong.append,
+        )  # fmt: skip
         group.members.append(worker)
         group.unsettled = True
         return worker
@@ -251,12 +291,11 @@ class World:
         newest_ms = max([self.at_ms, *(one.event["ts"] for one in self.sent if one.event is not None)])
         self.at_ms = self.end_ms = newest_ms + max(LATENESS_MS.values()) + 2 * PANE_MS
         self.say("an event of every model comes to every partition, long after all others")
-        for partition in range(self.fleet.source_partitions):
-            for model in self.producer.models:
-                self._append(partition, *self.producer.last(model, self.at_ms))
+        self._send_last()
+        self._catch_up()
         for group in self.groups:
-            for worker in group.members:
-                self._drain(worker)
+            self._rebalance(group)
+        self._catch_up()
 
     def _drain(self, worker: VirtualWorker) -> None:
         for partition in sorted(worker.owned):
