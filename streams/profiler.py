@@ -5,6 +5,7 @@ partition can be dropped on revoke and taken up from its checkpoint elsewhere.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,12 +63,15 @@ class Profiler:
     ) -> Folded:
         """Decode and count a chunk of a source partition; offsets ascend."""
         state = self._state(partition)
-        if len(offsets) and offsets[0] < state.next_offset:
-            fresh = int(np.searchsorted(offsets, state.next_offset))
-            values, offsets, record_ms = values[fresh:], offsets[fresh:], record_ms[fresh:]
-        if not len(offsets):
+        # After a crash a chunk may begin with records that the checkpoint has passed.
+        fresh = int(np.searchsorted(offsets, state.next_offset))
+        if fresh == len(offsets):
             return Folded()
-        return fold_chunk(state, self._decoder.decode(values, offsets, record_ms), offsets, record_ms)
+        values, offsets, record_ms = values[fresh:], offsets[fresh:], record_ms[fresh:]
+        folded = fold_chunk(state, self._decoder.decode(values, offsets, record_ms), offsets, record_ms)
+        # Rows are those of the chunk as it came, whose records become dead letters.
+        folded.bad = [replace(one, row=one.row + fresh) for one in folded.bad]
+        return folded
 
     def fold_decoded(
         self, partition: int, decoded: Decoded, offsets: NDArray[np.int64], record_ms: NDArray[np.int64]

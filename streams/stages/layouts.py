@@ -76,13 +76,17 @@ class LayoutFollower:
         if self._consumer is not None:
             await self._consumer.stop()
 
+    def take(self, value: bytes) -> None:
+        """Take a record of the topic."""
+        found = msgspec.json.decode(value, type=LayoutRecord)
+        model = found.layout.model
+        watched = self._fleet.models.get(model)
+        # One of the monitor as it was before has other columns; a reference file brings its own.
+        if watched and watched.reference is None and fits(watched.monitor, found.layout):
+            self._known[(model, found.layout.hash)] = found.layout
+            self._heard(found.layout, found.from_ms)
+
     async def _read(self, timeout_ms: int) -> None:
         for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
             for record in records:
-                found = msgspec.json.decode(record.value, type=LayoutRecord)
-                model = found.layout.model
-                watched = self._fleet.models.get(model)
-                # One of the monitor as it was before has other columns; a reference file brings its own.
-                if watched and watched.reference is None and fits(watched.monitor, found.layout):
-                    self._known[(model, found.layout.hash)] = found.layout
-                    self._heard(found.layout, found.from_ms)
+                self.take(record.value)

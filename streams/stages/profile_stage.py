@@ -10,6 +10,7 @@ from faust.types.tuples import TP
 
 from streams.folding import Folded
 from streams.metrics import Metrics
+from streams.pace import Pace
 from streams.partition import Flush
 from streams.profiler import Profiler
 from streams.stages import profile_rows
@@ -55,6 +56,7 @@ class ProfileStage:
             newer=profile_rows.newer, recovered=self._restore,
         )  # fmt: skip
         self._layouts = LayoutFollower(fleet, self.profiler.relayout)
+        self._pace = Pace()
         self._owned: frozenset[int] | None = None
         self._ready: set[int] = set()
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
@@ -159,8 +161,9 @@ class ProfileStage:
         async with self._flushing:
             began_s = time.monotonic()
             now_ms = time.time_ns() // 1_000_000
+            steady = self._pace.is_steady(now_ms)
             for partition in sorted(self._ready):
-                await self._flush_partition(partition, now_ms)
+                await self._flush_partition(partition, now_ms, steady=steady)
             took_s = time.monotonic() - began_s
             pause_s = min(max(self.fleet.checkpoint_s, took_s / CHECKPOINT_SHARE), LONGEST_CHECKPOINT_S)
             self._checkpoint_due_s = began_s + pause_s
@@ -171,8 +174,9 @@ class ProfileStage:
         """Send what the judges wait for; nothing is acknowledged by it."""
         async with self._flushing:
             now_ms = time.time_ns() // 1_000_000
+            steady = self._pace.is_steady(now_ms)
             for partition in sorted(self._ready):
-                caught_up = self._lag(partition) == 0
+                caught_up = steady and self._lag(partition) == 0
                 flush = self.profiler.flush_closed(partition, now_ms, caught_up=caught_up)
                 if flush.profiles or flush.heartbeats:
                     await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
@@ -180,8 +184,8 @@ class ProfileStage:
                 await self._tell_caught_up(partition, caught_up, now_ms)
             self._report(now_ms)
 
-    async def _flush_partition(self, partition: int, now_ms: int) -> None:
-        caught_up = self._lag(partition) == 0
+    async def _flush_partition(self, partition: int, now_ms: int, *, steady: bool) -> None:
+        caught_up = steady and self._lag(partition) == 0
         flush = self.profiler.flush(partition, now_ms, caught_up=caught_up)
         receipts, self._receipts[partition] = self._receipts[partition], []
         letters, self._letters[partition] = self._letters[partition], []
