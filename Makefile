@@ -23,6 +23,8 @@ bench: .venv/ready .venv-bench/ready  ## what is measured, side by side, as rati
 	PYTHONPATH=. $(BIN)/python benchmarks/replay.py
 	PYTHONPATH=. $(BIN)/python benchmarks/delay.py
 	PYTHONPATH=. $(BIN)/python benchmarks/memory.py
+	PYTHONPATH=. $(BIN)/python benchmarks/scale.py
+	PYTHONPATH=. $(BIN)/python benchmarks/fleet.py
 
 docs: .venv/ready  ## the reference, from the code
 	$(BIN)/python -m driftline.reference_docs
