@@ -2,7 +2,8 @@
 
 State topics (layouts, the judge's and the desk's rows) are kept as their latest value by key, the record
 of closed panes as its newest rows. At start the files are written compactly again, and produced to the
-fresh broker before any stage runs.
+fresh broker before any stage runs. Whoever runs the journal stops it after the stages have ended: what they
+write last is what they sent last.
 """
 
 import asyncio
@@ -23,6 +24,9 @@ from streams.topics import Topics
 from streams.views import PANES_KEPT
 
 Row = tuple[int, bytes, bytes | None]
+
+#: How long a broker with nothing new holds a fetch, and how long it must have none for all to be read.
+_FETCH_WAIT_MS, _QUIET_MS = 100, 1_000
 
 _logger = logging.getLogger(__name__)
 
@@ -81,8 +85,10 @@ class Journal:
             await asyncio.gather(*sent)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write down what comes, until ``stop``."""
-        consumer = AIOKafkaConsumer(**aiokafka_options(self._brokers), enable_auto_commit=False)
+        """Write down what comes, until ``stop``, and what came before it."""
+        consumer = AIOKafkaConsumer(
+            **aiokafka_options(self._brokers), enable_auto_commit=False, fetch_max_wait_ms=_FETCH_WAIT_MS
+        )
         await consumer.start()
         try:
             consumer.assign(
@@ -92,7 +98,8 @@ class Journal:
             skip = self._restored.copy()
             while not stop.is_set():
                 await self._take(await consumer.getmany(timeout_ms=500), skip)
-            await self._take(await consumer.getmany(timeout_ms=500), skip)
+            while found := await consumer.getmany(timeout_ms=_QUIET_MS):
+                await self._take(found, skip)
         finally:
             await consumer.stop()
             for file in self._files.values():
