@@ -119,6 +119,8 @@ class Profiler:
             held = msgspec.msgpack.decode(checkpoint, type=Checkpoint)
             state.next_offset, state.clocks, state.segments = held.next_offset, held.clocks, held.segments
         state.open = dict(profiles)
+        # Rows are written beside the upserts: of one ahead of its checkpoint, the judge may know nothing yet.
+        state.dirty = {key for key, one in state.open.items() if one.fence >= state.next_offset}
         state.moved = set(state.clocks)
         self.partitions[partition] = state
 
@@ -209,7 +211,7 @@ class Profiler:
         state = self.partitions[partition]
         self._notice_quiet(state, now_ms, caught_up)
         for key in state.dirty:
-            state.open[key].fence = state.next_offset - 1
+            state.open[key].fence = max(state.open[key].fence, state.next_offset - 1)
         profiles = [(key, parts_of(state.open[key])) for key in sorted(state.dirty)]
         closed = [key for key in state.open if self._is_closed(state, key)]
         heartbeats = self._heartbeats(partition, state, now_ms)

@@ -37,7 +37,10 @@ records = st.lists(
     st.tuples(st.one_of(good, good, other), st.sampled_from([0, 1, 4, 30, DAY_S])), max_size=40
 )
 steps = st.lists(
-    st.tuples(st.integers(0, 9), st.sampled_from(["fold", "flush", "crash"]), st.integers(0, 4)), max_size=12
+    st.tuples(
+        st.integers(0, 9), st.sampled_from(["fold", "flush", "crash"]), st.integers(0, 4), st.integers(0, 4)
+    ),
+    max_size=12,
 )
 
 
@@ -96,7 +99,7 @@ def _low_caps(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=150, deadline=None)
 @given(plan=records, steps=steps)
 def test_any_chunks_flushes_and_crashes_give_the_profiles_of_one_pass(
-    plan: list[tuple[dict[str, Any], int]], steps: list[tuple[int, str, int]]
+    plan: list[tuple[dict[str, Any], int]], steps: list[tuple[int, str, int, int]]
 ) -> None:
     log = _log(plan)
     rows, finder = with_crashes(MODELS, log, steps)

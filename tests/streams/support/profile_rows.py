@@ -24,14 +24,14 @@ class Rows:
     sent: dict[ProfileKey, tuple[int, list[bytes]]] = field(default_factory=dict)
     heartbeats: list[tuple[HeartbeatKey, Heartbeat]] = field(default_factory=list)
 
-    def write(self, flush: Flush, *, profiles: int | None = None) -> None:
-        """Write a flush; with ``profiles`` the worker dies after so many of them, before the checkpoint."""
-        for key, parts in flush.profiles[:profiles]:
-            self.open[key] = parts
+    def write(self, flush: Flush, *, rows: int | None = None, upserts: int | None = None) -> None:
+        """Write a flush; with numbers the worker dies after so many rows and upserts, before the checkpoint."""
+        self.open.update(flush.profiles[:rows])
+        for key, parts in flush.profiles[:upserts]:
             fence = decode_part(parts[0]).fence
             if fence > self.sent.get(key, (-1, []))[0]:
                 self.sent[key] = (fence, parts)
-        if profiles is None:
+        if rows is None and upserts is None:
             self.checkpoint = flush.checkpoint
             for key in flush.closed:
                 self.open.pop(key, None)
@@ -74,18 +74,18 @@ def one_pass(models: Models, log: list[Record]) -> dict[ProfileKey, Profile]:
 
 
 def with_crashes(
-    models: Models, log: list[Record], steps: list[tuple[int, str, int]]
+    models: Models, log: list[Record], steps: list[tuple[int, str, int, int]]
 ) -> tuple[Rows, Profiler]:
-    """Fold a log in steps of (records, "fold" | "flush" | "crash", profiles written before the crash)."""
+    """Fold a log in steps of (records, "fold" | "flush" | "crash", rows and upserts written before the crash)."""
     profiler, rows = Profiler(models), Rows()
     at = 0
-    for records, ending, written in steps:
+    for records, ending, written, sent in steps:
         fold(profiler, log, at, at + records)
         at = min(at + records, len(log))
         if ending == "flush":
             rows.write(profiler.flush(0, 0, caught_up=False))
         elif ending == "crash":
-            rows.write(profiler.flush(0, 0, caught_up=False), profiles=written)
+            rows.write(profiler.flush(0, 0, caught_up=False), rows=written, upserts=sent)
             profiler = Profiler(models)
             profiler.restore(0, rows.checkpoint, rows.profiles(profiler.layout))
             at = profiler.partitions[0].next_offset
