@@ -25,6 +25,7 @@ from streams.topics import Topics
 
 STAGES = ("profile", "judge", "desk")
 DEADLINE_S = 120.0
+_DEADLY = Path(__file__).with_name("deadly.py")
 
 
 class Pipeline:
@@ -43,6 +44,8 @@ class Pipeline:
         for name, content in files(webhook_url).items():
             (home / name).parent.mkdir(exist_ok=True)
             (home / name).write_bytes(content)
+        #: Settings of the stages that are started from now on, beside those of every pipeline.
+        self.environment: dict[str, str] = {}
         self._processes: dict[str, Process] = {}
 
     async def __aenter__(self) -> Self:
@@ -58,13 +61,18 @@ class Pipeline:
 
     # Stages.
 
-    async def start(self, *names: str) -> None:
-        """Start stages; ``profile/2`` is a second worker of a stage."""
+    async def start(self, *names: str, fuse: str = "") -> None:
+        """Start stages; ``profile/2`` is a second worker of a stage.
+
+        ``fuse`` is a step at which the stage kills itself and how often it comes to it before: ``fold@3``
+        (`deadly.py`).
+        """
+        command = [str(_DEADLY), *fuse.split("@")] if fuse else ["-m", "driftline"]
         for name in names or STAGES:
             stage = name.partition("/")[0]
             with (self.home / f"{name.replace('/', '-')}.log").open("ab") as log:
                 self._processes[name] = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "driftline", "worker", "--stage", stage,
+                    sys.executable, *command, "worker", "--stage", stage,
                     env=self._environment(name), stdout=log, stderr=log,
                     start_new_session=True, preexec_fn=die_with_parent(os.getpid()),
                 )  # fmt: skip
@@ -78,6 +86,29 @@ class Pipeline:
         """``kill -9``."""
         await asyncio.gather(*(self._end(name, signal.SIGKILL) for name in names))
 
+    async def killed_itself(self, *names: str) -> None:
+        """Wait until stages have died of their fuse."""
+        for name in names:
+            status = await self._ended(name)
+            assert status == -signal.SIGKILL, f"{name} ended with {status}\n{self.log()}"
+
+    async def crashed(self, name: str) -> str:
+        """Wait until a stage has ended by itself with an error, and return its log."""
+        status = await self._ended(name)
+        assert status == 1, f"{name} ended with {status}\n{self.log()}"
+        return (self.home / f"{name.replace('/', '-')}.log").read_text(errors="replace")
+
+    async def _ended(self, name: str) -> int:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                return await self._processes[name].wait()
+        except TimeoutError:
+            raise AssertionError(f"{name} did not end by itself\n{self.log()}") from None
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a stage's process."""
+        self._processes[name].send_signal(number)
+
     async def _end(self, name: str, number: signal.Signals) -> int:
         process = self._processes[name]
         assert process.returncode is None, f"{name} has ended by itself\n{self.log()}"
@@ -85,19 +116,23 @@ class Pipeline:
         return await process.wait()
 
     def _environment(self, name: str) -> dict[str, str]:
-        return os.environ | {
-            "DRIFTLINE_SUPERVISED": "1",
-            "DRIFTLINE_KAFKA": self.broker.bootstrap,
-            "DRIFTLINE_REDIS": self.redis_url,
-            "DRIFTLINE_MONITORS": str(self.home / "monitors"),
-            "DRIFTLINE_ALERTING": str(self.home / "alerting.yml"),
-            "DRIFTLINE_TOPIC_PREFIX": self.topics.prefix,
-            "DRIFTLINE_SESSION_TIMEOUT_S": "6",
-            "DRIFTLINE_PARTITIONS": str(PARTITIONS),
-            "DRIFTLINE_PUBLIC_URL": "https://drift.example.org",
-            "DRIFTLINE_WORKER": name,
-            "PROMETHEUS_MULTIPROC_DIR": str(self.metrics_dir),
-        }
+        return (
+            os.environ
+            | {
+                "DRIFTLINE_SUPERVISED": "1",
+                "DRIFTLINE_KAFKA": self.broker.bootstrap,
+                "DRIFTLINE_REDIS": self.redis_url,
+                "DRIFTLINE_MONITORS": str(self.home / "monitors"),
+                "DRIFTLINE_ALERTING": str(self.home / "alerting.yml"),
+                "DRIFTLINE_TOPIC_PREFIX": self.topics.prefix,
+                "DRIFTLINE_SESSION_TIMEOUT_S": "6",
+                "DRIFTLINE_PARTITIONS": str(PARTITIONS),
+                "DRIFTLINE_PUBLIC_URL": "https://drift.example.org",
+                "DRIFTLINE_WORKER": name,
+                "PROMETHEUS_MULTIPROC_DIR": str(self.metrics_dir),
+            }
+            | self.environment
+        )
 
     def log(self) -> str:
         """Return the last lines of every stage's log."""

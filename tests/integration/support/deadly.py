@@ -1,0 +1,145 @@
+"""A stage that kills itself: the real ``driftline worker``, with one step of it wrapped.
+
+``python deadly.py STEP N worker --stage profile`` runs the command line and sends its own process SIGKILL
+at the N-th time it comes to the step. A step is a method (`METHODS`: it dies as the call begins), or
+records of a kind on their way to the broker (`RECORDS`), with the moment after a dot:
+
+``before``
+    none of them has left; whatever is sent beside them has been confirmed;
+``half``
+    the first half of them has been confirmed;
+``after``
+    all of them have been confirmed.
+"""
+
+import asyncio
+import functools
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+METHODS = {
+    "fold": ("streams.profile", "Profile", "fold"),
+    "put": ("streams.inbox", "Inbox", "put"),
+    "close": ("streams.judge", "ModelJudge", "close"),
+    "commit": ("streams.transport.driver", "Consumer", "commit"),
+    "recover": ("streams.stages.rows", "RowStore", "apply_changelog_batch"),
+    "restore": ("streams.profiler", "Profiler", "restore"),
+    "restore-judge": ("streams.judge", "ModelJudge", "restore"),
+    "revoking": ("streams.transport.driver", "Consumer", "let_go"),
+    "assigned": ("streams.transport.driver", "Consumer", "on_partitions_assigned"),
+}
+
+_CHECKPOINT = b"checkpoint"
+
+
+def _tag(key: bytes | None) -> Any:
+    return msgspec.msgpack.decode(key)[0] if key and key != _CHECKPOINT else None
+
+
+#: Whether a record (topic, key, value) is of the kind.
+RECORDS: dict[str, Callable[[str, Any, Any], bool]] = {
+    "upserts": lambda topic, key, _: topic.endswith(".profiles") and not _is_heartbeat(key),
+    "heartbeats": lambda topic, key, _: topic.endswith(".profiles") and _is_heartbeat(key),
+    "rows": lambda topic, key, value: _is_state(topic, "profile") and key != _CHECKPOINT and bool(value),
+    "checkpoint": lambda topic, key, _: _is_state(topic, "profile") and key == _CHECKPOINT,
+    "closed": lambda topic, key, value: _is_state(topic, "profile") and value is None,
+    "outputs": lambda topic, key, _: topic.endswith(".panes"),
+    "state": lambda topic, key, _: _is_state(topic, "judge") and not _is_heartbeat(key),
+}
+
+
+def _is_state(topic: str, stage: str) -> bool:
+    return topic.endswith(f"-{stage}-state-changelog")
+
+
+def _is_heartbeat(key: bytes | None) -> bool:
+    from streams.wire import HeartbeatKey, encode
+
+    return _tag(key) == _tag(encode(HeartbeatKey(0, "")))
+
+
+class Fuse:
+    """Ends the process when it has been lit ``n`` times."""
+
+    def __init__(self, n: int) -> None:
+        self.left = n
+
+    def lit(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wrap_method(module: str, class_name: str, method: str, fuse: Fuse) -> None:
+    """Die as the method is called."""
+    owner = getattr(importlib.import_module(module), class_name)
+    real = getattr(owner, method)
+
+    @functools.wraps(real)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if fuse.lit():
+            fuse.die()
+        return real(*args, **kwargs)
+
+    setattr(owner, method, wrapped)
+
+
+def wrap_sender(kind: str, moment: str, fuse: Fuse) -> None:
+    """Die around the sending of records of a kind."""
+    from streams.stages.sender import Sender
+
+    real = Sender.send_with_headers
+    under_way = 0
+
+    async def others_are_through() -> None:
+        quiet = 0
+        while quiet < 5:
+            await asyncio.sleep(0.005)
+            quiet = 0 if under_way else quiet + 1
+
+    async def wrapped(self: Sender, records: Any) -> None:
+        nonlocal under_way
+        records = list(records)
+        struck = any(RECORDS[kind](topic, key, value) for topic, _, key, value, _ in records)
+        struck = struck and fuse.lit()
+        if struck and moment == "before":
+            await others_are_through()
+            fuse.die()
+        under_way += 1
+        try:
+            if struck and moment == "half":
+                await real(self, records[: len(records) // 2])
+                fuse.die()
+            await real(self, records)
+        finally:
+            under_way -= 1
+        if struck:
+            fuse.die()
+
+    Sender.send_with_headers = wrapped  # type: ignore[method-assign]
+
+
+def main() -> None:
+    """Wrap the step, and run the command line with what is left of the arguments."""
+    step, count = sys.argv[1], int(sys.argv[2])
+    del sys.argv[1:3]
+    name, _, moment = step.partition(".")
+    if name in METHODS:
+        wrap_method(*METHODS[name], Fuse(count))
+    else:
+        wrap_sender(name, moment, Fuse(count))
+    from driftline.cli import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()
