@@ -295,10 +295,13 @@ class JudgeStage:
     async def _refill(self, lost: bool) -> None:
         """Put everything current up again, and have the series read from their topic."""
         spans = {}
-        for model, judge in self.judges.items():
+        for model, judge in list(self.judges.items()):
             empty = lost or not await self.projection.has(f"model:{model}:panes")
-            spans[model] = full_span_ms(judge.monitor.windows.pane) if empty else RECENT_MS
-            self._board.forget_alerts(judge, await self.projection.fields(f"model:{model}:alerts"))
+            held = await self.projection.fields(f"model:{model}:alerts")
+            # Partitions may move meanwhile: what is no longer ours is another's to mend.
+            if self.judges.get(model) is judge:
+                spans[model] = full_span_ms(judge.monitor.windows.pane) if empty else RECENT_MS
+                self._board.forget_alerts(judge, held)
         self._series.ask(spans)
         self._show_all()
 
