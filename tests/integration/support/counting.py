@@ -6,11 +6,23 @@ from typing import Any
 from fleet_of_stages import Pipeline
 from traffic import FEATURES, Recount, Traffic, recount, shown
 
+MODELS = tuple(FEATURES)
+
+
+async def goes_on(pipeline: Pipeline) -> None:
+    """Wait until panes that were not closed yet are."""
+    before = {model: len(await pipeline.panes(model)) for model in MODELS}
+
+    async def more() -> bool:
+        return all([len(await pipeline.panes(model)) > before[model] + 6 for model in MODELS])
+
+    await pipeline.until(more, "more panes close")
+
 
 async def all_counted(pipeline: Pipeline, traffic: Traffic) -> None:
     """End the open panes, wait for them, and compare the store and the record of panes with a recount."""
     await traffic.live()
-    for model in FEATURES:
+    for model in MODELS:
         wanted = recount(traffic.sent, model)
 
         async def complete(model: str = model, count: int = len(wanted.panes)) -> bool:

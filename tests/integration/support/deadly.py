@@ -1,8 +1,9 @@
 """A stage that kills itself: the real ``driftline worker``, with one step of it wrapped.
 
-``python deadly.py STEP N worker --stage profile`` runs the command line and sends its own process SIGKILL
-at the N-th time it comes to the step. A step is a method (`METHODS`: it dies as the call begins), or
-records of a kind on their way to the broker (`RECORDS`), with the moment after a dot:
+``python deadly.py STEP@N worker --stage profile`` runs the command line and sends its own process SIGKILL
+at the N-th time it comes to the step; with ``STEP@N:STOP`` SIGSTOP, and whoever sends SIGCONT sees it go
+on from there. A step is a method (`METHODS`: as the call begins), or records of a kind on their way to the
+broker (`RECORDS`), with the moment after a dot:
 
 ``before``
     none of them has left; whatever is sent beside them has been confirmed;
@@ -65,17 +66,18 @@ def _is_heartbeat(key: bytes | None) -> bool:
 
 
 class Fuse:
-    """Ends the process when it has been lit ``n`` times."""
+    """Ends or stops the process when it has been lit ``n`` times."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, number: signal.Signals) -> None:
         self.left = n
+        self._number = number
 
     def lit(self) -> bool:
         self.left -= 1
         return self.left == 0
 
     def die(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), self._number)
 
 
 def wrap_method(module: str, class_name: str, method: str, fuse: Fuse) -> None:
@@ -115,13 +117,14 @@ def wrap_sender(kind: str, moment: str, fuse: Fuse) -> None:
             fuse.die()
         under_way += 1
         try:
-            if struck and moment == "half":
-                await real(self, records[: len(records) // 2])
+            half = len(records) // 2 if struck and moment == "half" else 0
+            if half:
+                await real(self, records[:half])
                 fuse.die()
-            await real(self, records)
+            await real(self, records[half:])
         finally:
             under_way -= 1
-        if struck:
+        if struck and moment == "after":
             fuse.die()
 
     Sender.send_with_headers = wrapped  # type: ignore[method-assign]
@@ -129,13 +132,14 @@ def wrap_sender(kind: str, moment: str, fuse: Fuse) -> None:
 
 def main() -> None:
     """Wrap the step, and run the command line with what is left of the arguments."""
-    step, count = sys.argv[1], int(sys.argv[2])
-    del sys.argv[1:3]
+    spec, _, action = sys.argv.pop(1).partition(":")
+    step, _, count = spec.partition("@")
+    fuse = Fuse(int(count), signal.Signals[f"SIG{action or 'KILL'}"])
     name, _, moment = step.partition(".")
     if name in METHODS:
-        wrap_method(*METHODS[name], Fuse(count))
+        wrap_method(*METHODS[name], fuse)
     else:
-        wrap_sender(name, moment, Fuse(count))
+        wrap_sender(name, moment, fuse)
     from driftline.cli import main as command_line
 
     command_line()
