@@ -238,7 +238,7 @@ class Pipeline:
         return total
 
     def _metrics_dir(self, name: str) -> Path:
-        """Return the folder of a worker's metrics: ``judge`` and ``profile`` are one worker's, ``judge/2`` another's."""
+        """Return the folder of a worker's metrics: ``judge/2`` and ``profile/2`` are one worker's."""
         folder = self.home / f"metrics-{name.partition('/')[2] or '1'}"
         folder.mkdir(exist_ok=True)
         return folder
