@@ -13,7 +13,7 @@ from faust.types.tuples import TP
 from streams.metrics import Metrics
 from streams.profile import Profile
 from streams.profiler import Flush, Folded, Profiler, checkpoint_offset
-from streams.stages.dead_letter import Letter, dead_letter
+from streams.stages.dead_letter import Letter, LetterBox, dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.layouts import LayoutFollower
 from streams.stages.pulse import Pulse
@@ -61,6 +61,7 @@ class ProfileStage:
         self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in fleet.models.items()})
         self.pulse = Pulse("profile", fleet, metrics)
         self._sender = Sender(self.app)
+        self._letter_box = LetterBox(self._sender, fleet.topics.dead_letter.name)
         self._rows = Rows(
             self.app, self._sender, "state", partitions=fleet.source_partitions,
             newer=_newer, recovered=self._restore,
@@ -172,8 +173,7 @@ class ProfileStage:
     async def _bury(self) -> None:
         """Send the dead letters; a checkpoint written after this may pass their records."""
         letters, self._letters = self._letters, []
-        name = self.fleet.topics.dead_letter.name
-        await self._sender.send_with_headers((name, None, *letter) for _, letter in letters)
+        await self._letter_box.put([letter for _, letter in letters])
         for code, _ in letters:
             self.metrics.dead_letters.labels(code=code).inc()
 

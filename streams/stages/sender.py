@@ -1,12 +1,13 @@
 """Sending records, and knowing that the broker has them."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any
 
 #: topic, partition (None: by key), key, value
 Record = tuple[str, int | None, bytes | None, bytes | None]
 Headers = Sequence[tuple[str, bytes]]
+RecordWithHeaders = tuple[str, int | None, bytes | None, bytes | None, Headers]
 
 
 class Sender:
@@ -19,13 +20,22 @@ class Sender:
         """Send records, in order per partition, and return when all are confirmed."""
         await self.send_with_headers((*record, ()) for record in records)
 
-    async def send_with_headers(
-        self, records: Iterable[tuple[str, int | None, bytes | None, bytes | None, Headers]]
-    ) -> None:
+    async def send_with_headers(self, records: Iterable[RecordWithHeaders]) -> None:
         """Send records with headers, and return when all are confirmed."""
+        await asyncio.gather(*await self._sent(records))
+
+    async def try_send(self, records: Iterable[RecordWithHeaders]) -> list[BaseException | None]:
+        """Send records with headers, and return what the broker said against each of them."""
+        found = await asyncio.gather(*await self._sent(records), return_exceptions=True)
+        return [one if isinstance(one, BaseException) else None for one in found]
+
+    def knows(self, topic: str) -> bool:
+        """Return whether the cluster has a topic, by what it said last."""
+        return self._app.producer._producer.client.cluster.partitions_for_topic(topic) is not None
+
+    async def _sent(self, records: Iterable[RecordWithHeaders]) -> list[Awaitable[Any]]:
         producer = self._app.producer
-        sent = [
+        return [
             await producer.send(topic, key, value, partition, None, list(headers))
             for topic, partition, key, value, headers in records
         ]
-        await asyncio.gather(*sent)
