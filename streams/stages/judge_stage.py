@@ -208,7 +208,7 @@ class JudgeStage:
 
     async def close_panes(self) -> None:
         """Close and judge what is ready, and acknowledge what lies in closed panes."""
-        async with self._closing:
+        async with self._closing, self.pulse.busy():
             now_ms = _now_ms()
             touched, self._touched = self._touched, set()
             heard, self._heard = self._heard, defaultdict(dict)
@@ -233,7 +233,7 @@ class JudgeStage:
 
     async def tick(self) -> None:
         """Judge silence and staleness."""
-        async with self._closing:
+        async with self._closing, self.pulse.busy():
             now_ms = _now_ms()
             for judge in list(self.judges.values()):
                 judged = judge.tick(now_ms)

@@ -181,7 +181,7 @@ class ProfileStage:
 
     async def flush(self) -> None:
         """Write what changed in every partition, in the order that makes it recoverable."""
-        async with self._flushing:
+        async with self._flushing, self.pulse.busy():
             began = time.monotonic()
             now_ms = time.time_ns() // 1_000_000
             await self._bury()

@@ -1,8 +1,8 @@
 """A stage that kills itself: the real ``driftline worker``, with one step of it wrapped.
 
 ``python deadly.py STEP@N worker --stage profile`` runs the command line and sends its own process SIGKILL
-at the N-th time it comes to the step; with ``STEP@N:STOP`` SIGSTOP, and whoever sends SIGCONT sees it go
-on from there. A step is a method (`METHODS`: as the call begins), or records of a kind on their way to the
+at the N-th time it comes to the step. ``STEP@N:STOP`` sends SIGSTOP, and SIGCONT lets it go on from there;
+``HANG`` has the step wait for ever, ``SPIN`` blocks the whole process in an endless loop. A step is a method (`METHODS`: as the call begins), or records of a kind on their way to the
 broker (`RECORDS`), with the moment after a dot:
 
 ``before``
@@ -26,6 +26,7 @@ import msgspec
 
 METHODS = {
     "fold": ("streams.profile", "Profile", "fold"),
+    "take": ("streams.stages.profile_stage", "ProfileStage", "take"),
     "put": ("streams.inbox", "Inbox", "put"),
     "close": ("streams.judge", "ModelJudge", "close"),
     "commit": ("streams.transport.driver", "Consumer", "commit"),
@@ -66,36 +67,50 @@ def _is_heartbeat(key: bytes | None) -> bool:
 
 
 class Fuse:
-    """Ends or stops the process when it has been lit ``n`` times."""
+    """Does something to the process when it is lit the ``n``-th time."""
 
-    def __init__(self, n: int, number: signal.Signals) -> None:
-        self.left = n
-        self._number = number
+    def __init__(self, n: int, action: str) -> None:
+        self._left = n
+        self._action = action
 
     def lit(self) -> bool:
-        self.left -= 1
-        return self.left == 0
+        self._left -= 1
+        return self._left == 0
 
-    def die(self) -> None:
-        os.kill(os.getpid(), self._number)
+    @property
+    def hangs(self) -> bool:
+        return self._action == "HANG"
+
+    def act(self) -> None:
+        if self._action == "SPIN":
+            while True:
+                pass
+        os.kill(os.getpid(), signal.Signals[f"SIG{self._action}"])
+
+    async def act_in_time(self) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        self.act()
 
 
 def wrap_method(module: str, class_name: str, method: str, fuse: Fuse) -> None:
-    """Die as the method is called."""
+    """Act as the method is called."""
     owner = getattr(importlib.import_module(module), class_name)
     real = getattr(owner, method)
 
     @functools.wraps(real)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if fuse.lit():
-            fuse.die()
+            if fuse.hangs:
+                return fuse.act_in_time()
+            fuse.act()
         return real(*args, **kwargs)
 
     setattr(owner, method, wrapped)
 
 
 def wrap_sender(kind: str, moment: str, fuse: Fuse) -> None:
-    """Die around the sending of records of a kind."""
+    """Act around the sending of records of a kind."""
     from streams.stages.sender import Sender
 
     real = Sender.send_with_headers
@@ -110,22 +125,22 @@ def wrap_sender(kind: str, moment: str, fuse: Fuse) -> None:
     async def wrapped(self: Sender, records: Any) -> None:
         nonlocal under_way
         records = list(records)
-        struck = any(RECORDS[kind](topic, key, value) for topic, _, key, value, _ in records)
-        struck = struck and fuse.lit()
-        if struck and moment == "before":
+        is_struck = any(RECORDS[kind](topic, key, value) for topic, _, key, value, _ in records)
+        is_struck = is_struck and fuse.lit()
+        if is_struck and moment == "before":
             await others_are_through()
-            fuse.die()
+            await fuse.act_in_time()
+        half = len(records) // 2 if is_struck and moment == "half" else 0
         under_way += 1
         try:
-            half = len(records) // 2 if struck and moment == "half" else 0
             if half:
                 await real(self, records[:half])
-                fuse.die()
+                await fuse.act_in_time()
             await real(self, records[half:])
         finally:
             under_way -= 1
-        if struck and moment == "after":
-            fuse.die()
+        if is_struck and moment == "after":
+            await fuse.act_in_time()
 
     Sender.send_with_headers = wrapped  # type: ignore[method-assign]
 
@@ -134,7 +149,7 @@ def main() -> None:
     """Wrap the step, and run the command line with what is left of the arguments."""
     spec, _, action = sys.argv.pop(1).partition(":")
     step, _, count = spec.partition("@")
-    fuse = Fuse(int(count), signal.Signals[f"SIG{action or 'KILL'}"])
+    fuse = Fuse(int(count), action or "KILL")
     name, _, moment = step.partition(".")
     if name in METHODS:
         wrap_method(*METHODS[name], fuse)
