@@ -6,6 +6,7 @@ fresh broker before any stage runs.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from base64 import b64decode, b64encode
@@ -59,10 +60,7 @@ class Journal:
         try:
             for topic in [*self._state, self._record]:
                 rows = self._compacted(topic)
-                sent = [
-                    await producer.send(topic, value, key=key, partition=part) for part, key, value in rows
-                ]
-                await asyncio.gather(*sent)
+                await self._produce(producer, topic, rows)
                 self._rewrite(topic, rows)
                 self._restored.update((topic, part) for part, _, _ in rows)
                 total += len(rows)
@@ -82,7 +80,13 @@ class Journal:
             await asyncio.gather(*sent)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write down what comes, until ``stop``."""
+        """Write down what comes, until ``stop``.
+
+        Raises
+        ------
+        JournalError
+            When a file cannot be written, as on a full disk; what it holds until then is good.
+        """
         consumer = AIOKafkaConsumer(bootstrap_servers=self._brokers, enable_auto_commit=False)
         await consumer.start()
         try:
@@ -97,7 +101,9 @@ class Journal:
         finally:
             await consumer.stop()
             for file in self._files.values():
-                file.close()
+                # One that is full says so once more as it closes; that has been told.
+                with contextlib.suppress(OSError):
+                    file.close()
 
     async def _take(self, found: dict[Any, list[Any]], skip: Counter[tuple[str, int]]) -> None:
         for partition, records in found.items():
@@ -106,8 +112,22 @@ class Journal:
                 if skip[tuple(partition)] > 0:
                     skip[tuple(partition)] -= 1
                     continue
-                file.write(_line((partition.partition, record.key or b"", record.value)))
-            file.flush()
+                self._append(file, _line((partition.partition, record.key or b"", record.value)))
+            self._append(file, "", flush=True)
+
+    def _append(self, file: TextIO, line: str, *, flush: bool = False) -> None:
+        try:
+            file.write(line)
+            if flush:
+                file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> JournalError:
+        return JournalError(
+            f"--data {self._folder} cannot be written: {error.strerror}; free some space there and start again: "
+            "what was written before is kept"
+        )
 
     def _parts(self, topic: str) -> range:
         return range(self._partitions if topic not in self._state[:2] else 1)
@@ -152,10 +172,13 @@ class Journal:
     def _rewrite(self, topic: str, rows: list[Row]) -> None:
         path = self._path(topic)
         fresh = path.with_suffix(".new")
-        with fresh.open("w", encoding="ascii") as file:
-            file.writelines(map(_line, rows))
-        fresh.replace(path)
-        self._files[topic] = path.open("a", encoding="ascii")
+        try:
+            with fresh.open("w", encoding="ascii") as file:
+                file.writelines(map(_line, rows))
+            fresh.replace(path)
+            self._files[topic] = path.open("a", encoding="ascii")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _path(self, topic: str) -> Path:
         return self._folder / f"{topic}.jsonl"

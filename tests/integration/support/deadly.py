@@ -2,8 +2,10 @@
 
 ``python deadly.py STEP@N worker --stage profile`` runs the command line and sends its own process SIGKILL
 at the N-th time it comes to the step. ``STEP@N:STOP`` sends SIGSTOP, and SIGCONT lets it go on from there;
-``HANG`` has the step wait for ever, ``SPIN`` blocks the whole process in an endless loop. A step is a method (`METHODS`: as the call begins), or records of a kind on their way to the
-broker (`RECORDS`), with the moment after a dot:
+``HANG`` has the step wait for ever, ``SPIN`` blocks the whole process in an endless loop.
+
+A step is a method (`METHODS`: as the call begins), or records of a kind on their way to the broker
+(`RECORDS`), with the moment after a dot:
 
 ``before``
     none of them has left; whatever is sent beside them has been confirmed;
