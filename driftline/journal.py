@@ -7,6 +7,7 @@ write last is what they sent last.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from base64 import b64decode, b64encode
@@ -85,7 +86,13 @@ class Journal:
             await asyncio.gather(*sent)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write down what comes, until ``stop``, and what came before it."""
+        """Write down what comes, until ``stop``, and what came before it.
+
+        Raises
+        ------
+        JournalError
+            When a file cannot be written, as on a full disk; what it holds until then is good.
+        """
         consumer = AIOKafkaConsumer(
             **aiokafka_options(self._brokers), enable_auto_commit=False, fetch_max_wait_ms=_FETCH_WAIT_MS
         )
@@ -103,7 +110,9 @@ class Journal:
         finally:
             await consumer.stop()
             for file in self._files.values():
-                file.close()
+                # One that is full says so once more as it closes; that has been told.
+                with contextlib.suppress(OSError):
+                    file.close()
 
     async def _take(self, found: dict[Any, list[Any]], skip: Counter[tuple[str, int]]) -> None:
         for partition, records in found.items():
@@ -112,8 +121,22 @@ class Journal:
                 if skip[tuple(partition)] > 0:
                     skip[tuple(partition)] -= 1
                     continue
-                file.write(_line((partition.partition, record.key or b"", record.value)))
-            file.flush()
+                self._append(file, _line((partition.partition, record.key or b"", record.value)))
+            self._append(file, "", flush=True)
+
+    def _append(self, file: TextIO, line: str, *, flush: bool = False) -> None:
+        try:
+            file.write(line)
+            if flush:
+                file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> JournalError:
+        return JournalError(
+            f"--data {self._folder} cannot be written: {error.strerror}; free some space there and start again: "
+            "what was written before is kept"
+        )
 
     def _parts(self, topic: str) -> range:
         return range(self._partitions if topic not in self._state[:2] else 1)
@@ -158,10 +181,13 @@ class Journal:
     def _rewrite(self, topic: str, rows: list[Row]) -> None:
         path = self._path(topic)
         fresh = path.with_suffix(".new")
-        with fresh.open("w", encoding="ascii") as file:
-            file.writelines(map(_line, rows))
-        fresh.replace(path)
-        self._files[topic] = path.open("a", encoding="ascii")
+        try:
+            with fresh.open("w", encoding="ascii") as file:
+                file.writelines(map(_line, rows))
+            fresh.replace(path)
+            self._files[topic] = path.open("a", encoding="ascii")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _path(self, topic: str) -> Path:
         return self._folder / f"{topic}.jsonl"

@@ -128,4 +128,6 @@ def _replace(path: Path, content: bytes) -> None:
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+        raise OutputError(
+            f"{path}: cannot be written: {error.strerror}; name another file, or free some space"
+        ) from error

@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 from alerts.config import Config
 from driftline.errors import DriftlineError
@@ -32,8 +31,8 @@ class _Outputs:
         self,
         report: ReplayReport,
         rehearsal: Rehearsal | None,
-        alerts: IO[str] | None,
-        verdicts: IO[str] | None,
+        alerts: "_Lines | None",
+        verdicts: "_Lines | None",
     ) -> None:
         self._report = report
         self._rehearsal = rehearsal
@@ -47,12 +46,12 @@ class _Outputs:
         if self._verdicts is not None:
             for group, verdict_ms, verdict in judged.verdicts:
                 row = verdict_row(model, group, verdict_ms, verdict)
-                self._verdicts.write(row.model_dump_json() + "\n")
+                self._verdicts.write(row.model_dump_json())
         for upsert in judged.alerts:
             if self._rehearsal is not None:
                 self._rehearsal.upsert(upsert, at_ms)
             if self._report.transition(upsert) and self._alerts is not None:
-                self._alerts.write(AlertRow.of(upsert).model_dump_json() + "\n")
+                self._alerts.write(AlertRow.of(upsert).model_dump_json())
 
 
 def replay(
@@ -133,10 +132,38 @@ def _count_rows(report: ReplayReport, chunk: Chunk) -> None:
         report.last_ms = last if report.last_ms is None else max(report.last_ms, last)
 
 
-def _opened(opened: ExitStack, path: Path | None) -> IO[str] | None:
-    if path is None:
-        return None
-    try:
-        return opened.enter_context(path.open("w", encoding="utf-8"))
-    except OSError as error:
-        raise ReplayError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+class _Lines:
+    """A file of JSON lines that says in one sentence why it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise ReplayError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+
+    def write(self, line: str) -> None:
+        try:
+            self._file.write(line + "\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def __enter__(self) -> "_Lines":
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            if kind is None:  # what ends us already says why
+                raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> ReplayError:
+        return ReplayError(
+            f"{self._path}: cannot be written: {error.strerror}; it is not complete: free some space, "
+            "or name another file, and replay again"
+        )
+
+
+def _opened(opened: ExitStack, path: Path | None) -> _Lines | None:
+    return None if path is None else opened.enter_context(_Lines(path))

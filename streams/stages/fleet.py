@@ -37,6 +37,8 @@ class Fleet:
         Of the consumer groups.
     worker
         Name of this worker, unique in the fleet.
+    stalled_s
+        How long a stage may stand still before it ends itself.
     flush_s
         How often stage 1 sends what the watermark has closed.
     checkpoint_s
@@ -50,6 +52,7 @@ class Fleet:
     source_partitions: int = 1
     profile_partitions: int = 1
     session_timeout_s: float = 30.0
+    stalled_s: float = 120.0
     links: Links = field(default_factory=Links)
     worker: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     flush_s: float = 0.5

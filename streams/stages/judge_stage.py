@@ -126,7 +126,7 @@ class JudgeStage:
 
     async def close_panes(self) -> None:
         """Close and judge what is ready, and acknowledge what lies in closed panes."""
-        async with self._closing:
+        async with self._closing, self.pulse.busy():
             now_ms = _now_ms()
             began = time.monotonic()
             for writing in self.judges.close(self._rows.of, now_ms):
@@ -137,7 +137,7 @@ class JudgeStage:
 
     async def tick(self) -> None:
         """Judge silence and staleness."""
-        async with self._closing:
+        async with self._closing, self.pulse.busy():
             now_ms = _now_ms()
             for writing in self.judges.tick(self._rows.of, now_ms):
                 await self._carry_out(writing, now_ms)
@@ -171,10 +171,13 @@ class JudgeStage:
     async def _refill(self, lost: bool) -> None:
         """Put everything current up again, and have the series read from their topic."""
         spans = {}
-        for model, judge in self.judges.models.items():
+        for model, judge in list(self.judges.models.items()):
             empty = lost or not await self.projection.has(f"model:{model}:panes")
-            spans[model] = full_span_ms(judge.monitor.windows.pane) if empty else RECENT_MS
-            self._board.forget_alerts(judge, await self.projection.fields(f"model:{model}:alerts"))
+            held = await self.projection.fields(f"model:{model}:alerts")
+            # Partitions may move meanwhile: what is no longer ours is another's to mend.
+            if self.judges.models.get(model) is judge:
+                spans[model] = full_span_ms(judge.monitor.windows.pane) if empty else RECENT_MS
+                self._board.forget_alerts(judge, held)
         self._series.ask(spans)
         self._show_all()
 

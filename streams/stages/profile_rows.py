@@ -1,7 +1,7 @@
 """How stage 1's state lies in Kafka, and in what order a flush is written."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from streams.layout import Layout
 from streams.partition import Flush, checkpoint_offset
@@ -57,11 +57,12 @@ def profiles(
     return found
 
 
-def flush_steps(fleet: Fleet, flush: Flush, letters: Iterable[Record] = ()) -> list[Step]:
+def flush_steps(fleet: Fleet, flush: Flush) -> list[Step]:
     """Return what a flush writes; after the last step its chunks may be acknowledged, if it has a checkpoint.
 
-    Each step vouches for the ones before it: the checkpoint for profiles and dead letters, the deletion of
-    a closed pane's row for the checkpoint, a heartbeat for the profiles it speaks of.
+    Each step vouches for the ones before it: the checkpoint for the profiles (and the dead letters, which
+    are sent before), the deletion of a closed pane's row for the checkpoint, a heartbeat for the profiles
+    it speaks of.
     """
     topic = fleet.topics.profiles.name
     upserts = [
@@ -76,7 +77,7 @@ def flush_steps(fleet: Fleet, flush: Flush, letters: Iterable[Record] = ()) -> l
     if flush.checkpoint is None:
         return [Step(upserts), Step(beats)]
     return [
-        Step([*letters, *upserts], {encode(key): join_parts(parts) for key, parts in flush.profiles}),
+        Step(upserts, {encode(key): join_parts(parts) for key, parts in flush.profiles}),
         Step(rows={CHECKPOINT: flush.checkpoint}),
         Step(rows=dict.fromkeys(map(encode, flush.closed))),
         Step(beats),

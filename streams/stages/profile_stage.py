@@ -14,7 +14,7 @@ from streams.pace import Pace
 from streams.partition import Flush
 from streams.profiler import Profiler
 from streams.stages import profile_rows
-from streams.stages.dead_letter import dead_letter
+from streams.stages.dead_letter import LetterBox, dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.layouts import LayoutFollower
 from streams.stages.pulse import Pulse
@@ -51,8 +51,10 @@ class ProfileStage:
         )
         self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in fleet.models.items()})
         self.pulse = Pulse("profile", fleet, metrics)
+        sender = Sender(self.app)
+        self._letter_box = LetterBox(sender, fleet.topics.dead_letter.name)
         self._rows = Rows(
-            self.app, Sender(self.app), "state", partitions=fleet.source_partitions,
+            self.app, sender, "state", partitions=fleet.source_partitions,
             newer=profile_rows.newer, recovered=self._restore,
         )  # fmt: skip
         self._layouts = LayoutFollower(fleet, self.profiler.relayout)
@@ -158,7 +160,7 @@ class ProfileStage:
 
     async def flush(self) -> None:
         """Write what changed in every partition, in the order that makes it recoverable."""
-        async with self._flushing:
+        async with self._flushing, self.pulse.busy():
             began_s = time.monotonic()
             now_ms = time.time_ns() // 1_000_000
             steady = self._pace.is_steady(now_ms)
@@ -172,7 +174,7 @@ class ProfileStage:
 
     async def flush_closed(self) -> None:
         """Send what the judges wait for; nothing is acknowledged by it."""
-        async with self._flushing:
+        async with self._flushing, self.pulse.busy():
             now_ms = time.time_ns() // 1_000_000
             steady = self._pace.is_steady(now_ms)
             for partition in sorted(self._ready):
@@ -189,9 +191,9 @@ class ProfileStage:
         flush = self.profiler.flush(partition, now_ms, caught_up=caught_up)
         receipts, self._receipts[partition] = self._receipts[partition], []
         letters, self._letters[partition] = self._letters[partition], []
+        await self._letter_box.put([letter for _, letter in letters])
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
-            steps = profile_rows.flush_steps(self.fleet, flush, [letter for _, letter in letters])
-            await self._rows.carry_out(partition, steps)
+            await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
         await self._tell_caught_up(partition, caught_up, now_ms)
         for receipt in receipts:
             receipt.ack()

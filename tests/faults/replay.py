@@ -6,8 +6,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent / "support"), str(Path(__file__).parents[2])]
 
-from invariants import violations
-from world import World
+from invariants import violations  # noqa: E402
+from world import World  # noqa: E402
 
 
 def main() -> int:

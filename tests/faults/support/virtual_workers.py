@@ -272,8 +272,9 @@ class ProfileWorker(VirtualWorker):
         flush = self.profiler.flush(partition, now_ms, caught_up=caught_up)
         receipts, self._receipts[partition] = self._receipts[partition], []
         letters, self._letters[partition] = self._letters[partition], []
+        yield from self.carry_out(partition, [Step(letters)] if letters else [])
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
-            yield from self.carry_out(partition, profile_rows.flush_steps(self.fleet, flush, letters))
+            yield from self.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
         yield from self._tell_caught_up(partition, caught_up, now_ms)
         for receipt in receipts:
             receipt.ack()
