@@ -21,7 +21,10 @@ check: .venv/ready  ## style, types, architecture
 bench: .venv/ready .venv-bench/ready  ## what is measured, side by side, as ratios
 	PYTHONPATH=. $(BIN)/python benchmarks/throughput.py --peer-python .venv-bench/bin/python
 	PYTHONPATH=. $(BIN)/python benchmarks/replay.py
+	PYTHONPATH=. $(BIN)/python benchmarks/delay.py
 	PYTHONPATH=. $(BIN)/python benchmarks/memory.py
+	PYTHONPATH=. $(BIN)/python benchmarks/scale.py
+	PYTHONPATH=. $(BIN)/python benchmarks/fleet.py
 
 docs: .venv/ready  ## the reference, from the code
 	$(BIN)/python -m driftline.reference_docs

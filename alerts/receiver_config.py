@@ -8,7 +8,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from alerts.duration import PositiveDurationMs
 
 _TIMEOUT_MS = 10_000
-_OWN_HEADERS = frozenset({"content-type", "content-length", "host", "idempotency-key", "transfer-encoding"})
+_OWN_HEADERS = frozenset(
+    {
+        "content-type",
+        "content-length",
+        "host",
+        "driftline-possible-repeat",
+        "idempotency-key",
+        "transfer-encoding",
+    }
+)
 
 
 class Section(BaseModel):

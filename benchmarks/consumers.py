@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import aiokafka
@@ -15,13 +16,12 @@ from streams.metrics import Metrics
 from streams.profiler import Profiler
 from streams.stages.fleet import Fleet, Watched
 from streams.stages.profile_stage import ProfileStage
-from streams.topics import Topics
+from streams.topics import Topic, Topics
 from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import make_app
 
 SESSION_TIMEOUT_S = 6.0
 FETCH_BYTES = 4 * 1024 * 1024
-PREFIX = "bench"
 CHUNK_ROWS = 7_000
 
 
@@ -30,7 +30,7 @@ async def getmany(job: Job) -> None:
     consumer = aiokafka.AIOKafkaConsumer(
         job.topic,
         bootstrap_servers=job.bootstrap,
-        group_id=f"{PREFIX}-aiokafka",
+        group_id=f"{job.prefix}-aiokafka",
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         session_timeout_ms=int(SESSION_TIMEOUT_S * 1000),
@@ -47,7 +47,7 @@ async def getmany(job: Job) -> None:
 async def stock_faust(job: Job) -> None:
     """Take lists of raw values from a Faust stream, and do nothing with them."""
     app = faust.App(
-        f"{PREFIX}-faust",
+        f"{job.prefix}-faust",
         broker=f"kafka://{job.bootstrap}",
         broker_session_timeout=SESSION_TIMEOUT_S,
         broker_heartbeat_interval=0.6,
@@ -71,7 +71,7 @@ async def stock_faust(job: Job) -> None:
 async def chunks(job: Job) -> None:
     """Take whole chunks from Driftline's transport, acknowledge them, and do nothing else."""
     app = make_app(
-        f"{PREFIX}-chunks",
+        f"{job.prefix}-chunks",
         brokers=job.bootstrap,
         session_timeout_s=SESSION_TIMEOUT_S,
         topic_partitions=job.partitions,
@@ -86,6 +86,18 @@ async def chunks(job: Job) -> None:
             meter.take(rows)
 
     await _run(app)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicsOfARun(Topics):
+    """A run's own topics, but for the events, which all runs read."""
+
+    events: str = ""
+
+    @property
+    def predictions(self) -> Topic:
+        """One event per prediction."""
+        return Topic(self.events)
 
 
 class MeteredStage(ProfileStage):
@@ -110,7 +122,7 @@ class MeteredStage(ProfileStage):
         await super().flush()
         done, self._counted = folded - self._counted, folded
         if done:
-            self._meter.take(done)
+            self._meter.take(done, ahead=self._folded - folded)
 
 
 async def stage(job: Job) -> None:
@@ -119,7 +131,7 @@ async def stage(job: Job) -> None:
         brokers=job.bootstrap,
         redis_url=job.redis,
         models={workload.MODEL: Watched(workload.monitor(), workload.layout())},
-        topics=Topics(PREFIX),
+        topics=TopicsOfARun(job.prefix, job.topic),
         source_partitions=job.partitions,
         profile_partitions=job.partitions,
         session_timeout_s=SESSION_TIMEOUT_S,

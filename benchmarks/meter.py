@@ -12,7 +12,8 @@ from dataclasses import dataclass
 class Job:
     """What a consumer is to read: given to its process as JSON.
 
-    It ends with the last of ``events``, or ``seconds`` after its warm-up if it is slow.
+    It ends with the last of ``events``, or ``seconds`` after its warm-up if it is slow. What it commits and
+    writes goes under ``prefix``, which no other run has: so each reads from the beginning.
     """
 
     bootstrap: str
@@ -20,6 +21,7 @@ class Job:
     partitions: int
     events: int
     seconds: float
+    prefix: str
     redis: str = ""
 
     def to_json(self) -> str:
@@ -39,15 +41,18 @@ class Meter:
         self._began_s: float | None = None
         self._mark: tuple[int, float, float] | None = None
 
-    def take(self, events: int) -> None:
-        """Count events that are done with; at the end, print the result and end the process."""
+    def take(self, events: int, *, ahead: int = 0) -> None:
+        """Count events that are done with; at the end, print the result and end the process.
+
+        ``ahead`` more have been worked on but are not done with: at the end of the warm-up they belong to it.
+        """
         now_s = time.monotonic()
         self._taken += events
         if self._began_s is None:
             self._began_s = now_s
         if self._mark is None:
             if self._taken >= self._job.events // 10 or now_s - self._began_s >= 2.0:
-                self._mark = (self._taken, now_s, cpu_s())
+                self._mark = (self._taken + ahead, now_s, cpu_s())
         elif self._taken >= self._job.events or now_s - self._mark[1] >= self._job.seconds:
             self._end(*self._mark)
 

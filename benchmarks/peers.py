@@ -9,8 +9,6 @@ from typing import Any
 
 from meter import Job, Meter, job_from_arguments
 
-GROUP = "peers"
-
 
 def librdkafka(job: Job) -> None:
     """Consume raw messages in lists of 10,000."""
@@ -19,7 +17,7 @@ def librdkafka(job: Job) -> None:
     consumer = Consumer(
         {
             "bootstrap.servers": job.bootstrap,
-            "group.id": f"{GROUP}-librdkafka",
+            "group.id": f"{job.prefix}-librdkafka",
             "auto.offset.reset": "earliest",
             "enable.auto.commit": False,
             "session.timeout.ms": 6000,
@@ -40,7 +38,7 @@ def quix(job: Job) -> None:
 
     app = Application(
         broker_address=job.bootstrap,
-        consumer_group=f"{GROUP}-quix",
+        consumer_group=f"{job.prefix}-quix",
         auto_offset_reset="earliest",
         auto_create_topics=False,
         loglevel="WARNING",

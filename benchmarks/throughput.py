@@ -26,7 +26,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import workload
-from consumers import PREFIX
 from meter import Job
 from peers import NOT_INSTALLED, PEERS
 from rich.console import Console
@@ -99,6 +98,8 @@ def _peer_python() -> str:
 
 def measure(name: str, job: Job, peer_python: str) -> Row:
     """Run one consumer in its process."""
+    if name == "stage":
+        ensure_topics(job.bootstrap, Topics(job.prefix), partitions=job.partitions)
     python, script = (peer_python, "peers.py") if name in PEERS else (sys.executable, "consumers.py")
     environment = os.environ | {"PYTHONPATH": str(HERE.parent)}
     try:
@@ -147,23 +148,27 @@ def main() -> None:
     chosen, console = arguments(), Console()
     rows: dict[str, Row] = {}
     with EmbeddedBroker() as broker, EmbeddedStore() as store:
-        topics = Topics(PREFIX)
+        topics = Topics("bench")
         ensure_topics(broker.bootstrap, topics, partitions=chosen.partitions)
         console.print(f"writing {chosen.events:,} events to {chosen.partitions} partition(s) ...")
         size_bytes = asyncio.run(
             workload.produce(broker.bootstrap, topics.predictions.name, chosen.partitions, chosen.events)
         )
         console.print(f"{size_bytes / chosen.events:.0f} bytes each; {os.cpu_count()} cores")
-        job = Job(
-            broker.bootstrap,
-            topics.predictions.name,
-            chosen.partitions,
-            chosen.events,
-            chosen.seconds,
-            store.url,
-        )
+        jobs = [
+            Job(
+                broker.bootstrap,
+                topics.predictions.name,
+                chosen.partitions,
+                chosen.events,
+                chosen.seconds,
+                f"bench-{run}",
+                store.url,
+            )
+            for run in range(1, chosen.repeat + 1)
+        ]
         for name in chosen.only.split(","):
-            found = [measure(name, job, chosen.peer_python) for _ in range(chosen.repeat)]
+            found = [measure(name, job, chosen.peer_python) for job in jobs]
             rows[name] = max(found, key=lambda row: row.per_cpu_second)
             line = record(rows[name], chosen)
             print(line, flush=True)

@@ -23,13 +23,16 @@ TRANSIT_MS = 5
 BATCH_BYTES = 512 * 1024
 
 
-def monitor() -> Monitor:
-    """Return the monitor of the benchmarked model."""
+def declared(model: str = MODEL) -> dict[str, object]:
+    """Return what a model's monitor file says."""
     features: dict[str, object] = {name: {"type": "number", "min": -100, "max": 100} for name in NUMBERS}
     features |= {name: {"type": "category", "values": values} for name, values in CATEGORIES.items()}
-    return Monitor.model_validate(
-        {"model": MODEL, "team": "growth", "features": features, "objectives": {"latency_p99_ms": 500}}
-    )
+    return {"model": model, "team": "growth", "features": features, "objectives": {"latency_p99_ms": 500}}
+
+
+def monitor() -> Monitor:
+    """Return the monitor of the benchmarked model."""
+    return Monitor.model_validate(declared())
 
 
 def layout() -> Layout:
@@ -42,7 +45,7 @@ def layout() -> Layout:
 def events(count: int, seed: int = 1) -> Iterator[tuple[int, bytes]]:
     """Yield event time (epoch ms) and JSON of each event."""
     source = random.Random(seed)
-    rows = [_features(source) for _ in range(DISTINCT_ROWS)]
+    rows = [features(source) for _ in range(DISTINCT_ROWS)]
     for number in range(count):
         ts_ms = START_MS + number * 1000 // PER_SECOND
         second, ms = divmod(ts_ms, 1000)
@@ -59,7 +62,23 @@ def events(count: int, seed: int = 1) -> Iterator[tuple[int, bytes]]:
         )  # fmt: skip
 
 
-def _features(source: random.Random) -> bytes:
+def event(source: random.Random, model: str, ts_ms: int) -> bytes:
+    """Return one event at an event time, epoch ms."""
+    return msgspec.json.encode(
+        {
+            "id": f"{source.getrandbits(128):032x}",
+            "model": model,
+            "version": "1.4.2",
+            "ts": ts_ms,
+            "features": msgspec.Raw(features(source)),
+            "prediction": source.random(),
+            "latency_ms": source.gammavariate(2.0, 8.0),
+        }
+    )
+
+
+def features(source: random.Random) -> bytes:
+    """Return the features of one event as JSON."""
     numbers: dict[str, object] = {name: round(source.gauss(0.0, 10.0), 3) for name in NUMBERS}
     return msgspec.json.encode(numbers | {name: source.choice(values) for name, values in CATEGORIES.items()})
 

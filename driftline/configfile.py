@@ -19,13 +19,21 @@ Loc = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice, where YAML would silently take the last; every refusal has its line."""
+    """Notes every refusal with its line; a key given twice is one, where YAML would silently take the last."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.refusals: list[yaml.YAMLError] = []
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, OverflowError) as error:
-            raise _refusal(f"{str(node.value)[:40]!r} cannot be read ({error})", node) from error
+            self.refusals.append(_refusal(f"{str(node.value)[:40]!r} cannot be read ({error})", node))
+            # It stands for itself from here on: a key is asked for twice, and refused once.
+            self.recursive_objects.pop(node, None)
+            self.constructed_objects[node] = node.value
+            return node.value
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -37,7 +45,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
             raise _refusal("a key must be one word or text, not a list or mapping", key_node)
         key = loader.construct_object(key_node, deep=True)
         if key in seen:
-            raise _refusal(f"key {key!r} stands here twice; keep one", key_node)
+            loader.refusals.append(_refusal(f"key {key!r} stands here twice; keep one", key_node))
         seen.add(key)
     loader.flatten_mapping(node)
     return {
@@ -66,8 +74,6 @@ class YamlFile:
         self._root: yaml.Node | None = None
         try:
             self.data: Any = self._load(_read(path))
-        except yaml.YAMLError as error:
-            raise ConfigError([_yaml_problem(path, error)]) from error
         except RecursionError as error:
             message = "nested too deeply; is it a config file?"
             raise ConfigError([Problem(path, None, "", message)]) from error
@@ -97,14 +103,27 @@ class YamlFile:
         return sorted(problems, key=lambda problem: problem.line or 0)
 
     def _load(self, text: str) -> Any:
-        loader = _Loader(text)
+        data, refusals = self._construct(text)
+        problems = [_yaml_problem(self.path, refusal) for refusal in refusals]
+        if problems:
+            raise ConfigError(sorted(problems, key=lambda problem: problem.line or 0)) from refusals[0]
+        return data
+
+    def _construct(self, text: str) -> tuple[Any, list[yaml.YAMLError]]:
+        """Return what a text holds, and all that is wrong with it as YAML."""
+        try:
+            loader = _Loader(text)
+        except yaml.YAMLError as error:
+            return None, [error]
         try:
             self._root = loader.get_single_node()
             if self._root is None:
-                return None
+                return None, []
             if _size(self._root, {}) > MAX_VALUES:
                 raise _refusal(f"anchors write out to more than {MAX_VALUES:,} values", self._root)
-            return loader.construct_document(self._root)
+            return loader.construct_document(self._root), loader.refusals
+        except yaml.YAMLError as error:
+            return None, [*loader.refusals, error]
         finally:
             loader.dispose()
 

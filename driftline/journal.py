@@ -2,10 +2,12 @@
 
 State topics (layouts, the judge's and the desk's rows) are kept as their latest value by key, the record
 of closed panes as its newest rows. At start the files are written compactly again, and produced to the
-fresh broker before any stage runs.
+fresh broker before any stage runs. Whoever runs the journal stops it after the stages have ended: what they
+write last is what they sent last.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from base64 import b64decode, b64encode
@@ -23,6 +25,9 @@ from streams.topics import Topics
 from streams.views import PANES_KEPT
 
 Row = tuple[int, bytes, bytes | None]
+
+#: How long a broker with nothing new holds a fetch, and how long it must have none for all to be read.
+_FETCH_WAIT_MS, _QUIET_MS = 100, 1_000
 
 _logger = logging.getLogger(__name__)
 
@@ -61,10 +66,7 @@ class Journal:
         try:
             for topic in [*self._state, self._record]:
                 rows = self._compacted(topic)
-                sent = [
-                    await producer.send(topic, value, key=key, partition=part) for part, key, value in rows
-                ]
-                await asyncio.gather(*sent)
+                await self._produce(producer, topic, rows)
                 self._rewrite(topic, rows)
                 self._restored.update((topic, part) for part, _, _ in rows)
                 total += len(rows)
@@ -84,8 +86,16 @@ class Journal:
             await asyncio.gather(*sent)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write down what comes, until ``stop``."""
-        consumer = AIOKafkaConsumer(**aiokafka_options(self._brokers), enable_auto_commit=False)
+        """Write down what comes, until ``stop``, and what came before it.
+
+        Raises
+        ------
+        JournalError
+            When a file cannot be written, as on a full disk; what it holds until then is good.
+        """
+        consumer = AIOKafkaConsumer(
+            **aiokafka_options(self._brokers), enable_auto_commit=False, fetch_max_wait_ms=_FETCH_WAIT_MS
+        )
         await consumer.start()
         try:
             consumer.assign(
@@ -95,11 +105,14 @@ class Journal:
             skip = self._restored.copy()
             while not stop.is_set():
                 await self._take(await consumer.getmany(timeout_ms=500), skip)
-            await self._take(await consumer.getmany(timeout_ms=500), skip)
+            while found := await consumer.getmany(timeout_ms=_QUIET_MS):
+                await self._take(found, skip)
         finally:
             await consumer.stop()
             for file in self._files.values():
-                file.close()
+                # One that is full says so once more as it closes; that has been told.
+                with contextlib.suppress(OSError):
+                    file.close()
 
     async def _take(self, found: dict[Any, list[Any]], skip: Counter[tuple[str, int]]) -> None:
         for partition, records in found.items():
@@ -108,8 +121,22 @@ class Journal:
                 if skip[tuple(partition)] > 0:
                     skip[tuple(partition)] -= 1
                     continue
-                file.write(_line((partition.partition, record.key or b"", record.value)))
-            file.flush()
+                self._append(file, _line((partition.partition, record.key or b"", record.value)))
+            self._append(file, "", flush=True)
+
+    def _append(self, file: TextIO, line: str, *, flush: bool = False) -> None:
+        try:
+            file.write(line)
+            if flush:
+                file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> JournalError:
+        return JournalError(
+            f"--data {self._folder} cannot be written: {error.strerror}; free some space there and start again: "
+            "what was written before is kept"
+        )
 
     def _parts(self, topic: str) -> range:
         return range(self._partitions if topic not in self._state[:2] else 1)
@@ -154,10 +181,13 @@ class Journal:
     def _rewrite(self, topic: str, rows: list[Row]) -> None:
         path = self._path(topic)
         fresh = path.with_suffix(".new")
-        with fresh.open("w", encoding="ascii") as file:
-            file.writelines(map(_line, rows))
-        fresh.replace(path)
-        self._files[topic] = path.open("a", encoding="ascii")
+        try:
+            with fresh.open("w", encoding="ascii") as file:
+                file.writelines(map(_line, rows))
+            fresh.replace(path)
+            self._files[topic] = path.open("a", encoding="ascii")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _path(self, topic: str) -> Path:
         return self._folder / f"{topic}.jsonl"

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.errors import DriftlineError
-from driftline.tabular import Reading, read
+from driftline.history.files import Reading, read
 from streams import reference
 from streams.batch import Batch
 from streams.layout import Layout, compile_layout
@@ -88,7 +88,7 @@ def build(
     Parameters
     ----------
     files
-        Parquet, CSV or JSON lines, see `driftline.tabular`; a table may lack ``ts`` and ``prediction``.
+        Parquet, CSV or JSON lines, see `driftline.history.files`; a table may lack ``ts`` and ``prediction``.
     mapping
         Which column holds what.
     note

@@ -45,6 +45,13 @@ class Settings(ConnectionSettings):
     session_timeout_s: float = Field(
         default=30.0, ge=6, le=300, description="seconds without a heartbeat until a worker's partitions move"
     )
+    stalled_s: float = Field(
+        default=120.0,
+        ge=5,
+        le=3600,
+        description="seconds a stage may stand still (lag without progress, a write without an end, a "
+        "blocked process) before it ends itself, to be started again",
+    )
     static_membership: bool = Field(
         default=False,
         description="a restart within the session timeout moves no partition; needs DRIFTLINE_WORKER",

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 from rich.console import Console
@@ -44,7 +46,7 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
         )
     stop = asyncio.Event()
     stop_on_signals(stop)
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     port = port or free_port()
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(Home())
@@ -77,9 +79,23 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
         if data is not None:
             journal = Journal(data, access.brokers(settings), topics, settings.partitions)
             console.print(f"data:   {data} ({await journal.restore():,} records restored)")
-            parts.append(journal.run(stop))
+            parts = [_journaled(journal, stop, parts)]
         await until_one_ends(stop, *parts)
     console.print("driftline: stopped")
+
+
+async def _journaled(
+    journal: Journal, stop: asyncio.Event, parts: Sequence[Coroutine[Any, Any, None]]
+) -> None:
+    """Run the parts, and the journal beside them until the last of them has ended."""
+    ended = asyncio.Event()
+    writing = asyncio.create_task(journal.run(ended))
+    writing.add_done_callback(lambda _: stop.set())
+    try:
+        await until_one_ends(stop, *parts)
+    finally:
+        ended.set()
+        await writing
 
 
 def _with_demo(settings: Settings, home: Home) -> Settings:

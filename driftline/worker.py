@@ -19,6 +19,7 @@ from driftline import fleet as fleets
 from driftline.lifeline import die_with_parent
 from driftline.monitors import load_folder
 from driftline.settings import Settings, variable
+from driftline.watchdog import end_when_blocked
 from streams.metrics import Metrics
 from streams.stages.run import STAGES, StageName, make_stage, run_stage
 
@@ -42,7 +43,8 @@ async def run_supervised(stage: StageName, settings: Settings) -> None:
     values.ValueClass = values.MultiProcessValue(lambda: stage)  # type: ignore[no-untyped-call]
     shell = make_stage(stage, fleet, Metrics(CollectorRegistry()), config, instance=instance)
     _logger.info("stage %s of worker %s runs on %s", stage, fleet.worker, fleet.brokers)
-    await run_stage(shell, stop)
+    async with end_when_blocked(settings.stalled_s):
+        await run_stage(shell, stop)
 
 
 def metrics_page(folder: str) -> bytes:

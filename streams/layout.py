@@ -79,6 +79,21 @@ class Layout(msgspec.Struct, frozen=True, dict=True):
         return tuple(column.labels for column in self.numbers)
 
     @cached_property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The least and the greatest plausible value of each number column, infinite where there is none."""
+        lowest = [-np.inf if one.minimum is None else one.minimum for one in self.numbers]
+        highest = [np.inf if one.maximum is None else one.maximum for one in self.numbers]
+        return np.array(lowest), np.array(highest)
+
+    @cached_property
+    def edge_table(self) -> NDArray[np.float64]:
+        """Every number column's edges as a row, filled up with infinity."""
+        table = np.full((len(self.numbers), max((len(one.edges) for one in self.numbers), default=0)), np.inf)
+        for row, column in zip(table, self.numbers, strict=True):
+            row[: len(column.edges)] = column.edges
+        return table
+
+    @cached_property
     def number_offsets(self) -> NDArray[np.int64]:
         """Where each number column's bins begin in the flat bin array; last, the total."""
         return np.cumsum([0] + [len(column.edges) + 1 for column in self.numbers])

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails, InitErrorDetails
 
 from alerts.duration import DurationMs
 from detectors.base import Severity
@@ -23,6 +25,7 @@ from streams.events import MAX_NAME_LENGTH
 
 RESERVED_NAMES = frozenset({"prediction", "latency_ms"})
 DAY_MS = 24 * 3600 * 1000
+_OWN_KEYS = frozenset({"for", "clear_for", "severity"})
 
 
 def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -154,13 +157,38 @@ class DetectorSettings(_Strict):
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError("write a mapping of parameters, {} for the defaults, or false to turn it off")
-        own = {"for", "clear_for", "severity"}
-        return {key: value[key] for key in own & value.keys()} | {
-            "params": {key: item for key, item in value.items() if key not in own}
-        }
+        return {key: value[key] for key in _OWN_KEYS & value.keys()} | {"params": cls.params_of(value)}
+
+    @staticmethod
+    def params_of(entry: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Return what an entry says to the detector itself."""
+        return {key: item for key, item in entry.items() if key not in _OWN_KEYS}
 
 
 _USUAL = DetectorSettings.model_validate({})
+
+
+def _detector_mistakes(name: Any, entry: Any) -> Iterator[InitErrorDetails]:
+    """Yield what is wrong with an entry of ``detectors:``, each with its place below that."""
+    if name not in DETECTORS:
+        error = ValueError(f"no detector {name!r}; there are: {', '.join(sorted(DETECTORS))}")
+        yield InitErrorDetails(type="value_error", loc=(str(name),), input=entry, ctx={"error": error})
+        return
+    found = [] if entry is None else _mistakes(DetectorSettings, entry)
+    if isinstance(entry, dict):
+        found += _mistakes(DETECTORS[name].params_class, DetectorSettings.params_of(entry))
+    for one in found:
+        yield InitErrorDetails(
+            type=one["type"], loc=(name, *one["loc"]), input=one["input"], ctx=one.get("ctx", {})
+        )
+
+
+def _mistakes(kind: type[BaseModel], value: Any) -> list[ErrorDetails]:
+    try:
+        kind.model_validate(value)
+    except ValidationError as error:
+        return error.errors()
+    return []
 
 
 class Monitor(_Strict):
@@ -199,28 +227,14 @@ class Monitor(_Strict):
     def _read_detectors(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError("write a mapping of detector names")
-        unknown = sorted(set(value) - set(DETECTORS))
-        if unknown:
-            raise ValueError(f"no detector {unknown[0]!r}; there are: {', '.join(sorted(DETECTORS))}")
-        return {
+        read = {
             name: None if entry is False else {} if entry in (True, None) else entry
             for name, entry in value.items()
         }
-
-    @field_validator("detectors")
-    @classmethod
-    def _check_parameters(
-        cls, value: dict[str, DetectorSettings | None]
-    ) -> dict[str, DetectorSettings | None]:
-        for name, settings in value.items():
-            if settings is not None:
-                try:
-                    DETECTORS[name].params_class(**settings.params)
-                except ValidationError as error:
-                    first = error.errors()[0]
-                    where = ".".join([name, *map(str, first["loc"])])
-                    raise ValueError(f"{where}: {first['msg']}") from error
-        return value
+        mistakes = [mistake for name, entry in read.items() for mistake in _detector_mistakes(name, entry)]
+        if mistakes:
+            raise ValidationError.from_exception_data("detectors", mistakes)
+        return read
 
     def settings(self, detector: str) -> DetectorSettings | None:
         """Return a detector's settings, or None when it is off."""

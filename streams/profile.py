@@ -13,8 +13,9 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from streams import sketch
+from streams import counting, sketch
 from streams.batch import Batch
+from streams.counting import SLOTS, ZERO_SLOT
 from streams.layout import Layout
 
 ID_REGISTER_BITS = 12
@@ -24,11 +25,6 @@ UNEXPECTED_KEPT = 64
 NAME_KEPT = 100
 #: Magnitudes above this count as this in means and squares, so that these stay finite.
 LARGEST_MOMENT = 1e140
-#: A column's sketch buckets are numbered from 0 in `SLOTS` slots; the bucket of zero is in the middle.
-SLOTS = sketch.MAX_BUCKETS
-ZERO_SLOT = SLOTS // 2
-
-
 #: How statistics that are arrays add up, moments and sketches apart.
 _WHOLE = {
     "ids": np.maximum, "registers": np.maximum, "minimum": np.minimum, "maximum": np.maximum,
@@ -91,7 +87,6 @@ class Profile:
             self._fold_categories(batch)
 
     def _fold_numbers(self, numbers: NDArray[np.float64]) -> None:
-        layout = self.layout
         missing = np.isnan(numbers)
         present = ~missing
         count = present.sum(axis=0)
@@ -112,26 +107,12 @@ class Profile:
             deviation[missing] = 0.0
         squares = np.einsum("ij,ij->j", deviation, deviation)
         self._merge_moments(count, mean, squares)
-        keys: list[NDArray[np.int64]] = [self.sketch_keys]
-        counts: list[NDArray[np.int64]] = [self.sketch_counts]
-        for position, column in enumerate(layout.numbers):
-            values = numbers[:, position]
-            if count[position] < len(values):
-                values = values[present[:, position]]
-            if not values.size:
-                continue
-            if column.minimum is not None:
-                self.out_of_range[position] += np.count_nonzero(values < column.minimum)
-            if column.maximum is not None:
-                self.out_of_range[position] += np.count_nonzero(values > column.maximum)
-            start, end = layout.number_offsets[position : position + 2]
-            self.bins[start:end] += _binned(values, column.edges)
-            bucket, held_counts = sketch.histogram(values)
-            keys.append(position * SLOTS + ZERO_SLOT + bucket)
-            counts.append(held_counts)
-            sketch.observe_hashes(self.registers[position], sketch.hashed(values), 8)
+        counted = counting.count(self.layout, numbers, present, self.registers)
+        self.out_of_range += counted.out_of_range
+        self.bins += counted.bins
         self.sketch_keys, self.sketch_counts = sketch.merge_sparse(
-            np.concatenate(keys), np.concatenate(counts)
+            np.concatenate((self.sketch_keys, counted.keys)),
+            np.concatenate((self.sketch_counts, counted.counts)),
         )
 
     def _merge_moments(
@@ -279,12 +260,6 @@ def _pooled_moments(
     mean = origin + (counts * (means - origin)).sum(axis=0) / total
     squares = np.array([one.squares for one in profiles]).sum(axis=0)
     return mean, squares + (counts * (means - mean) ** 2).sum(axis=0)
-
-
-def _binned(values: NDArray[np.float64], edges: Sequence[float]) -> NDArray[np.int64]:
-    """Return counts in the bins between edges; comparing with each is faster than searching among a few."""
-    above = [np.count_nonzero(values >= edge) for edge in edges]
-    return -np.diff([len(values), *above, 0])
 
 
 def _summed(mine: Mapping[str, int], *others: Mapping[str, int]) -> dict[str, int]:

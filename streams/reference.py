@@ -15,7 +15,7 @@ from streams.monitor import Monitor
 from streams.profile import Profile
 from streams.wire import Part, parts_of, profile_of
 
-FORMAT = "driftline-reference/1"
+FORMAT = "driftline-reference/2"
 BINS = 10
 MIN_ROWS = 200
 #: Categories rarer than this in the reference count as "other".

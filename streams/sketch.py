@@ -110,12 +110,17 @@ def mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return word
 
 
-def observe_hashes(registers: NDArray[np.uint8], hashes: NDArray[np.uint64], register_bits: int) -> None:
-    """Fold hashes into HyperLogLog registers (``2**register_bits`` of them) in place."""
+def ranks(hashes: NDArray[np.uint64], register_bits: int) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    """Return the HyperLogLog register of each hash, and the rank it offers that register."""
     rest_bits = 64 - register_bits
     register = (hashes >> np.uint64(rest_bits)).astype(np.intp)
     rest = (hashes & np.uint64((1 << rest_bits) - 1)).astype(np.float64)
-    rank = (rest_bits + 1 - np.frexp(rest)[1]).astype(np.uint8)
+    return register, (rest_bits + 1 - np.frexp(rest)[1]).astype(np.uint8)
+
+
+def observe_hashes(registers: NDArray[np.uint8], hashes: NDArray[np.uint64], register_bits: int) -> None:
+    """Fold hashes into HyperLogLog registers (``2**register_bits`` of them) in place."""
+    register, rank = ranks(hashes, register_bits)
     np.maximum.at(registers, register, rank)
 
 

@@ -76,4 +76,6 @@ class Clock(msgspec.Struct):
     def extrapolate(self, quiet_ms: int, lateness_ms: int) -> None:
         """Let event time go on at the speed of the wall clock, for a partition quiet for ``quiet_ms``."""
         if self.newest_ms != NEVER_MS:
-            self.watermark_ms = max(self.watermark_ms, self.newest_ms + quiet_ms - lateness_ms)
+            # Capped like every watermark: the newest event may be ahead of its time, those to come are not.
+            reached_ms = min(self.newest_ms, self.last_record_ms) + quiet_ms
+            self.watermark_ms = max(self.watermark_ms, reached_ms - lateness_ms)

@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.counting import SLOTS
 from streams.layout import Layout
-from streams.profile import SLOTS, Profile
+from streams.profile import Profile
 
 #: So many that a part stays under `MAX_PART_BYTES` even when each column fills every bucket of its sketch.
 COLUMNS_PER_PART = 12
@@ -59,20 +60,30 @@ class Heartbeat(msgspec.Struct, frozen=True, array_like=True):
     monitored: bool = True
 
 
+#: Ascending positions and what they hold, each in the narrowest type.
+Packed = tuple[bytes, bytes]
+
+
 class Part(msgspec.Struct, array_like=True):
-    """One column group of a profile, with the row counters of the whole."""
+    """One column group of a profile, with the row counters of the whole.
+
+    Statistics stand as arrays over the group's columns, so that a part costs the same few numpy calls
+    however many columns it has.
+    """
 
     layout: str
     fence: int
     parts: int
     rows: tuple[int, int, int, int]
-    ids: tuple[bytes, bytes] | None
+    ids: Packed | None
     unexpected: dict[str, int]
-    numbers: list[tuple[int, int, float, float, float, float]]
-    bins: list[tuple[bytes, bytes]]
-    sketches: list[tuple[bytes, bytes]]
-    registers: list[tuple[bytes, bytes]]
-    categories: list[tuple[tuple[bytes, bytes], dict[str, int]]]
+    counts: tuple[bytes, bytes]
+    moments: bytes
+    bins: Packed
+    sketches: Packed
+    registers: Packed
+    categories: Packed
+    unlisted: list[dict[str, int]]
 
 
 class _Fenced(msgspec.Struct, array_like=True):
@@ -139,13 +150,13 @@ def split(profile: Profile) -> list[Part]:
             rows=rows,
             ids=_sparse(profile.ids) if index == 0 else None,
             unexpected=profile.unexpected if index == 0 else {},
-            numbers=[_moments(profile, position) for position in numbers],
-            bins=[_sparse(_bins(profile, position)) for position in numbers],
-            sketches=[_pack(*profile.sketch_slice(position)) for position in numbers],
-            registers=[_sparse(profile.registers[position]) for position in numbers],
-            categories=[
-                (_sparse(_category(profile, position)), profile.unlisted[position]) for position in categories
-            ],
+            counts=(_narrow(profile.count[numbers]), _narrow(profile.out_of_range[numbers])),
+            moments=np.concatenate([one[numbers] for one in _moments(profile)]).astype("<f8").tobytes(),
+            bins=_sparse(profile.bins[_flat(layout.number_offsets, numbers)]),
+            sketches=_sketches(profile, numbers),
+            registers=_sparse(profile.registers[numbers].reshape(-1)),
+            categories=_sparse(profile.category_counts[_flat(layout.category_offsets, categories)]),
+            unlisted=profile.unlisted[categories],
         )
         parts.append(part)
     return parts
@@ -168,76 +179,62 @@ def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
     profile.unexpected = dict(head.unexpected)
     if head.ids is not None:
         _fill(profile.ids, head.ids)
-    keys, counts = [], []
+    keys, counts = [profile.sketch_keys], [profile.sketch_counts]
     for index, part in enumerate(parts):
         numbers, categories = _columns(layout, index)
-        for slot, position in enumerate(numbers):
-            (
-                profile.count[position],
-                profile.out_of_range[position],
-                profile.mean[position],
-                profile.squares[position],
-                profile.minimum[position],
-                profile.maximum[position],
-            ) = part.numbers[slot]
-            _fill(_bins(profile, position), part.bins[slot])
-            slots, held = _unpack(part.sketches[slot])
-            keys.append(slots + position * SLOTS)
-            counts.append(held)
-            _fill(profile.registers[position], part.registers[slot])
-        for slot, position in enumerate(categories):
-            packed, unlisted = part.categories[slot]
-            _fill(_category(profile, position), packed)
-            profile.unlisted[position] = dict(unlisted)
-    if keys:
-        profile.sketch_keys, profile.sketch_counts = np.concatenate(keys), np.concatenate(counts)
+        profile.count[numbers], profile.out_of_range[numbers] = map(_wide, part.counts)
+        moments = np.frombuffer(part.moments, "<f8").reshape(len(_moments(profile)), -1)
+        for statistic, values in zip(_moments(profile), moments, strict=True):
+            statistic[numbers] = values
+        _fill(profile.bins[_flat(layout.number_offsets, numbers)], part.bins)
+        slots, held = _unpack(part.sketches)
+        keys.append(slots + numbers.start * SLOTS)
+        counts.append(held)
+        _fill(profile.registers[numbers].reshape(-1), part.registers)
+        _fill(profile.category_counts[_flat(layout.category_offsets, categories)], part.categories)
+        profile.unlisted[categories] = [dict(names) for names in part.unlisted]
+    profile.sketch_keys, profile.sketch_counts = np.concatenate(keys), np.concatenate(counts)
     return profile
 
 
-def _columns(layout: Layout, index: int) -> tuple[range, range]:
-    """Return the positions of the number and of the category columns in a part."""
+def _columns(layout: Layout, index: int) -> tuple[slice, slice]:
+    """Return the number and the category columns in a part."""
     n, total = len(layout.numbers), len(layout.numbers) + len(layout.categories)
     low, high = index * COLUMNS_PER_PART, min((index + 1) * COLUMNS_PER_PART, total)
-    return range(min(low, n), min(high, n)), range(max(low - n, 0), max(high - n, 0))
+    return slice(min(low, n), min(high, n)), slice(max(low - n, 0), max(high - n, 0))
 
 
-def _moments(profile: Profile, position: int) -> tuple[int, int, float, float, float, float]:
-    return (
-        int(profile.count[position]),
-        int(profile.out_of_range[position]),
-        float(profile.mean[position]),
-        float(profile.squares[position]),
-        float(profile.minimum[position]),
-        float(profile.maximum[position]),
-    )
+def _moments(profile: Profile) -> tuple[NDArray[np.float64], ...]:
+    return profile.mean, profile.squares, profile.minimum, profile.maximum
 
 
-def _bins(profile: Profile, position: int) -> NDArray[np.int64]:
-    start, end = profile.layout.number_offsets[position : position + 2]
-    return profile.bins[start:end]
+def _flat(offsets: NDArray[np.int64], columns: slice) -> slice:
+    """Return where the bins of some columns lie among those of all."""
+    return slice(int(offsets[columns.start]), int(offsets[columns.stop]))
 
 
-def _category(profile: Profile, position: int) -> NDArray[np.int64]:
-    start, end = profile.layout.category_offsets[position : position + 2]
-    return profile.category_counts[start:end]
+def _sketches(profile: Profile, numbers: slice) -> Packed:
+    first = numbers.start * SLOTS
+    low, high = np.searchsorted(profile.sketch_keys, [first, numbers.stop * SLOTS])
+    return _pack(profile.sketch_keys[low:high] - first, profile.sketch_counts[low:high])
 
 
-def _sparse(values: NDArray[Any]) -> tuple[bytes, bytes]:
+def _sparse(values: NDArray[Any]) -> Packed:
     held = np.flatnonzero(values)
     return _pack(held, values[held])
 
 
-def _fill(target: NDArray[Any], packed: tuple[bytes, bytes]) -> None:
+def _fill(target: NDArray[Any], packed: Packed) -> None:
     positions, values = _unpack(packed)
     target[positions] = values
 
 
-def _pack(ascending: NDArray[Any], counts: NDArray[Any]) -> tuple[bytes, bytes]:
+def _pack(ascending: NDArray[Any], counts: NDArray[Any]) -> Packed:
     """Store ascending integers as steps; both arrays in the narrowest type that holds them."""
-    return _narrow(np.diff(ascending, prepend=0)), _narrow(counts)
+    return _narrow(np.concatenate((ascending[:1], ascending[1:] - ascending[:-1]))), _narrow(counts)
 
 
-def _unpack(packed: tuple[bytes, bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _unpack(packed: Packed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.cumsum(_wide(packed[0])), _wide(packed[1])
 
 

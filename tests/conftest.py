@@ -38,6 +38,12 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
             yield Broker("kafka", kafka.bootstrap)
 
 
+@pytest.fixture(scope="session")
+def needs_kafka() -> Path:
+    """The folder of Apache Kafka's jars, for a test that starts a broker of its own."""
+    return _libs_or_skip()
+
+
 def _libs_or_skip() -> Path:
     try:
         return kafka_libs()

@@ -15,10 +15,15 @@ from alerts.receivers.base import judge_status, secret
 
 #: How Alertmanager writes the end of an alert that has not ended.
 NO_END = "0001-01-01T00:00:00Z"
+#: The header of a notification that may have arrived before.
+POSSIBLE_REPEAT = "Driftline-Possible-Repeat"
 
 
 class WebhookReceiver:
     """Posts the payload as JSON. ``Idempotency-Key`` is the same for each try of the same content.
+
+    One that may have arrived before carries ``Driftline-Possible-Repeat: true``, as Alertmanager's payload
+    has no place for it.
 
     When to use: for anything that takes Alertmanager's webhooks, and to hand over to your own code.
     """
@@ -55,6 +60,8 @@ class WebhookReceiver:
 
     def _headers(self, notification: Notification) -> dict[str, str]:
         own = {"Content-Type": "application/json", "Idempotency-Key": notification.idempotency_key}
+        if notification.possible_repeat:
+            own[POSSIBLE_REPEAT] = "true"
         return {name: value.get_secret_value() for name, value in self.config.headers.items()} | own
 
 

@@ -54,10 +54,10 @@ def replay(
     Example: driftline replay november.parquet --monitors monitors --alerts-out alerts.jsonl
     """
     from driftline.fleet import load_alerting
+    from driftline.history.files import parse_mapping
     from driftline.monitors import load_folder
     from driftline.replay import ProgressBar
     from driftline.replay import replay as run
-    from driftline.tabular import parse_mapping
     from streams.alerting import Links
 
     chosen = configuration.load()
@@ -92,9 +92,9 @@ def build(
 
     Example: driftline reference build held_out.parquet --monitor monitors/churn.yaml --out monitors/churn.json
     """
+    from driftline.history.files import parse_mapping
     from driftline.monitors import load_monitor
     from driftline.reference_build import build as run
-    from driftline.tabular import parse_mapping
     from streams.reference import dump
 
     _check_outputs([out], [*files, monitor])
@@ -128,4 +128,6 @@ def _replace(path: Path, content: bytes) -> None:
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+        raise OutputError(
+            f"{path}: cannot be written: {error.strerror}; name another file, or free some space"
+        ) from error

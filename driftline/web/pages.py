@@ -79,7 +79,7 @@ async def model(
         "segment": segment,
         "span": span,
         "spans": list(inspection.SPANS),
-        "charts": _charts(slots),
+        "charts": _charts(slots, version),
         "verdicts": judged,
         "prediction": inspection.tiles(window.prediction, judged) if window else [],
         "features": inspection.tiles(window.features, judged) if window else [],
@@ -124,7 +124,8 @@ async def _slots(context: Context, model: str, version: str, segment: str, span_
     return timeline(totals(pane_lines(rows), version, segment), COLUMNS)
 
 
-def _charts(slots: list[Slot]) -> list[dict[str, Any]]:
+def _charts(slots: list[Slot], version: str) -> list[dict[str, Any]]:
+    unit = "share of events; invalid ones without a version are everybody's" if version else "share of events"
     shares = [
         plots.Line(kind, kind, [slot.share(getattr(slot, kind)) for slot in slots])
         for kind in ("errors", "invalid", "late")
@@ -135,7 +136,7 @@ def _charts(slots: list[Slot]) -> list[dict[str, Any]]:
     ]
     charts = [
         ("Volume", "events per second", plots.volume(slots)),
-        ("Errors, invalid, late", "share of events", plots.lines("Share of events", slots, shares, percent)),
+        ("Errors, invalid, late", unit, plots.lines("Share of events", slots, shares, percent)),
         ("Latency", "p95 and p99 of the worst pane", plots.lines("Latency", slots, latency, milliseconds)),
     ]
     return [{"title": title, "unit": unit, "svg": svg} for title, unit, svg in charts]

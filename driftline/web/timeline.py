@@ -42,11 +42,13 @@ class Slot:
 def totals(lines: Iterable[PaneLine], version: str = "", segment: str = "") -> list[PaneLine]:
     """Return one line per pane, oldest first: of a version and segment.
 
-    Version "" asks for all of them, added up; a line's own version "" is of events that carry none.
+    Version "" asks for all of them, added up; a line's own version "" is of events that carry none. Such a
+    line without a good event counts with every version: what was wrong with its events hid theirs.
     """
     panes: dict[str, list[PaneLine]] = {}
     for line in lines:
-        if line.segment == segment and version in ("", line.version):
+        hides_version = not line.version and not line.events
+        if line.segment == segment and (version in ("", line.version) or hides_version):
             panes.setdefault(line.end, []).append(line)
     return [_one(panes[end]) for end in sorted(panes, key=epoch_ms)]
 

@@ -16,22 +16,25 @@ from alerts.dispatch import Delivery
 from alerts.outcome import Failed, Outcome, Retry
 from alerts.receivers.registry import Receivers, open_session
 from streams.metrics import Metrics
+from streams.stages.desk_log import DeskLog, SupersededError
 from streams.stages.fleet import Fleet
 from streams.stages.pulse import Pulse
-from streams.stages.rows import Rows
 from streams.stages.sender import Sender
 from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
 
 _logger = logging.getLogger(__name__)
 EVERY_S = 0.2
+#: What deliveries under way get when the desk is let go; the group and the supervisor wait longer.
+LAST_DELIVERIES_S = 5.0
 
 
 class DeskStage:
     """The shell of `Desk`: alerts topic in, rows on ``driftline.desk``, receivers out.
 
     Rows are written before a delivery leaves and after it is settled; input is acknowledged after its
-    rows are written. So a crash repeats at most what was under way, and says so.
+    rows are written. So a crash repeats at most what was under way, and says so. Who may write and send
+    is decided by the epoch of `alerts.epoch`, which is won anew whenever the partition comes to us.
     """
 
     def __init__(
@@ -47,20 +50,14 @@ class DeskStage:
             topic_partitions=1,
         )
         self.desk: Desk | None = None
+        self.log = self._new_log()
         self.pulse = Pulse("desk", fleet, metrics)
         self._config = config
-        self._sender = Sender(self.app)
-        self._rows = Rows(
-            self.app,
-            self._sender,
-            "desk",
-            partitions=1,
-            recovered=self._restore,
-            topic=fleet.topics.desk.name,
-        )
-        self._owns = False
+        self._ours = asyncio.Event()
+        self._taking_over: asyncio.Task[None] | None = None
         self._receipts: list[Receipt] = []
         self._under_way: set[asyncio.Task[None]] = set()
+        self._working = asyncio.Lock()
         self._writing = asyncio.Lock()
         self._next_offset: int | None = None
         self._session: ClientSession | None = None
@@ -68,13 +65,24 @@ class DeskStage:
         listen(self.app, self)
         self._declare()
 
+    def _new_log(self) -> DeskLog:
+        return DeskLog(
+            Sender(self.app),
+            self.fleet.brokers,
+            self.fleet.topics.desk.name,
+            sure_for_s=self.fleet.session_timeout_s / 2,
+        )
+
     def _declare(self) -> None:
         topic = chunk_topic(self.app, self.fleet.topics.alerts.name)
 
         @self.app.agent(topic, name="desk")  # type: ignore[untyped-decorator]
         async def take(stream: Any) -> None:
             async for event in stream.noack().events():
-                self.take(event.value, Receipt(event))
+                chunk, receipt = event.value, Receipt(event)
+                while self.desk is None:
+                    await self._ours.wait()
+                self.take(self.desk, chunk, receipt)
 
         @self.app.task  # type: ignore[untyped-decorator]
         async def work() -> None:
@@ -84,33 +92,60 @@ class DeskStage:
 
         self.app.task(self.pulse.run)
 
+    # Owning the desk.
+
     async def assigned(self, partitions: frozenset[TP]) -> None:
-        """Take note whether the desk is ours."""
-        self._owns = any(tp.topic == self.fleet.topics.alerts.name for tp in partitions)
+        """Take over, if the desk is ours now; its input waits meanwhile."""
+        if any(tp.topic == self.fleet.topics.alerts.name for tp in partitions):
+            self._taking_over = asyncio.create_task(self._crashing(self._take_over()))
 
-    async def revoking(self, partitions: frozenset[TP]) -> None:
-        """Write and acknowledge what was taken."""
-        await self.work()
-
-    async def revoked(self, partitions: frozenset[TP]) -> None:
-        """Forget the desk; whoever owns it next restores it from its rows."""
-        self.metrics.rebalances.labels(stage="desk").inc()
-        self.desk = None
-        self._receipts.clear()
-
-    async def _restore(self) -> None:
-        if not self._owns or self.desk is not None:
-            return
+    async def _take_over(self) -> None:
         if self._session is None:
             self._session = open_session()
             self._receivers = Receivers(self._config, self._session)
-        rows = {key.decode(): value for key, value in self._rows.of(0).items()}
-        self.desk = Desk.restore(self._config, rows, _now_ms(), external_url=self.fleet.links.public_url)
+        log = self._new_log()
+        past = await log.claim()
+        state = past.state
+        desk = Desk.restore(self._config, state, _now_ms(), external_url=self.fleet.links.public_url)
+        changed = desk.take_changed_rows()
+        await log.succeed(past, {key: row for key, row in (state | changed).items() if row is not None})
+        _logger.info("this worker owns the desk as epoch %d, with %d rows", log.epoch, len(log))
+        self.desk, self.log = desk, log
+        self._ours.set()
 
-    def take(self, chunk: Chunk, receipt: Receipt) -> None:
-        """Take a chunk of upserts."""
-        if self.desk is None:
+    async def revoking(self, partitions: frozenset[TP]) -> None:
+        """Begin no delivery any more, let those under way end, write and acknowledge what was taken."""
+        if self._taking_over is not None:
+            self._taking_over.cancel()
+            await asyncio.wait([self._taking_over])
+        self._ours.clear()
+        async with self._working:
+            desk, self.desk = self.desk, None
+        if desk is None:
             return
+        await self._end_deliveries(LAST_DELIVERIES_S)
+        try:
+            await self._write(desk)
+        except SupersededError as error:
+            _logger.warning("%s", error)
+        else:
+            self._acknowledge(len(self._receipts))
+
+    async def revoked(self, partitions: frozenset[TP]) -> None:
+        """Forget what is not acknowledged; whoever owns the desk next is told it again."""
+        self.metrics.rebalances.labels(stage="desk").inc()
+        self._receipts.clear()
+
+    async def _crashing(self, work: Any) -> None:
+        try:
+            await work
+        except Exception as error:
+            await self.app.crash(error)
+
+    # Alerts in, deliveries out.
+
+    def take(self, desk: Desk, chunk: Chunk, receipt: Receipt) -> None:
+        """Take a chunk of upserts."""
         now_ms = _now_ms()
         for offset, value in zip(chunk.offsets, chunk.values, strict=True):
             try:
@@ -119,59 +154,69 @@ class DeskStage:
                 # Only Driftline writes here: another version's upsert must not stop the desk.
                 _logger.error("upsert at offset %d cannot be read and is passed over: %s", offset, error)
                 continue
-            self.desk.upsert(upsert, now_ms)
+            desk.upsert(upsert, now_ms)
         self._receipts.append(receipt)
         self._next_offset = chunk.last_offset + 1
 
     async def work(self) -> None:
         """Write what changed, acknowledge, and send what is due."""
-        if self.desk is None:
-            return
-        deliveries = self.desk.tick(_now_ms())
-        receipts, self._receipts = self._receipts, []
-        await self._write(self.desk)
-        for receipt in receipts:
-            receipt.ack()
-        for delivery in deliveries:
-            task = asyncio.create_task(self._deliver(self.desk, delivery))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
-        self._report()
+        async with self._working:
+            if self.desk is None:
+                return
+            deliveries = self.desk.tick(_now_ms())
+            taken = len(self._receipts)
+            await self._write(self.desk)
+            self._acknowledge(taken)
+            for delivery in deliveries:
+                task = asyncio.create_task(self._crashing(self._deliver(self.desk, delivery)))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+            self._report()
 
     async def _write(self, desk: Desk) -> None:
         async with self._writing:
-            changed = desk.take_changed_rows()
-            if changed:
-                await self._rows.write(0, {key.encode(): value for key, value in changed.items()})
+            await self.log.write(desk.take_changed_rows())
+
+    def _acknowledge(self, count: int) -> None:
+        for receipt in self._receipts[:count]:
+            receipt.ack()
+        del self._receipts[:count]
 
     async def _deliver(self, desk: Desk, delivery: Delivery) -> None:
-        assert self._receivers is not None
-        outcome = await self._receivers.send(delivery)
+        outcome = await self._send(delivery)
         name = "sent" if not isinstance(outcome, Retry | Failed) else _word(outcome)
         self.metrics.notifications.labels(receiver=delivery.integration.key, outcome=name).inc()
         if isinstance(outcome, Retry | Failed):
             _logger.warning("%s: %s", delivery.integration.key, outcome.reason)
-        if desk is not self.desk:
-            return
         desk.settled(delivery.id, outcome, _now_ms())
-        try:
-            await self._write(desk)
-        except Exception as error:
-            await self.app.crash(error)
-            raise
+        await self._write(desk)
+
+    async def _send(self, delivery: Delivery) -> Outcome:
+        async with self._writing:
+            await self.log.make_sure()
+        # From here to the receiver's own first step nothing is awaited.
+        if self.desk is None:
+            return Retry(0, "not sent: this worker lets go of the desk")
+        assert self._receivers is not None
+        return await self._receivers.send(delivery)
+
+    async def _end_deliveries(self, within_s: float) -> None:
+        """Let deliveries under way come to an end; those that do not stay SENDING in their rows."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=within_s)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     def _report(self) -> None:
-        if self.desk is None:
-            return
         highwater = self.app.consumer.highwater(TP(self.fleet.topics.alerts.name, 0))
         lag = None if highwater is None else max(highwater - self._next_offset, 0) if self._next_offset else 0
         self.pulse.beat(_now_ms(), {0: lag})
-        self.metrics.state_keys.labels(stage="desk").set(len(self._rows))
+        self.metrics.state_keys.labels(stage="desk").set(len(self.log))
 
     async def disconnect(self) -> None:
-        """Let deliveries under way come to an end, and close the connections."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=5)
+        """Close the connections; after a crash, deliveries may still be under way."""
+        await self._end_deliveries(0)
         if self._session is not None:
             await self._session.close()
 

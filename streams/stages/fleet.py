@@ -37,8 +37,12 @@ class Fleet:
         Of the consumer groups.
     worker
         Name of this worker, unique in the fleet.
+    stalled_s
+        How long a stage may stand still before it ends itself.
     flush_s
-        How often stage 1 sends what changed.
+        How often stage 1 sends what the watermark has closed.
+    checkpoint_s
+        How often it also writes what is open, and acknowledges: what a crash makes it count again.
     """
 
     brokers: Brokers | str
@@ -48,9 +52,11 @@ class Fleet:
     source_partitions: int = 1
     profile_partitions: int = 1
     session_timeout_s: float = 30.0
+    stalled_s: float = 120.0
     links: Links = field(default_factory=Links)
     worker: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     flush_s: float = 0.5
+    checkpoint_s: float = 3.0
 
     def profile_partition(self, model: str) -> int:
         """Return the partition a model is judged in: our own hash, the same for every producer."""

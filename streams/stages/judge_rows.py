@@ -9,9 +9,10 @@ from streams.history import Pane
 from streams.inbox import Group
 from streams.judge import Judged, JudgeState, ModelJudge
 from streams.publish import pane_row, verdict_row
-from streams.stages.sender import Record
+from streams.stages.layouts import layout_record
 from streams.topics import Topics
 from streams.wire import Heartbeat, HeartbeatKey, decode_heartbeat, decode_part, parts_of, profile_of
+from streams.writes import Record, Step
 
 Panes = Mapping[Group, list[Pane]]
 
@@ -117,15 +118,23 @@ def _pane_prefix(model: str) -> bytes:
     return header + msgspec.msgpack.encode("c") + msgspec.msgpack.encode(model)
 
 
-def output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
+def steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping[bytes, bytes]) -> list[Step]:
+    """Return what a close or a tick writes: outputs first, for a state that is written does not say them again."""
+    records = _output_records(topics, judge.monitor.model, judged)
+    if judged.layout is not None:
+        records.append(layout_record(topics.layouts.name, *judged.layout))
+    return [Step(records), Step(rows=changes(judge, held))]
+
+
+def _output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
     """Return the records that tell readers of panes, verdicts and alerts."""
     key = model.encode("utf-8", "surrogatepass")
-    records: list[Record] = [
-        (topics.panes.name, None, key, _with_model(model, pane_row(group, pane).model_dump_json()))
+    panes = [
+        Record(topics.panes.name, None, key, _with_model(model, pane_row(group, pane).model_dump_json()))
         for group, pane in judged.panes
     ]
-    records += [
-        (
+    verdicts = [
+        Record(
             topics.verdicts.name,
             None,
             key,
@@ -133,11 +142,11 @@ def output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
         )
         for group, at_ms, verdict in judged.verdicts
     ]
-    records += [
-        (topics.alerts.name, 0, upsert.fingerprint.encode(), upsert.model_dump_json().encode())
+    alerts = [
+        Record(topics.alerts.name, 0, upsert.fingerprint.encode(), upsert.model_dump_json().encode())
         for upsert in judged.alerts
     ]
-    return records
+    return panes + verdicts + alerts
 
 
 def _with_model(model: str, row: str) -> bytes:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.connections import aiokafka_options
 from streams.layout import Layout, fits, unmonitored_layout
 from streams.stages.fleet import Fleet
+from streams.writes import Record
 
 Listener = Callable[[Layout, int], None]
 
@@ -21,10 +22,10 @@ class LayoutRecord(msgspec.Struct):
     layout: Layout
 
 
-def layout_record(topic: str, from_ms: int, layout: Layout) -> tuple[str, int, bytes, bytes]:
+def layout_record(topic: str, from_ms: int, layout: Layout) -> Record:
     """Return the record that publishes a layout."""
     key = f"{layout.model}\xff{layout.hash}".encode()
-    return topic, 0, key, msgspec.json.encode(LayoutRecord(from_ms, layout))
+    return Record(topic, 0, key, msgspec.json.encode(LayoutRecord(from_ms, layout)))
 
 
 class LayoutFollower:
@@ -75,13 +76,17 @@ class LayoutFollower:
         if self._consumer is not None:
             await self._consumer.stop()
 
+    def take(self, value: bytes) -> None:
+        """Take a record of the topic."""
+        found = msgspec.json.decode(value, type=LayoutRecord)
+        model = found.layout.model
+        watched = self._fleet.models.get(model)
+        # One of the monitor as it was before has other columns; a reference file brings its own.
+        if watched and watched.reference is None and fits(watched.monitor, found.layout):
+            self._known[(model, found.layout.hash)] = found.layout
+            self._heard(found.layout, found.from_ms)
+
     async def _read(self, timeout_ms: int) -> None:
         for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
             for record in records:
-                found = msgspec.json.decode(record.value, type=LayoutRecord)
-                model = found.layout.model
-                watched = self._fleet.models.get(model)
-                # One of the monitor as it was before has other columns; a reference file brings its own.
-                if watched and watched.reference is None and fits(watched.monitor, found.layout):
-                    self._known[(model, found.layout.hash)] = found.layout
-                    self._heard(found.layout, found.from_ms)
+                self.take(record.value)

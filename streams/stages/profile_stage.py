@@ -1,51 +1,42 @@
 """Stage 1: chunks of predictions in; profiles, heartbeats and dead letters out."""
 
 import asyncio
-import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from faust.types.tuples import TP
 
+from streams.folding import Folded
 from streams.metrics import Metrics
-from streams.profile import Profile
-from streams.profiler import Flush, Folded, Profiler, checkpoint_offset
-from streams.stages.dead_letter import Letter, dead_letter
+from streams.pace import Pace
+from streams.partition import Flush
+from streams.profiler import Profiler
+from streams.stages import profile_rows
+from streams.stages.dead_letter import LetterBox, dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.layouts import LayoutFollower
 from streams.stages.pulse import Pulse
 from streams.stages.rows import Rows
-from streams.stages.sender import Record, Sender
+from streams.stages.sender import Sender
 from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
-from streams.wire import (
-    Heartbeat,
-    HeartbeatKey,
-    PartKey,
-    ProfileKey,
-    decode_profile_key,
-    encode,
-    join_parts,
-    profile_of,
-    row_fence,
-    split_parts,
-)
+from streams.writes import Record
 
-_logger = logging.getLogger(__name__)
-
-_CHECKPOINT = b"checkpoint"
-#: Dead letters that may wait for the next flush.
+#: Dead letters that may wait for the next checkpoint.
 LETTERS_HELD = 2_000
+#: Where writing all that is open takes long, it may take this share of the time, and not more.
+CHECKPOINT_SHARE = 0.1
+LONGEST_CHECKPOINT_S = 30.0
 
 
 class ProfileStage:
-    """The shell of `Profiler`: one Faust app, its state table, and a flush every second.
+    """The shell of `Profiler`: one Faust app, its state table, and flushes.
 
-    A flush writes profiles, then the checkpoint, then heartbeats, and acknowledges the chunks they
-    cover: so what is acknowledged can be recovered, and what is recovered was counted once.
+    Twice a second it sends what the judge waits for. Every few seconds it writes everything, as the steps
+    of `profile_rows.flush_steps`, and acknowledges the chunks they cover: so what is acknowledged can be
+    recovered, and what is recovered was counted once.
     """
 
     def __init__(self, fleet: Fleet, metrics: Metrics, *, instance: str | None = None) -> None:
@@ -60,18 +51,21 @@ class ProfileStage:
         )
         self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in fleet.models.items()})
         self.pulse = Pulse("profile", fleet, metrics)
-        self._sender = Sender(self.app)
+        sender = Sender(self.app)
+        self._letter_box = LetterBox(sender, fleet.topics.dead_letter.name)
         self._rows = Rows(
-            self.app, self._sender, "state", partitions=fleet.source_partitions,
-            newer=_newer, recovered=self._restore,
+            self.app, sender, "state", partitions=fleet.source_partitions,
+            newer=profile_rows.newer, recovered=self._restore,
         )  # fmt: skip
         self._layouts = LayoutFollower(fleet, self.profiler.relayout)
+        self._pace = Pace()
         self._owned: frozenset[int] | None = None
         self._ready: set[int] = set()
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
-        self._letters: list[tuple[str, Letter]] = []
+        self._letters: defaultdict[int, list[tuple[str, Record]]] = defaultdict(list)
         self._told_caught_up: dict[int, bool] = {}
         self._flushing = asyncio.Lock()
+        self._checkpoint_due_s = 0.0
         listen(self.app, self)
         self._declare()
 
@@ -87,7 +81,10 @@ class ProfileStage:
         async def flush() -> None:
             while not self.app.should_stop:
                 await asyncio.sleep(self.fleet.flush_s)
-                await self.flush()
+                if time.monotonic() < self._checkpoint_due_s:
+                    await self.flush_closed()
+                else:
+                    await self.flush()
 
         for run in (self.pulse.run, self._layouts.follow):
             self.app.task(run)
@@ -114,6 +111,7 @@ class ProfileStage:
         async with self._flushing:
             self._ready.clear()
             self._receipts.clear()
+            self._letters.clear()
             for partition in list(self.profiler.partitions):
                 self.profiler.drop(partition)
 
@@ -122,29 +120,15 @@ class ProfileStage:
         await self._layouts.catch_up()
         for partition in (self._owned or frozenset()) - self._ready:
             rows = self._rows.of(partition)
-            self.profiler.restore(partition, rows.get(_CHECKPOINT), self._profiles(rows))
+            found = profile_rows.profiles(rows, self._layouts.layout)
+            self.profiler.restore(partition, rows.get(profile_rows.CHECKPOINT), found)
             self._told_caught_up.pop(partition, None)
             self._ready.add(partition)
-
-    def _profiles(self, rows: Mapping[bytes, bytes]) -> list[tuple[ProfileKey, Profile]]:
-        found = []
-        for raw_key, row in rows.items():
-            if raw_key == _CHECKPOINT:
-                continue
-            key, parts = decode_profile_key(raw_key), split_parts(row)
-            layout = self._layouts.layout(key.model, parts[0].layout)
-            if layout is None:
-                _logger.warning(
-                    "an open pane of %r is of a layout nobody knows any more; it starts anew", key.model
-                )
-            else:
-                found.append((key, profile_of(layout, parts)))
-        return found
 
     # Events.
 
     async def take(self, chunk: Chunk, receipt: Receipt) -> None:
-        """Count a chunk; its bad events go to the dead-letter topic with the next flush."""
+        """Count a chunk; its bad events go to the dead-letter topic with the next checkpoint."""
         if chunk.partition not in self._ready:
             return
         offsets = np.array(chunk.offsets, dtype=np.int64)
@@ -152,8 +136,11 @@ class ProfileStage:
         folded = self.profiler.fold_records(chunk.partition, chunk.values, offsets, record_ms)
         self._receipts[chunk.partition].append(receipt)
         self._count(len(chunk), folded)
-        self._letters += [(one.code.value, dead_letter(chunk, one)) for one in folded.bad]
-        if len(self._letters) > LETTERS_HELD:
+        name = self.fleet.topics.dead_letter.name
+        self._letters[chunk.partition] += [
+            (one.code.value, dead_letter(name, chunk, one)) for one in folded.bad
+        ]
+        if sum(map(len, self._letters.values())) > LETTERS_HELD:
             await self.flush()
 
     def _count(self, rows: int, folded: Folded) -> None:
@@ -169,67 +156,61 @@ class ProfileStage:
         for bad in folded.bad:
             self.metrics.invalid.labels(code=bad.code.value).inc()
 
-    async def _bury(self) -> None:
-        """Send the dead letters; a checkpoint written after this may pass their records."""
-        letters, self._letters = self._letters, []
-        name = self.fleet.topics.dead_letter.name
-        await self._sender.send_with_headers((name, None, *letter) for _, letter in letters)
-        for code, _ in letters:
-            self.metrics.dead_letters.labels(code=code).inc()
-
     # Flushes.
 
     async def flush(self) -> None:
         """Write what changed in every partition, in the order that makes it recoverable."""
-        async with self._flushing:
-            began = time.monotonic()
+        async with self._flushing, self.pulse.busy():
+            began_s = time.monotonic()
             now_ms = time.time_ns() // 1_000_000
-            await self._bury()
+            steady = self._pace.is_steady(now_ms)
             for partition in sorted(self._ready):
-                await self._flush_partition(partition, now_ms)
-            self.metrics.flush_duration.labels(stage="profile").observe(time.monotonic() - began)
+                await self._flush_partition(partition, now_ms, steady=steady)
+            took_s = time.monotonic() - began_s
+            pause_s = min(max(self.fleet.checkpoint_s, took_s / CHECKPOINT_SHARE), LONGEST_CHECKPOINT_S)
+            self._checkpoint_due_s = began_s + pause_s
+            self.metrics.flush_duration.labels(stage="profile").observe(took_s)
             self._report(now_ms)
 
-    async def _flush_partition(self, partition: int, now_ms: int) -> None:
-        caught_up = self._lag(partition) == 0
+    async def flush_closed(self) -> None:
+        """Send what the judges wait for; nothing is acknowledged by it."""
+        async with self._flushing, self.pulse.busy():
+            now_ms = time.time_ns() // 1_000_000
+            steady = self._pace.is_steady(now_ms)
+            for partition in sorted(self._ready):
+                caught_up = steady and self._lag(partition) == 0
+                flush = self.profiler.flush_closed(partition, now_ms, caught_up=caught_up)
+                if flush.profiles or flush.heartbeats:
+                    await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
+                    self._measure(flush)
+                await self._tell_caught_up(partition, caught_up, now_ms)
+            self._report(now_ms)
+
+    async def _flush_partition(self, partition: int, now_ms: int, *, steady: bool) -> None:
+        caught_up = steady and self._lag(partition) == 0
         flush = self.profiler.flush(partition, now_ms, caught_up=caught_up)
         receipts, self._receipts[partition] = self._receipts[partition], []
+        letters, self._letters[partition] = self._letters[partition], []
+        await self._letter_box.put([letter for _, letter in letters])
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
-            await self._write(partition, flush)
-            await self._beat(flush)
-        if self._told_caught_up.get(partition) is not caught_up:
-            await self._tell_caught_up(partition, caught_up, now_ms)
+            await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
+        await self._tell_caught_up(partition, caught_up, now_ms)
         for receipt in receipts:
             receipt.ack()
-
-    async def _write(self, partition: int, flush: Flush) -> None:
-        topic = self.fleet.topics.profiles.name
-        upserts: list[Record] = []
-        for key, parts in flush.profiles:
-            place = self.fleet.profile_partition(key.model)
-            upserts += [(topic, place, encode(PartKey(key, index)), part) for index, part in enumerate(parts)]
-            for part in parts:
-                self.metrics.profile_bytes.observe(len(part))
-        rows = {encode(key): join_parts(parts) for key, parts in flush.profiles}
-        await asyncio.gather(self._rows.write(partition, rows), self._sender.send(upserts))
-        # One record after the other: the checkpoint must not be there before what it vouches for.
-        await self._rows.write(partition, {_CHECKPOINT: flush.checkpoint})
-        await self._rows.write(partition, dict.fromkeys(map(encode, flush.closed)))
-
-    async def _beat(self, flush: Flush) -> None:
-        topic = self.fleet.topics.profiles.name
-        await self._sender.send(
-            (topic, self.fleet.profile_partition(key.model), encode(key), encode(beat))
-            for key, beat in flush.heartbeats
-        )
+        for code, _ in letters:
+            self.metrics.dead_letters.labels(code=code).inc()
+        self._measure(flush)
 
     async def _tell_caught_up(self, partition: int, caught_up: bool, now_ms: int) -> None:
-        """Tell every judge whether this source partition has a backlog, whatever its models."""
-        beat = encode(Heartbeat(0, caught_up, 0, 0, now_ms))
-        key = encode(HeartbeatKey(partition, ""))
-        topic = self.fleet.topics.profiles.name
-        await self._sender.send((topic, index, key, beat) for index in range(self.fleet.profile_partitions))
-        self._told_caught_up[partition] = caught_up
+        if self._told_caught_up.get(partition) is not caught_up:
+            step = profile_rows.backlog_step(self.fleet, partition, now_ms, caught_up=caught_up)
+            await self._rows.carry_out(partition, [step])
+            self._told_caught_up[partition] = caught_up
+
+    def _measure(self, flush: Flush) -> None:
+        for _, parts in flush.profiles:
+            for part in parts:
+                self.metrics.profile_bytes.observe(len(part))
 
     def _lag(self, partition: int) -> int | None:
         """Return the records of a partition still to be counted; None while that is not known."""
@@ -243,9 +224,3 @@ class ProfileStage:
         states = self.profiler.partitions.values()
         self.metrics.open_panes.labels(stage="profile").set(sum(len(state.open) for state in states))
         self.metrics.state_keys.labels(stage="profile").set(len(self._rows))
-
-
-def _newer(key: bytes, held: bytes, found: bytes) -> bool:
-    """At recovery the higher offset wins: a late writer's row must not take anything back."""
-    offset = checkpoint_offset if key == _CHECKPOINT else row_fence
-    return offset(found) >= offset(held)

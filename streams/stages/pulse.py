@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Literal
 
 from redis.exceptions import RedisError
@@ -14,7 +15,6 @@ from streams.stages.fleet import Fleet
 from streams.views import PREFIX, WorkerRow
 
 EVERY_S = 2.0
-STALLED_S = 120.0
 
 _logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class StageStalledError(RuntimeError):
 
 
 class Pulse:
-    """Says every few seconds that a stage lives; raises when it has lag and makes no progress.
+    """Says every few seconds that a stage lives; raises when it stands still.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ class Pulse:
         self._lags: Mapping[int, int | None] = {}
         self._seen_ms = 0
         self._progress_s = time.monotonic()
+        self._busy_since_s: float | None = None
         self._reachable = True
 
     def beat(self, now_ms: int, lags: Mapping[int, int | None]) -> None:
@@ -54,26 +55,44 @@ class Pulse:
             self._metrics.lag.labels(stage=self._stage, partition=str(partition)).set(lag or 0)
         self._lags, self._seen_ms = dict(lags), now_ms
 
+    @asynccontextmanager
+    async def busy(self) -> AsyncIterator[None]:
+        """Know that the stage writes, for the length of a block, which must come to an end."""
+        self._busy_since_s = time.monotonic()
+        try:
+            yield
+        finally:
+            self._busy_since_s = None
+
     async def run(self) -> None:
         """Tell Redis, and watch that there is progress.
 
         Raises
         ------
         StageStalledError
-            When the stage has had lag and made no progress for two minutes.
+            When the stage has had lag and made no progress, or has been at one write, for ``stalled_s``.
         """
         try:
             while True:
                 await asyncio.sleep(EVERY_S)
                 if self._seen_ms:
                     await self._tell()
-                if time.monotonic() - self._progress_s > STALLED_S and _total(self._lags) != 0:
-                    raise StageStalledError(
-                        f"stage {self._stage} has lag {_total(self._lags)} and made no progress for "
-                        f"{STALLED_S:.0f} s; it ends so that its supervisor starts it again"
-                    )
+                self._watch(time.monotonic())
         finally:
             await self._redis.aclose()
+
+    def _watch(self, now_s: float) -> None:
+        limit_s, lag = self._fleet.stalled_s, _total(self._lags)
+        what = ""
+        if now_s - self._progress_s > limit_s and lag != 0:
+            what = f"has lag {'unknown' if lag is None else lag} and made no progress for {limit_s:g} s"
+        if self._busy_since_s is not None and now_s - self._busy_since_s > limit_s:
+            what = f"has been at one write for {limit_s:g} s: the broker confirms nothing"
+        if what:
+            raise StageStalledError(
+                f"stage {self._stage} {what}; it ends so that its supervisor starts it again "
+                "(DRIFTLINE_STALLED_S)"
+            )
 
     async def _tell(self) -> None:
         row = WorkerRow(

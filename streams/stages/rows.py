@@ -1,5 +1,6 @@
 """Rows of bytes that survive a worker: a Faust table whose writes are confirmed before anything goes on."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 from faust.stores.memory import Store
 from faust.tables.table import Table
 
-from streams.stages.sender import Record, Sender
+from streams.stages.sender import Sender
+from streams.writes import Record, Step
 
 #: A profile of 500 wide columns is about 1 MB; a row is written whole or not at all.
 MAX_ROW_BYTES = 16 * 1024 * 1024
@@ -113,10 +115,15 @@ class Rows:
     def __len__(self) -> int:
         return sum(map(len, self._store.rows.values()))
 
+    async def carry_out(self, partition: int, steps: Iterable[Step]) -> None:
+        """Carry out steps of a partition, one after the other."""
+        for step in steps:
+            await asyncio.gather(self.write(partition, step.rows), self._sender.send(step.records))
+
     async def write(self, partition: int, changes: Mapping[bytes, bytes | None]) -> None:
         """Write rows (None deletes) and return when the broker has them."""
         topic = self._table.changelog_topic.get_topic_name()
-        records: list[Record] = [(topic, partition, key, value) for key, value in changes.items()]
+        records = [Record(topic, partition, key, value) for key, value in changes.items()]
         # The last record goes alone: the embedded broker tells the start of the last batch as the end of
         # the partition, and recovery reads no further than it is told.
         await self._sender.send(records[:-1])

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from alerts.config import Config
 from alerts.decision import Decision, Reason
 from alerts.desk import Desk
 from alerts.dispatch import Delivery
+from alerts.epoch import Past, claim, epoch_of, stamped
 from alerts.outcome import Outcome, Retry, Sent
 from alerts.receivers.registry import open_session
 
@@ -71,6 +73,7 @@ class Told:
     reason: Reason
     arrived: bool
     lost: bool
+    key: str
 
     @property
     def words(self) -> str:
@@ -133,7 +136,7 @@ class World:
         self.tries.append(
             Told(
                 self.now_ms / 1000, delivery.integration.key, notification.group_key, content,
-                delivery.possible_repeat, notification.reason, arrived, outcome is None,
+                delivery.possible_repeat, notification.reason, arrived, outcome is None, delivery.id,
             )
         )  # fmt: skip
         if outcome is None:
@@ -170,3 +173,149 @@ class World:
 @pytest.fixture(scope="session")
 def world() -> type[World]:
     return World
+
+
+class Killed(Exception):
+    """The worker died while it wrote."""
+
+
+class Superseded(Exception):
+    """The worker learnt that another one owns the desk."""
+
+
+@dataclass
+class Owner:
+    """One worker: its desk, its epoch, how far it knows the topic, and the deliveries it has out."""
+
+    desk: Desk
+    epoch: int
+    seen_to: int
+    out: list[Delivery]
+
+
+class Owners(World):
+    """Workers that own the desk one after the other, on one topic, as `streams.stages.desk_log` has them.
+
+    Those that were stalled wake up when they like. A write may be cut short by the worker's death.
+    """
+
+    def __init__(self, config: Config, max_alerts: int = 100) -> None:
+        super().__init__(config, max_alerts)
+        self.topic: list[tuple[int, str, bytes | None]] = []
+        self.end = 0
+        self.stalled: list[Owner] = []
+        #: Rows that the owner gets out before it dies.
+        self.cut_after: int | None = None
+        self.taken: list[AlertUpsert] = []
+        self.acknowledged = 0
+        self.take_over()
+
+    # The topic.
+
+    def append(self, changes: dict[str, bytes | None]) -> None:
+        for key, value in changes.items():
+            if self.cut_after is not None:
+                self.cut_after -= 1
+                if self.cut_after < 0:
+                    self.cut_after = None
+                    raise Killed
+            self.topic.append((self.end, key, value))
+            self.end += 1
+
+    def compact(self) -> None:
+        last = {key: offset for offset, key, _ in self.topic}
+        self.topic = [record for record in self.topic if last[record[1]] == record[0]]
+
+    def store(self) -> None:
+        changes = self.desk.take_changed_rows()
+        if not changes:
+            return
+        self.append(stamped(self.epoch, changes))
+        if any(epoch_of(key) > self.epoch for offset, key, _ in self.topic if offset >= self.seen_to):
+            raise Superseded
+        self.seen_to = self.end
+
+    # What the owner does; if it dies or is superseded meanwhile, another one goes on.
+
+    def take(self, upsert: AlertUpsert) -> tuple[Decision, ...]:
+        self.taken.append(upsert)
+        self._or_take_over(lambda: World.take(self, upsert))
+        self.acknowledged = len(self.taken)
+        return ()
+
+    def tick(self) -> None:
+        self._or_take_over(lambda: World.tick(self))
+
+    def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        self._or_take_over(lambda: World.settle(self, delivery, outcome))
+
+    def crash(self) -> None:
+        self.take_over()
+
+    def _or_take_over(self, do: Callable[[], object]) -> None:
+        try:
+            do()
+        except (Killed, Superseded):
+            self.take_over()
+
+    def take_over(self) -> None:
+        while True:
+            with suppress(Killed):
+                return self._take_over()
+
+    def _take_over(self) -> None:
+        past, read_to, bid, self.out = Past(), 0, 1, []
+        while True:
+            at = self.end
+            self.append(claim(bid, str(at)))
+            for offset, key, value in self.topic:
+                if read_to <= offset < at:
+                    past.see(key, value)
+            if past.highest < bid:
+                break
+            bid, read_to = past.highest + 1, at
+        self.epoch = bid
+        self.desk = Desk.restore(self.config, past.state, self.now_ms, max_alerts=self.max_alerts)
+        rows = past.state | self.desk.take_changed_rows()
+        for changes in past.succession(self.epoch, {k: v for k, v in rows.items() if v is not None}):
+            self.append(changes)
+        self.seen_to = self.end
+        for upsert in self.taken[self.acknowledged :]:
+            self.desk.upsert(upsert, self.now_ms)
+        self.store()
+        self.acknowledged = len(self.taken)
+
+    # Those that do not know yet that they own nothing any more.
+
+    def stall(self) -> None:
+        """The owner stands still; another takes over."""
+        self.stalled.append(Owner(self.desk, self.epoch, self.seen_to, self.out))
+        self.take_over()
+
+    def wake(self, do: Callable[[], object]) -> None:
+        """Have the worker that was stalled first go on, until it learns that it owns the desk no more."""
+        if not self.stalled:
+            return
+        owner, self.cut_after = Owner(self.desk, self.epoch, self.seen_to, self.out), None
+        self._be(self.stalled.pop(0))
+        with suppress(Superseded):
+            do()
+            self.stalled.append(Owner(self.desk, self.epoch, self.seen_to, self.out))
+        self._be(owner)
+
+    def wake_and_settle(self) -> None:
+        self.wake(lambda: [World.settle(self, delivery, Sent()) for delivery in self.out])
+
+    def wake_and_tick(self) -> None:
+        self.wake(lambda: World.tick(self))
+
+    def wake_and_take_over(self) -> None:
+        self.wake(self._take_over)
+
+    def _be(self, owner: Owner) -> None:
+        self.desk, self.epoch, self.seen_to, self.out = owner.desk, owner.epoch, owner.seen_to, owner.out
+
+
+@pytest.fixture(scope="session")
+def owners() -> type[Owners]:
+    return Owners

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,16 @@ async def test_the_webhook_posts_exactly_alertmanagers_version_4(stub: Any, sess
             },
         ],
     }
+
+
+async def test_only_what_may_have_arrived_before_is_marked_as_a_possible_repeat(
+    stub: Any, session: ClientSession
+) -> None:
+    receiver = webhook(session, url=stub.url)
+    await receiver.send(TOLD, None)
+    await receiver.send(replace(TOLD, possible_repeat=True), None)
+    marks = [headers.get("Driftline-Possible-Repeat") for _, headers, _ in stub.requests]
+    assert marks == [None, "true"]
 
 
 async def test_max_alerts_keeps_the_worst_and_counts_the_rest(stub: Any, session: ClientSession) -> None:

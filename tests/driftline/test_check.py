@@ -58,6 +58,36 @@ def test_every_mistake_is_printed_and_the_exit_is_1(
     assert ran.err == SAID
 
 
+def test_a_mistake_about_a_detector_is_shown_at_its_own_line(driftline: Run, tmp_path: Path) -> None:
+    text = """\
+model: churn
+detectors:
+  psi:
+    threshold: 0.2
+    for: 2 minutes
+    treshold: 0.3
+  chi_square: {}
+  latency:
+    for: 1m
+    quantile: much
+  pssi: {}
+  page_hinkley: 3
+"""
+    write(tmp_path, {"monitors/churn.yaml": text})
+    ran = driftline("check", "--monitors", tmp_path / "monitors")
+    assert ran.status == 1
+    said = [line.removeprefix(f"{tmp_path}/monitors/churn.yaml:") for line in ran.err.splitlines()]
+    assert [line.split(": ")[:2] for line in said] == [
+        ["5", "detectors.psi.for"],
+        ["6", "detectors.psi.treshold"],
+        ["10", "detectors.latency.quantile"],
+        ["11", "detectors.pssi"],
+        ["12", "detectors.page_hinkley"],
+    ]
+    assert said[1].endswith("no such key; check its spelling")
+    assert "there are: adwin, chi_square" in said[3]
+
+
 def test_files_without_a_mistake_are_named_and_the_exit_is_0(driftline: Run, tmp_path: Path) -> None:
     write(tmp_path, {"monitors/b.yaml": "model: b\n", "monitors/a.yml": "model: a\n"})
     ran = driftline("check", "--monitors", tmp_path / "monitors")

@@ -88,6 +88,9 @@ def test_a_mappings_own_key_wins_over_what_an_anchor_brings(tmp_path: Path) -> N
         ("just words\n", "file.yaml:1: expected a mapping of keys, found str"),
         ("a: 1\nb: 2\na: 3\n", "file.yaml:3: not YAML: key 'a' stands here twice; keep one"),
         ("x:\n  a: 1\n  a: 2\n", "file.yaml:3: not YAML: key 'a' stands here twice; keep one"),
+        ("one: &a {b: 1, b: 2}\ntwo: *a\n", "file.yaml:1: not YAML: key 'b' stands here twice; keep one"),
+        ("2026-13-45: a\n",
+         "file.yaml:1: not YAML: '2026-13-45' cannot be read (month must be in 1..12)"),
         (
             "a:\n\tb: 1\n",
             "file.yaml:2: not YAML: while scanning for the next token, found character '\\t' that cannot "
@@ -118,6 +121,30 @@ def test_what_is_no_config_file_is_refused_with_line_and_remedy(
     text: str | bytes, said: str, tmp_path: Path
 ) -> None:
     assert refusal(tmp_path, text) == said
+
+
+def test_every_key_given_twice_and_every_unreadable_value_is_told_at_once(tmp_path: Path) -> None:
+    text = """\
+model: a
+features:
+  age: {type: number}
+  day: {type: 2026-13-45}
+  age: {type: number}
+model: b
+windows: {pane: 10s, pane: 20s}
+model: c
+run: !!python/name:os.system
+"""
+    with pytest.raises(ConfigError) as refused:
+        YamlFile(write(tmp_path, text))
+    assert [(problem.line, problem.message.removeprefix("not YAML: ")) for problem in refused.value.problems] == [
+        (4, "'2026-13-45' cannot be read (month must be in 1..12)"),
+        (5, "key 'age' stands here twice; keep one"),
+        (6, "key 'model' stands here twice; keep one"),
+        (7, "key 'pane' stands here twice; keep one"),
+        (8, "key 'model' stands here twice; keep one"),
+        (9, "could not determine a constructor for the tag 'tag:yaml.org,2002:python/name:os.system'"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("digits", [5_000, 100_000])

@@ -9,8 +9,9 @@ import pytest
 import tables
 from tables import START_MS
 
-from driftline import reference_build, tabular
+from driftline import reference_build
 from driftline.errors import DriftlineError
+from driftline.history import files
 from driftline.monitors import load_file
 from driftline.reference_build import ReferenceBuildError, build
 from streams import reference
@@ -63,7 +64,7 @@ def test_chunks_and_formats_make_no_difference(tmp_path: Path, monkeypatch: pyte
     table = tables.columns(1500)
     whole, _ = built(tables.parquet(tmp_path / "a.parquet", table))
     lines, _ = built(tables.json_lines(tmp_path / "a.jsonl", tables.events(table)))
-    monkeypatch.setattr(tabular, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(files, "CHUNK_ROWS", 100)
     cut, _ = built(tmp_path / "a.parquet")
     for other in (lines, cut):
         assert other.layout == whole.layout
@@ -78,7 +79,7 @@ def test_bins_of_a_sample_are_the_same_in_any_chunking_and_near_the_exact(
     exact, _ = built(path)
     monkeypatch.setattr(reference_build, "SAMPLE_ROWS", 2_000)
     sampled, _ = built(path)
-    monkeypatch.setattr(tabular, "CHUNK_ROWS", 333)
+    monkeypatch.setattr(files, "CHUNK_ROWS", 333)
     assert built(path)[0].layout == sampled.layout != exact.layout
     shares = sampled.read().bins[:10] / 20_000
     assert sampled.rows == 20_000
@@ -112,7 +113,7 @@ def test_rare_categories_of_a_column_of_ids_count_as_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reference_build, "DISTINCT_KEPT", 100)
-    monkeypatch.setattr(tabular, "CHUNK_ROWS", 500)
+    monkeypatch.setattr(files, "CHUNK_ROWS", 500)
     table = tables.columns(5000)
     table["plan"] = ["free" if row % 2 else f"user-{row}" for row in range(5000)]
     found, notes = built(tables.parquet(tmp_path / "train.parquet", table))

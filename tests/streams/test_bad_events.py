@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from prediction_events import T0, event, monitor
 
 from streams.bad_event import BadCode, BadEvent
+from streams.folding import Folded
 from streams.layout import compile_layout
-from streams.profiler import Folded, Profiler
+from streams.profiler import Profiler
 
 RAW = '{"id":"1","model":"churn","ts":1780000000000,"prediction":%s,"features":{"age":%s}}'
 

@@ -43,7 +43,7 @@ async def test_rows_the_desk_wrote_are_not_reported_as_a_stream_that_is_stuck(
         try:
             await asyncio.to_thread(send_alert, broker, topics)
             async with asyncio.timeout(DEADLINE_S):
-                while not len(stage._rows):
+                while not len(stage.log):
                     await asyncio.sleep(0.1)
             # Faust looks every few seconds, once the timeout has passed; this waits for what must not come.
             await asyncio.sleep(4 * PROCESSING_TIMEOUT_S)

@@ -10,8 +10,8 @@ from streams.monitor import Monitor
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "unknown detector": ({"detectors": {"pssi": {}}}, "no detector 'pssi'; there are: adwin"),
-    "unknown parameter": ({"detectors": {"psi": {"treshold": 1}}}, "psi.treshold"),
-    "parameter out of bounds": ({"detectors": {"psi": {"threshold": "high"}}}, "psi.threshold"),
+    "unknown parameter": ({"detectors": {"psi": {"treshold": 1}}}, "detectors.psi.treshold\n"),
+    "parameter out of bounds": ({"detectors": {"psi": {"threshold": "high"}}}, "detectors.psi.threshold\n"),
     "detector as a number": ({"detectors": {"psi": 3}}, "write a mapping of parameters"),
     "detectors as a list": ({"detectors": ["psi"]}, "write a mapping of detector names"),
     "for without a unit": ({"detectors": {"psi": {"for": "2 minutes"}}}, "'2 minutes' is not a duration"),

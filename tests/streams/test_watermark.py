@@ -82,3 +82,12 @@ def test_a_quiet_clock_goes_on_at_the_pace_of_the_wall_clock() -> None:
     clock.extrapolate(60_000, LATENESS_MS)
     assert clock.watermark_ms == 160_000 - LATENESS_MS
     assert _arrive(clock, [(161_000, 30_000)]).late.all()
+
+
+def test_an_event_ahead_of_its_time_does_not_make_those_after_a_quiet_spell_late() -> None:
+    # Simulator, seed 247: its time, not that of its record, was moved on while nothing came.
+    clock = Clock()
+    _arrive(clock, [(0, -200_000)])
+    clock.extrapolate(20_000, LATENESS_MS)
+    assert clock.watermark_ms == 20_000 - LATENESS_MS
+    assert not _arrive(clock, [(20_000, 0)]).late.any()

@@ -3,6 +3,21 @@
 import re
 
 
+def cards(page: str) -> list[tuple[str, list[str]]]:
+    """Return each feature card's heading and scores, as they read."""
+    return [
+        (
+            words(re.findall(r"<h3>.*?</h3>", card)[0]),
+            [words(row) for row in re.findall(r"<li .*?</li>", card)],
+        )
+        for card in re.findall(r"<article class=\"tile.*?</article>", page, flags=re.DOTALL)
+    ]
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<svg.*?</svg>|<[^>]*>", " ", html).split())
+
+
 async def test_everything_known_is_on_the_page(browse, seed):
     seed.whole_model()
     answer = await browse("/models/churn")
@@ -52,6 +67,29 @@ async def test_a_version_can_be_chosen(browse, seed):
     assert re.search(r'version=1\.4\.1" aria-current="true"', text)
     assert "Distribution of tenure_months" in text
     assert "Distribution of plan" not in text
+
+
+async def test_invalid_events_without_a_version_are_in_the_chart_of_the_version_shown_first(browse, seed):
+    summary = seed.summary()
+    seed.view(summary, seed.window("1.4.2"))
+    seed.pane("churn", 1, events=900)
+    seed.pane("churn", 1, events=0, version="", invalid=100)
+    text = (await browse("/models/churn")).text
+    assert "invalid at most 10%, last 10%" in text
+
+
+async def test_cards_name_the_segment_they_show_and_scores_the_one_they_judge(browse, seed):
+    summary = seed.summary()
+    germans = seed.window("", "country=DE", events=300, features=[seed.number("age")])
+    seed.view(summary, seed.window(features=[seed.number("age")]), germans)
+    seed.verdict("churn", "psi", "age")
+    seed.verdict("churn", "psi", "age", segment="country=DE", score=0.1)
+    whole = cards((await browse("/models/churn")).text)
+    assert [(heading, scores) for heading, scores in whole] == [
+        ("age number", ["psi country=DE 0.1", "psi 0.05"])
+    ]
+    germany = cards((await browse("/models/churn", params={"segment": "country=DE"})).text)
+    assert germany == [("age number in country=DE", ["psi 0.1"])]
 
 
 async def test_a_segment_says_why_it_is_not_judged(browse, seed):

@@ -42,6 +42,16 @@ def test_a_version_and_a_segment_can_be_asked_for():
     assert [pane.events for pane in totals(rows, "2", "country=DE")] == [2]
 
 
+def test_invalid_events_that_name_no_version_count_with_every_version():
+    rows = [line(0, 10, "1", invalid=1), line(0, 0, "", invalid=3), line(1, 0, "", invalid=4)]
+    assert [(pane.events, pane.invalid) for pane in totals(rows, "1")] == [(10, 4), (0, 4)]
+
+
+def test_events_without_a_version_keep_their_invalid_ones_to_themselves():
+    rows = [line(0, 10, "1", invalid=1), line(0, 5, "", invalid=3)]
+    assert [(pane.events, pane.invalid) for pane in totals(rows, "1")] == [(10, 1)]
+
+
 def test_panes_come_in_order_of_time_whatever_their_spelling():
     shuffled = [line(2), line(0), line(1)]
     assert [pane.start for pane in totals(shuffled)] == [line(i).start for i in range(3)]

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from brokers import Broker
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
-from traffic import PARTITIONS
+from traffic import PARTITIONS, now_ms
 
 from driftline.lifeline import die_with_parent
 from driftline.topics import ensure_topics
@@ -24,7 +24,8 @@ from monitors import files
 from streams.topics import Topics
 
 STAGES = ("profile", "judge", "desk")
-DEADLINE_S = 120.0
+DEADLINE_S = 50.0
+_DEADLY = Path(__file__).with_name("deadly.py")
 
 
 class Pipeline:
@@ -38,12 +39,13 @@ class Pipeline:
             redis_url, socket_timeout=5, decode_responses=True, retry=Retry(ConstantBackoff(0.1), 5)
         )
         self.home = home
-        self.metrics_dir = home / "metrics"
-        self.metrics_dir.mkdir()
         for name, content in files(webhook_url).items():
             (home / name).parent.mkdir(exist_ok=True)
             (home / name).write_bytes(content)
+        #: Settings of the stages that are started from now on, beside those of every pipeline.
+        self.environment: dict[str, str] = {}
         self._processes: dict[str, Process] = {}
+        self._started_ms: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(
@@ -58,16 +60,37 @@ class Pipeline:
 
     # Stages.
 
-    async def start(self, *names: str) -> None:
-        """Start stages; ``profile/2`` is a second worker of a stage."""
+    async def start(self, *names: str, fuse: str = "") -> None:
+        """Start stages; ``profile/2`` is a second worker of a stage.
+
+        ``fuse`` is the step at which the stage kills or stops itself, as `deadly.py` takes it.
+        """
+        command = [str(_DEADLY), fuse] if fuse else ["-m", "driftline"]
         for name in names or STAGES:
             stage = name.partition("/")[0]
+            self._started_ms[name] = now_ms()
             with (self.home / f"{name.replace('/', '-')}.log").open("ab") as log:
                 self._processes[name] = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "driftline", "worker", "--stage", stage,
+                    sys.executable, *command, "worker", "--stage", stage,
                     env=self._environment(name), stdout=log, stderr=log,
                     start_new_session=True, preexec_fn=die_with_parent(os.getpid()),
                 )  # fmt: skip
+
+    async def start_worker(self) -> None:
+        """Start ``driftline worker``: all stages under their supervisor, which starts again what ends."""
+        environment = self._environment("worker") | {"DRIFTLINE_METRICS_PORT": "0"}
+        del environment["DRIFTLINE_SUPERVISED"]
+        with (self.home / "worker.log").open("ab") as log:
+            self._processes["worker"] = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "driftline", "worker",
+                env=environment, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=die_with_parent(os.getpid()),
+            )  # fmt: skip
+
+    def restarts(self) -> list[str]:
+        """Return what the supervisor said of stages that ended by themselves."""
+        lines = (self.home / "worker.log").read_text(errors="replace").splitlines()
+        return [line for line in lines if "it starts again in" in line]
 
     async def stop(self, *names: str) -> None:
         """Stop stages as a supervisor does; they must end well."""
@@ -78,6 +101,34 @@ class Pipeline:
         """``kill -9``."""
         await asyncio.gather(*(self._end(name, signal.SIGKILL) for name in names))
 
+    async def killed_itself(self, *names: str) -> None:
+        """Wait until stages have died of their fuse."""
+        for name in names:
+            status = await self._ended(name)
+            assert status == -signal.SIGKILL, f"{name} ended with {status}\n{self.log()}"
+
+    async def crashed(self, name: str) -> str:
+        """Wait until a stage has ended by itself with an error, and return its log."""
+        status = await self._ended(name)
+        assert status == 1, f"{name} ended with {status}\n{self.log()}"
+        return (self.home / f"{name.replace('/', '-')}.log").read_text(errors="replace")
+
+    async def _ended(self, name: str) -> int:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                return await self._processes[name].wait()
+        except TimeoutError:
+            raise AssertionError(f"{name} did not end by itself\n{self.log()}") from None
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a stage's process."""
+        self._processes[name].send_signal(number)
+
+    def is_stopped(self, *names: str) -> bool:
+        """Whether stages have been sent SIGSTOP, and have not gone on since."""
+        states = [Path(f"/proc/{self._processes[name].pid}/stat").read_text() for name in names]
+        return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
+
     async def _end(self, name: str, number: signal.Signals) -> int:
         process = self._processes[name]
         assert process.returncode is None, f"{name} has ended by itself\n{self.log()}"
@@ -85,19 +136,23 @@ class Pipeline:
         return await process.wait()
 
     def _environment(self, name: str) -> dict[str, str]:
-        return os.environ | {
-            "DRIFTLINE_SUPERVISED": "1",
-            "DRIFTLINE_KAFKA": self.broker.bootstrap,
-            "DRIFTLINE_REDIS": self.redis_url,
-            "DRIFTLINE_MONITORS": str(self.home / "monitors"),
-            "DRIFTLINE_ALERTING": str(self.home / "alerting.yml"),
-            "DRIFTLINE_TOPIC_PREFIX": self.topics.prefix,
-            "DRIFTLINE_SESSION_TIMEOUT_S": "6",
-            "DRIFTLINE_PARTITIONS": str(PARTITIONS),
-            "DRIFTLINE_PUBLIC_URL": "https://drift.example.org",
-            "DRIFTLINE_WORKER": name,
-            "PROMETHEUS_MULTIPROC_DIR": str(self.metrics_dir),
-        }
+        return (
+            os.environ
+            | {
+                "DRIFTLINE_SUPERVISED": "1",
+                "DRIFTLINE_KAFKA": self.broker.bootstrap,
+                "DRIFTLINE_REDIS": self.redis_url,
+                "DRIFTLINE_MONITORS": str(self.home / "monitors"),
+                "DRIFTLINE_ALERTING": str(self.home / "alerting.yml"),
+                "DRIFTLINE_TOPIC_PREFIX": self.topics.prefix,
+                "DRIFTLINE_SESSION_TIMEOUT_S": "6",
+                "DRIFTLINE_PARTITIONS": str(PARTITIONS),
+                "DRIFTLINE_PUBLIC_URL": "https://drift.example.org",
+                "DRIFTLINE_WORKER": name,
+                "PROMETHEUS_MULTIPROC_DIR": str(self._metrics_dir(name)),
+            }
+            | self.environment
+        )
 
     def log(self) -> str:
         """Return the last lines of every stage's log."""
@@ -142,15 +197,14 @@ class Pipeline:
         return {field: json.loads(value) for field, value in held.items()}
 
     async def partitions_of(self, *workers: str) -> list[int]:
-        """Return how many partitions workers say they have, and have caught up with."""
+        """Return how many partitions workers have said they have and have caught up with, since they started."""
         rows = await self.hash("driftline:workers")
-        stages = {name: f"{name}/{name.partition('/')[0]}" for name in workers}
-        return [
-            rows[stages[name]]["partitions"]
-            if stages[name] in rows and rows[stages[name]]["caught_up"]
-            else -1
-            for name in workers
-        ]
+        found = []
+        for name in workers:
+            row = rows.get(f"{name}/{name.partition('/')[0]}")
+            is_known = row is not None and row["caught_up"] and row["at_ms"] > self._started_ms[name]
+            found.append(row["partitions"] if row is not None and is_known else -1)
+        return found
 
     async def records(self, topic: str) -> list[ConsumerRecord]:
         """Return everything on a topic."""
@@ -172,12 +226,19 @@ class Pipeline:
         finally:
             await consumer.stop()
 
-    def metric(self, name: str, **labels: str) -> float:
-        """Return the sum of a metric's samples with these labels, over all stages."""
+    def metric(self, name: str, worker: str = "*", **labels: str) -> float:
+        """Return the sum of a metric's samples with these labels, over all stages of one worker or of all."""
         total = 0.0
-        for line in metrics_page(str(self.metrics_dir)).decode().splitlines():
-            if line.startswith((f"{name} ", f"{name}{{")) and all(
-                f'{label}="{value}"' in line for label, value in labels.items()
-            ):
-                total += float(line.rpartition(" ")[2])
+        for folder in self.home.glob(f"metrics-{worker}"):
+            for line in metrics_page(str(folder)).decode().splitlines():
+                if line.startswith((f"{name} ", f"{name}{{")) and all(
+                    f'{label}="{value}"' in line for label, value in labels.items()
+                ):
+                    total += float(line.rpartition(" ")[2])
         return total
+
+    def _metrics_dir(self, name: str) -> Path:
+        """Return the folder of a worker's metrics: ``judge/2`` and ``profile/2`` are one worker's."""
+        folder = self.home / f"metrics-{name.partition('/')[2] or '1'}"
+        folder.mkdir(exist_ok=True)
+        return folder

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import pytest
 from aiokafka import AIOKafkaProducer
 from numpy.random import default_rng
 
@@ -179,17 +180,29 @@ class Tally:
         low, high = PLAUSIBLE.get(name, (-math.inf, math.inf))
         if name in LISTED:
             outside = sum(value not in LISTED[name] for value in values)
-            least = most = None
+            least = most = mean = deviation = None
         else:
             outside = sum(not low <= value <= high for value in values)
             least, most = min(values, default=None), max(values, default=None)
+            mean, deviation = _moments(values)
         return {
             "count": len(values),
             "missing": self.events - len(values),
             "out_of_range": outside,
             "minimum": least,
             "maximum": most,
+            "mean": mean,
+            "standard_deviation": deviation,
         }
+
+
+def _moments(values: list[float]) -> tuple[Any, Any]:
+    """Return mean and population standard deviation, to be compared to a relative 1e-9."""
+    if not values:
+        return None, None
+    mean = math.fsum(values) / len(values)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+    return pytest.approx(mean, rel=1e-9, abs=1e-12), pytest.approx(deviation, rel=1e-9, abs=1e-9)
 
 
 @dataclass
@@ -226,7 +239,7 @@ def recount(sent: Iterable[Sent], model: str) -> Recount:
 
 def shown(rows: Iterable[dict[str, Any]]) -> dict[tuple[int, str, str], dict[str, Any]]:
     """Return pane rows in the recount's shape; a pane that stands twice is an error."""
-    columns = ("count", "missing", "out_of_range", "minimum", "maximum")
+    columns = ("count", "missing", "out_of_range", "minimum", "maximum", "mean", "standard_deviation")
     keys = Counter((row["start"], row["version"], row["segment"]) for row in rows)
     assert not [key for key, count in keys.items() if count > 1], "a pane stands twice"
     return {

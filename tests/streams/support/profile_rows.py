@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streams.folding import Folded
 from streams.layout import Layout
 from streams.monitor import Monitor
+from streams.partition import Flush
 from streams.profile import Profile
-from streams.profiler import Flush, Folded, Profiler
+from streams.profiler import Profiler
 from streams.wire import Heartbeat, HeartbeatKey, ProfileKey, decode_part, profile_of
 
 Record = tuple[bytes | None, int]
@@ -24,15 +26,16 @@ class Rows:
     sent: dict[ProfileKey, tuple[int, list[bytes]]] = field(default_factory=dict)
     heartbeats: list[tuple[HeartbeatKey, Heartbeat]] = field(default_factory=list)
 
-    def write(self, flush: Flush, *, profiles: int | None = None) -> None:
-        """Write a flush; with ``profiles`` the worker dies after so many of them, before the checkpoint."""
-        for key, parts in flush.profiles[:profiles]:
-            self.open[key] = parts
+    def write(self, flush: Flush, *, rows: int | None = None, upserts: int | None = None) -> None:
+        """Write a flush; with numbers the worker dies after so many rows and upserts, before the checkpoint."""
+        if flush.checkpoint is not None:
+            self.open.update(flush.profiles[:rows])
+        for key, parts in flush.profiles[:upserts]:
             fence = decode_part(parts[0]).fence
             if fence > self.sent.get(key, (-1, []))[0]:
                 self.sent[key] = (fence, parts)
-        if profiles is None:
-            self.checkpoint = flush.checkpoint
+        if rows is None and upserts is None:
+            self.checkpoint = flush.checkpoint or self.checkpoint
             for key in flush.closed:
                 self.open.pop(key, None)
             self.heartbeats += flush.heartbeats
@@ -74,18 +77,26 @@ def one_pass(models: Models, log: list[Record]) -> dict[ProfileKey, Profile]:
 
 
 def with_crashes(
-    models: Models, log: list[Record], steps: list[tuple[int, str, int]]
+    models: Models, log: list[Record], steps: list[tuple[int, str, int, int]]
 ) -> tuple[Rows, Profiler]:
-    """Fold a log in steps of (records, "fold" | "flush" | "crash", profiles written before the crash)."""
+    """Fold a log in steps of (records, what then, rows and upserts written before a crash).
+
+    What then: "fold" nothing more, "flush", "hurry" (only what has closed is sent), "crash", or
+    "hurried crash": after what has closed was sent.
+    """
     profiler, rows = Profiler(models), Rows()
     at = 0
-    for records, ending, written in steps:
+    for records, ending, written, sent in steps:
         fold(profiler, log, at, at + records)
         at = min(at + records, len(log))
         if ending == "flush":
             rows.write(profiler.flush(0, 0, caught_up=False))
-        elif ending == "crash":
-            rows.write(profiler.flush(0, 0, caught_up=False), profiles=written)
+        elif ending == "hurry":
+            rows.write(profiler.flush_closed(0, 0, caught_up=False))
+        elif ending.endswith("crash"):
+            whole = ending == "crash"
+            flush = (profiler.flush if whole else profiler.flush_closed)(0, 0, caught_up=False)
+            rows.write(flush, rows=written, upserts=sent)
             profiler = Profiler(models)
             profiler.restore(0, rows.checkpoint, rows.profiles(profiler.layout))
             at = profiler.partitions[0].next_offset

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alerts.alert import AlertUpsert
-from driftline.rehearsal import Rehearsed
-from streams.profiler import Folded
+from driftline.replay.rehearsal import Rehearsed
+from streams.folding import Folded
 from streams.views import rfc3339
 
 _WEEK_MS = 7 * 24 * 3600 * 1000

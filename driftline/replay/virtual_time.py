@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from driftline.rows import UNKNOWN_MS
-from driftline.tabular import Chunk
+from driftline.history.files import Chunk
+from driftline.history.rows import UNKNOWN_MS
 from streams.alerting import Links
+from streams.folding import Folded
 from streams.judge import Judged, ModelJudge
-from streams.profiler import Folded, Profiler
+from streams.profiler import Profiler
 from streams.stages.fleet import Watched
 
 #: The source partition all rows count as.

@@ -8,7 +8,7 @@ columns, ``features.<name>`` and ``segments.<name>`` are understood as well, and
 
 JSON lines hold events as on the wire, and take no mapping. Any file may be gzipped (``.csv.gz``).
 
-Errors: `TableError`, with `driftline.columns.WrongColumnError` for a column of the wrong type.
+Errors: `TableError`, with `driftline.history.columns.WrongColumnError` for a column of the wrong type.
 """
 
 import gzip
@@ -24,7 +24,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from driftline.errors import DriftlineError
-from driftline.rows import UNKNOWN_MS, TableRows
+from driftline.history.rows import UNKNOWN_MS, TableRows
 from streams.bad_event import BadCode, BadEvent
 from streams.codec import ModelCodec
 from streams.decode import Decoded, Decoder
@@ -188,11 +188,11 @@ def _table(path: Path, kind: str, rows: TableRows, first_row: int) -> Iterator[C
 def _parquet(path: Path, rows: TableRows) -> Iterator[tuple[Any, list[str], int]]:
     with pa.parquet.ParquetFile(path) as peek:
         names = _flat_names(peek.schema_arrow)
-        rows.plan(names)
-    with pa.parquet.ParquetFile(path, read_dictionary=rows.text_columns) as file:
+        plan = rows.plan(names)
+    with pa.parquet.ParquetFile(path, read_dictionary=plan.text_columns) as file:
         total = max(file.metadata.num_rows, 1)
         size, done = path.stat().st_size, 0
-        for batch in file.iter_batches(batch_size=CHUNK_ROWS, columns=rows.columns):
+        for batch in file.iter_batches(batch_size=CHUNK_ROWS, columns=plan.columns):
             done += len(batch)
             yield _flattened(batch), [], size * done // total
 
@@ -207,7 +207,7 @@ def _csv(path: Path, rows: TableRows) -> Iterator[tuple[Any, list[str], int]]:
     with path.open("rb") as raw:
         delimiter = "\t" if ".tsv" in path.suffixes else ","
         names = _header(path, delimiter)
-        rows.plan(names, text=True)
+        plan = rows.plan(names, text=True)
         source = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
         # Cells are read as text, so that one that is wrong costs its row and not the file.
         reader = pa.csv.open_csv(
@@ -217,7 +217,7 @@ def _csv(path: Path, rows: TableRows) -> Iterator[tuple[Any, list[str], int]]:
                 delimiter=delimiter, invalid_row_handler=skip, newlines_in_values=True
             ),
             convert_options=pa.csv.ConvertOptions(
-                include_columns=rows.columns, column_types=dict.fromkeys(names, pa.string())
+                include_columns=plan.columns, column_types=dict.fromkeys(names, pa.string())
             ),
         )
         for batch in reader:

@@ -1,80 +1,27 @@
-"""Replay: the pipeline over files, in event time, as fast as it goes. It sends nothing."""
+"""One run of files through the pipeline, and what it writes."""
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Protocol, Self
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from alerts.config import Config
 from driftline.errors import DriftlineError
-from driftline.rehearsal import Rehearsal
-from driftline.replay_report import ReplayReport
-from driftline.rows import UNKNOWN_MS
-from driftline.tabular import Chunk, Reading, read
-from driftline.virtual_time import VirtualTime
+from driftline.history.files import Chunk, Reading, read
+from driftline.history.rows import UNKNOWN_MS
+from driftline.replay.progress import Watcher
+from driftline.replay.rehearsal import Rehearsal
+from driftline.replay.report import ReplayReport
+from driftline.replay.virtual_time import VirtualTime
 from streams.alerting import Links
 from streams.judge import Judged
 from streams.publish import verdict_row
 from streams.stages.fleet import Watched
-from streams.views import AlertRow, rfc3339
+from streams.views import AlertRow
 
 
 class ReplayError(DriftlineError):
     """A replay that can't begin, or came to nothing."""
-
-
-class Watcher(Protocol):
-    """Told how far a replay is."""
-
-    def advance(self, path: Path, bytes_read: int, rows: int, event_ms: int) -> None:
-        """Take note: ``bytes_read`` of this file, ``rows`` over all files, event time reached (epoch ms)."""
-
-
-class ProgressBar(AbstractContextManager["ProgressBar"]):
-    """A bar on stderr: share of the bytes, rows a second, event time reached.
-
-    Nothing is drawn if stderr is no terminal, or with ``quiet``.
-    """
-
-    def __init__(self, files: Sequence[Path], *, quiet: bool = False, console: Console | None = None) -> None:
-        console = console or Console(stderr=True)
-        self._sizes = {path: path.stat().st_size for path in files if path.is_file()}
-        self._done: dict[Path, int] = {}
-        self._began_s = time.monotonic()
-        self._bar = Progress(
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[rate]} rows/s"),
-            TextColumn("at {task.fields[at]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-            transient=True,
-        )
-        self._task: TaskID = self._bar.add_task(
-            "replay", total=max(sum(self._sizes.values()), 1), rate="0", at="the beginning"
-        )
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def advance(self, path: Path, bytes_read: int, rows: int, event_ms: int) -> None:
-        """Redraw the bar."""
-        self._done[path] = min(bytes_read, self._sizes.get(path, bytes_read))
-        rate = rows / max(time.monotonic() - self._began_s, 1e-3)
-        at = "an unknown time" if event_ms == UNKNOWN_MS else rfc3339(event_ms)
-        self._bar.update(self._task, completed=sum(self._done.values()), rate=f"{rate:,.0f}", at=at)
 
 
 class _Outputs:
@@ -84,8 +31,8 @@ class _Outputs:
         self,
         report: ReplayReport,
         rehearsal: Rehearsal | None,
-        alerts: IO[str] | None,
-        verdicts: IO[str] | None,
+        alerts: "_Lines | None",
+        verdicts: "_Lines | None",
     ) -> None:
         self._report = report
         self._rehearsal = rehearsal
@@ -99,12 +46,12 @@ class _Outputs:
         if self._verdicts is not None:
             for group, verdict_ms, verdict in judged.verdicts:
                 row = verdict_row(model, group, verdict_ms, verdict)
-                self._verdicts.write(row.model_dump_json() + "\n")
+                self._verdicts.write(row.model_dump_json())
         for upsert in judged.alerts:
             if self._rehearsal is not None:
                 self._rehearsal.upsert(upsert, at_ms)
             if self._report.transition(upsert) and self._alerts is not None:
-                self._alerts.write(AlertRow.of(upsert).model_dump_json() + "\n")
+                self._alerts.write(AlertRow.of(upsert).model_dump_json())
 
 
 def replay(
@@ -127,7 +74,7 @@ def replay(
     watched
         The monitors, by model.
     mapping
-        Which column holds what, see `driftline.tabular`.
+        Which column holds what, see `driftline.history.files`.
     alerting
         With one, the alert desk is rehearsed; the report says what it would have sent.
     alerts_out, verdicts_out
@@ -185,10 +132,38 @@ def _count_rows(report: ReplayReport, chunk: Chunk) -> None:
         report.last_ms = last if report.last_ms is None else max(report.last_ms, last)
 
 
-def _opened(opened: ExitStack, path: Path | None) -> IO[str] | None:
-    if path is None:
-        return None
-    try:
-        return opened.enter_context(path.open("w", encoding="utf-8"))
-    except OSError as error:
-        raise ReplayError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+class _Lines:
+    """A file of JSON lines that says in one sentence why it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            raise ReplayError(f"{path}: cannot be written: {error.strerror}; name another file") from error
+
+    def write(self, line: str) -> None:
+        try:
+            self._file.write(line + "\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def __enter__(self) -> "_Lines":
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            if kind is None:  # what ends us already says why
+                raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> ReplayError:
+        return ReplayError(
+            f"{self._path}: cannot be written: {error.strerror}; it is not complete: free some space, "
+            "or name another file, and replay again"
+        )
+
+
+def _opened(opened: ExitStack, path: Path | None) -> _Lines | None:
+    return None if path is None else opened.enter_context(_Lines(path))

@@ -13,7 +13,7 @@ from tables import START_MS
 
 from alerts.alert import AlertUpsert
 from alerts.config import default_config
-from driftline import tabular
+from driftline.history import files
 from driftline.reference_build import build
 from driftline.replay import ProgressBar, ReplayError, replay
 from streams.judge import Judged, ModelJudge
@@ -121,7 +121,7 @@ def test_chunks_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return alerts + verdicts
 
     whole = outputs()
-    monkeypatch.setattr(tabular, "CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(files, "CHUNK_ROWS", chunk_rows)
     assert_told_alike(outputs(), whole)
 
 
@@ -249,7 +249,7 @@ class Interrupt:
 
 
 def test_ctrl_c_leaves_whole_lines_and_a_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tabular, "CHUNK_ROWS", 500)
+    monkeypatch.setattr(files, "CHUNK_ROWS", 500)
     path = tables.parquet(tmp_path / "a.parquet", tables.columns(4000))
     out = tmp_path / "verdicts.jsonl"
     report = replay([path], tables.watched(), verdicts_out=out, progress=Interrupt(after=4))

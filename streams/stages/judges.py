@@ -1,0 +1,205 @@
+"""The judges of the models whose profiles a worker owns: what they take, when they close, what they write.
+
+Pure: the stage carries out what is yielded here, and hands in the clock and the rows it holds.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from detectors.registry import DETECTORS
+from streams.judge import Judged, ModelJudge
+from streams.layout import fits, unmonitored_layout
+from streams.monitor import Monitor
+from streams.stages import judge_rows
+from streams.stages.fleet import Fleet
+from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
+from streams.writes import Step
+
+#: How long a source partition with a backlog, which has not spoken of a model yet, holds its panes back.
+HOLD_BACK_MS = 60_000
+#: How long the first panes of a model wait for source partitions that have not spoken of it: what one flush
+#: brings of one partition may run weeks of event time ahead of the next, when a backlog is sent.
+FIRST_HOLD_MS = 10_000
+
+RowsOf = Callable[[int], Mapping[bytes, bytes]]
+
+
+class Receipt(Protocol):
+    """What it takes to acknowledge a chunk later."""
+
+    def ack(self) -> None:
+        """Mark the chunk as done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What to write into the rows of ``partition`` and elsewhere; and of whom it speaks, to be shown then."""
+
+    partition: int
+    steps: list[Step]
+    judge: ModelJudge | None = None
+    judged: Judged = field(default_factory=Judged)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A chunk whose profiles are not all in closed panes; until then it is read again after a crash."""
+
+    receipt: Receipt
+    panes: dict[str, int] = field(default_factory=dict)
+
+
+class Judges:
+    """Judges by model, for the profile partitions a worker owns."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.models: dict[str, ModelJudge] = {}
+        self.said_ms: dict[str, int] = {}
+        self._fleet = fleet
+        self._waiting: defaultdict[int, deque[_Waiting]] = defaultdict(deque)
+        self._touched: set[str] = set()
+        self._backlog_since: dict[int, int] = {}
+        self._first_heard_ms: dict[str, int] = {}
+        self._heard: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+
+    def forget(self) -> None:
+        """Forget all models; those that come back are restored from their rows."""
+        self.models.clear()
+        self._waiting.clear()
+        self._touched.clear()
+        self._heard.clear()
+        self._first_heard_ms.clear()
+
+    def await_all(self, now_ms: int) -> None:
+        """Take it that every source partition has a backlog, until it says that it has none."""
+        self._backlog_since = dict.fromkeys(range(self._fleet.source_partitions), now_ms)
+
+    def restore(self, rows: Mapping[bytes, bytes], now_ms: int) -> None:
+        """Take up the models of a partition from its rows."""
+        for model, (state, panes) in judge_rows.models(rows).items():
+            judge = self.models[model] = self._judge(model)
+            # A monitor that was changed since has other columns, and begins anew.
+            state.layouts = [one for one in state.layouts if fits(judge.monitor, one)]
+            judge.restore(state, panes(judge))
+        for key, beat in judge_rows.heartbeats(rows):
+            self._take_heartbeat(key, beat, now_ms)
+
+    def take(
+        self,
+        partition: int,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        receipt: Receipt,
+        now_ms: int,
+    ) -> None:
+        """Put a chunk of upserts and heartbeats into their models' inboxes."""
+        waiting = _Waiting(receipt)
+        for raw_key, value in zip(keys, values, strict=True):
+            if raw_key is None or value is None:
+                continue
+            key = decode_key(raw_key)
+            if isinstance(key, PartKey):
+                self._take_part(key, value, waiting, now_ms)
+            else:
+                self._take_heartbeat(key, decode_heartbeat(value), now_ms)
+                self._heard[partition][raw_key] = value
+        self._waiting[partition].append(waiting)
+
+    def close(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
+        """Close and judge what is ready; at the end, acknowledge what lies in closed panes.
+
+        What is yielded must be written before the next is asked for.
+        """
+        touched, self._touched = self._touched, set()
+        heard, self._heard = self._heard, defaultdict(dict)
+        taken = {partition: len(waiting) for partition, waiting in self._waiting.items()}
+        for model in sorted(touched):
+            judge = self.models.get(model)
+            if judge is None:
+                continue
+            if self._held_back(judge, now_ms):
+                self._touched.add(model)
+                continue
+            judged = judge.close()
+            if judged:
+                yield self._writing(judge, judged, rows_of)
+        # A quiet partition does not say again that it is idle: what is acknowledged must be remembered.
+        for partition, rows in heard.items():
+            yield Writing(partition, [Step(rows=rows)])
+        self._acknowledge(taken)
+
+    def tick(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
+        """Judge silence and staleness; without alerts there is nothing to write, but to show."""
+        for judge in list(self.models.values()):
+            judged = judge.tick(now_ms)
+            if judged.alerts:
+                yield self._writing(judge, judged, rows_of)
+            else:
+                yield Writing(self._fleet.profile_partition(judge.monitor.model), [], judge, judged)
+
+    def _writing(self, judge: ModelJudge, judged: Judged, rows_of: RowsOf) -> Writing:
+        partition = self._fleet.profile_partition(judge.monitor.model)
+        steps = judge_rows.steps(self._fleet.topics, judge, judged, rows_of(partition))
+        return Writing(partition, steps, judge, judged)
+
+    def _judge_of(self, model: str, now_ms: int) -> ModelJudge:
+        judge = self.models.get(model)
+        if judge is None:
+            judge = self.models[model] = self._judge(model)
+            self._first_heard_ms[model] = now_ms
+        return judge
+
+    def _judge(self, model: str) -> ModelJudge:
+        watched = self._fleet.models.get(model)
+        if watched is None:
+            return ModelJudge(_unmonitored(model), unmonitored_layout(model), links=self._fleet.links)
+        return ModelJudge(
+            watched.monitor, watched.layout, reference_file=watched.reference, links=self._fleet.links
+        )
+
+    def _take_part(self, key: PartKey, value: bytes, waiting: _Waiting, now_ms: int) -> None:
+        model = key.profile.model
+        if self._judge_of(model, now_ms).inbox.put(key, decode_part(value)):
+            start_ms = key.profile.pane_start_ms
+            waiting.panes[model] = max(waiting.panes.get(model, start_ms), start_ms)
+            self._touched.add(model)
+
+    def _take_heartbeat(self, key: HeartbeatKey, beat: Heartbeat, now_ms: int) -> None:
+        if not key.model:
+            if beat.idle:
+                self._backlog_since.pop(key.partition, None)
+            else:
+                self._backlog_since.setdefault(key.partition, now_ms)
+        else:
+            self._judge_of(key.model, now_ms).inbox.heard(key.partition, beat)
+            self.said_ms[key.model] = beat.at_ms
+            self._touched.add(key.model)
+
+    def _held_back(self, judge: ModelJudge, now_ms: int) -> bool:
+        """Return whether a source partition that has not spoken of the model yet may have events of open panes."""
+        silent = set(range(self._fleet.source_partitions)) - judge.inbox.progress.keys()
+        if not silent:
+            return False
+        if now_ms - self._first_heard_ms.get(judge.monitor.model, 0) < FIRST_HOLD_MS:
+            return True
+        return any(now_ms - self._backlog_since.get(partition, 0) < HOLD_BACK_MS for partition in silent)
+
+    def _acknowledge(self, taken: Mapping[int, int]) -> None:
+        """Acknowledge, of the chunks taken before this round of closing, those in closed panes."""
+        for partition, count in taken.items():
+            waiting = self._waiting[partition]
+            for _ in range(count):
+                if not all(self._is_closed(*pane) for pane in waiting[0].panes.items()):
+                    break
+                waiting.popleft().receipt.ack()
+
+    def _is_closed(self, model: str, start_ms: int) -> bool:
+        judge = self.models.get(model)
+        return judge is None or start_ms < judge.inbox.closed_until_ms
+
+
+def _unmonitored(model: str) -> Monitor:
+    """Return the monitor of a model that has no file: nothing is judged, volume and latency are shown."""
+    return Monitor.model_validate({"model": model, "detectors": dict.fromkeys(DETECTORS, False)})

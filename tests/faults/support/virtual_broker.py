@@ -1,0 +1,50 @@
+"""A broker in memory: partitions as lists, offsets as their indices, commits by consumer group."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from streams.writes import Record
+
+Place = tuple[str, int]
+
+
+class Entry(NamedTuple):
+    """A record as it lies in a partition."""
+
+    at_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+@dataclass
+class VirtualBroker:
+    """What the fleet shares: it never loses what it has taken, and keeps the order within a partition."""
+
+    logs: defaultdict[Place, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    committed: dict[Place, int] = field(default_factory=dict)
+
+    def append(self, record: Record, at_ms: int) -> int:
+        """Take a record, and return its offset; without a partition it goes to the first."""
+        log = self.logs[(record.topic, record.partition or 0)]
+        log.append(Entry(at_ms, record.key, record.value, tuple(record.headers)))
+        return len(log) - 1
+
+    def read(self, topic: str, partition: int, offset: int = 0, count: int | None = None) -> list[Entry]:
+        """Return records from an offset on."""
+        log = self.logs[(topic, partition)]
+        return log[offset:] if count is None else log[offset : offset + count]
+
+    def end(self, topic: str, partition: int) -> int:
+        """Return the offset the next record gets."""
+        return len(self.logs[(topic, partition)])
+
+    def records(self, topic: str) -> list[tuple[int, int, Entry]]:
+        """Return partition, offset and record of all there is in a topic."""
+        return [
+            (partition, offset, entry)
+            for (name, partition), log in sorted(self.logs.items())
+            if name == topic
+            for offset, entry in enumerate(log)
+        ]

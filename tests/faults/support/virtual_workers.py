@@ -1,0 +1,341 @@
+"""Workers without Kafka: the product's own cores and write orders, against a broker in memory.
+
+A worker's task (a flush, a round of closing) is a generator that pauses between writes; there the
+schedule may let others act, crash the worker, or leave it behind as a stalled one that goes on later.
+"""
+
+import itertools
+from abc import ABC, abstractmethod
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import numpy as np
+from virtual_broker import VirtualBroker
+
+from streams.pace import Pace
+from streams.profiler import Profiler
+from streams.stages import judge_rows, profile_rows
+from streams.stages.dead_letter import dead_letter
+from streams.stages.fleet import Fleet
+from streams.stages.judges import Judges, Writing
+from streams.stages.layouts import LayoutFollower
+from streams.transport import Chunk
+from streams.writes import Record, Step
+
+Newer = Callable[[bytes, bytes, bytes], bool]
+Lanes = dict[tuple[str, int], deque[Record]]
+
+
+@dataclass
+class Receipt:
+    """A delivered chunk, until it may be committed."""
+
+    last_offset: int
+    acked: bool = False
+
+    def ack(self) -> None:
+        """Mark it as done."""
+        self.acked = True
+
+
+class VirtualWorker(ABC):
+    """One process of one stage.
+
+    Parameters
+    ----------
+    clock
+        Returns its wall clock, epoch ms.
+    wrong
+        Told of what must not be.
+    """
+
+    source: str
+    changelog: str
+    newer: Newer
+
+    def __init__(
+        self,
+        name: str,
+        fleet: Fleet,
+        broker: VirtualBroker,
+        random: Random,
+        clock: Callable[[], int],
+        wrong: Callable[[str], None],
+    ) -> None:
+        self.name = name
+        self.fleet = fleet
+        self.broker = broker
+        self.random = random
+        self.clock = clock
+        self.wrong = wrong
+        self.owned: frozenset[int] = frozenset()
+        self.stalled = False
+        self.task: Iterator[None] | None = None
+        self.lanes: Lanes = {}
+        self.rows: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self.position: dict[int, int] = {}
+        self.highwater: dict[int, int] = {}
+        self.delivered: defaultdict[int, deque[Receipt]] = defaultdict(deque)
+
+    # Partitions come and go.
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        """Own partitions: recover their rows, and read on from what is committed."""
+        self.owned = partitions
+        for partition in partitions:
+            self.rows[partition] = self._recovered(partition)
+        self.restore()
+        for partition in partitions:
+            self.position[partition] = self.broker.committed.get((self.source, partition), 0)
+
+    def _recovered(self, partition: int) -> dict[bytes, bytes]:
+        rows: dict[bytes, bytes] = {}
+        for entry in self.broker.read(self.changelog, partition):
+            assert entry.key is not None
+            held = rows.get(entry.key)
+            if entry.value is None:
+                rows.pop(entry.key, None)
+            elif held is None or type(self).newer(entry.key, held, entry.value):
+                rows[entry.key] = entry.value
+        return rows
+
+    def revoked(self) -> None:
+        """Own nothing any more, and forget everything."""
+        self.owned = frozenset()
+        self.task, self.lanes = None, {}
+        for held in (self.rows, self.position, self.highwater, self.delivered):
+            held.clear()
+        self.forget()
+
+    def commit(self) -> None:
+        """Commit what is acknowledged; a stalled worker's commit is refused."""
+        for partition, delivered in self.delivered.items():
+            done = None
+            while delivered and delivered[0].acked:
+                done = delivered.popleft().last_offset + 1
+            if done is not None and not self.stalled:
+                self.broker.committed[(self.source, partition)] = done
+
+    # Working.
+
+    def fetch(self, partition: int, count: int) -> int:
+        """Have a chunk delivered; return how many records it had."""
+        start = self.position[partition]
+        entries = self.broker.read(self.source, partition, start, count)
+        self.highwater[partition] = self.broker.end(self.source, partition)
+        if entries:
+            self.position[partition] = start + len(entries)
+            chunk = Chunk(
+                self.source, partition, list(range(start, start + len(entries))),
+                [one.at_ms for one in entries], [one.key for one in entries], [one.value for one in entries],
+            )  # fmt: skip
+            receipt = Receipt(chunk.last_offset)
+            self.delivered[partition].append(receipt)
+            self.take(chunk, receipt)
+        return len(entries)
+
+    def work(self) -> None:
+        """Go on with the task under way, or begin one."""
+        if self.task is None:
+            self.task = self.begin()
+        if next(self.task, self) is self:
+            self.task = None
+
+    def finish(self) -> None:
+        """Bring the task under way to its end, then do a whole one, as on a revoke."""
+        while self.task is not None:
+            self.work()
+        for _ in self.write():
+            pass
+
+    def carry_out(self, partition: int, steps: Iterable[Step]) -> Iterator[None]:
+        """Write steps one after the other, pausing wherever a process may be stopped."""
+        for step in steps:
+            changes = [Record(self.changelog, partition, key, value) for key, value in step.rows.items()]
+            yield from self._send([*step.records, *changes])
+            rows = self.rows[partition]
+            for key, value in step.rows.items():
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
+
+    def _send(self, records: Iterable[Record]) -> Iterator[None]:
+        lanes = self.lanes = {}
+        for record in records:
+            lanes.setdefault((record.topic, record.partition or 0), deque()).append(record)
+        while lanes:
+            if self.random.random() < 0.2:
+                yield
+            lane = self.random.choice(list(lanes))
+            for _ in range(self.random.randint(1, len(lanes[lane]))):
+                self.broker.append(lanes[lane].popleft(), self.clock())
+            if not lanes[lane]:
+                del lanes[lane]
+        yield
+
+    @abstractmethod
+    def restore(self) -> None:
+        """Take up the partitions owned from their rows."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Drop all state."""
+
+    @abstractmethod
+    def take(self, chunk: Chunk, receipt: Receipt) -> None:
+        """Take a chunk."""
+
+    @abstractmethod
+    def write(self) -> Iterator[None]:
+        """Return the task that writes and acknowledges what was taken."""
+
+    def begin(self) -> Iterator[None]:
+        """Return the next task."""
+        return self.write()
+
+    @abstractmethod
+    def held(self) -> int:
+        """Return how many things it keeps in memory."""
+
+
+class ProfileWorker(VirtualWorker):
+    """Stage 1."""
+
+    newer = staticmethod(profile_rows.newer)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.source = self.fleet.topics.predictions.name
+        self.changelog = "profile-rows"
+        self._pace = Pace()
+        self.forget()
+
+    def restore(self) -> None:
+        self.follow()
+        for partition in self.owned:
+            rows = self.rows[partition]
+            found = profile_rows.profiles(rows, self._layouts.layout)
+            self.profiler.restore(partition, rows.get(profile_rows.CHECKPOINT), found)
+            committed = self.broker.committed.get((self.source, partition), 0)
+            if (held := self.profiler.partitions[partition].next_offset) < committed:
+                self.wrong(f"{committed} is committed of partition {partition}, but recovered is {held}")
+
+    def forget(self) -> None:
+        self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in self.fleet.models.items()})
+        self._layouts = LayoutFollower(self.fleet, self.profiler.relayout)
+        self._layouts_read = 0
+        self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
+        self._letters: defaultdict[int, list[Record]] = defaultdict(list)
+        self._told: dict[int, bool] = {}
+
+    def follow(self) -> None:
+        """Read what layouts were published since."""
+        for entry in self.broker.read(self.fleet.topics.layouts.name, 0, self._layouts_read):
+            self._layouts_read += 1
+            assert entry.value is not None
+            self._layouts.take(entry.value)
+
+    def take(self, chunk: Chunk, receipt: Receipt) -> None:
+        offsets = np.array(chunk.offsets, dtype=np.int64)
+        record_ms = np.array(chunk.timestamps_ms, dtype=np.int64)
+        folded = self.profiler.fold_records(chunk.partition, chunk.values, offsets, record_ms)
+        self._receipts[chunk.partition].append(receipt)
+        name = self.fleet.topics.dead_letter.name
+        self._letters[chunk.partition] += [dead_letter(name, chunk, one) for one in folded.bad]
+
+    def begin(self) -> Iterator[None]:
+        is_checkpoint = self.random.random() < 0.4
+        return self.write() if is_checkpoint else self._write_closed()
+
+    def write(self) -> Iterator[None]:
+        now_ms = self.clock()
+        steady = self._pace.is_steady(now_ms)
+        for partition in sorted(self.owned):
+            yield from self._flush(partition, now_ms, steady)
+
+    def _write_closed(self) -> Iterator[None]:
+        now_ms = self.clock()
+        steady = self._pace.is_steady(now_ms)
+        for partition in sorted(self.owned):
+            caught_up = self._lag(partition) == 0 and steady
+            flush = self.profiler.flush_closed(partition, now_ms, caught_up=caught_up)
+            if flush.profiles or flush.heartbeats:
+                yield from self.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
+            yield from self._tell_caught_up(partition, caught_up, now_ms)
+
+    def _flush(self, partition: int, now_ms: int, steady: bool) -> Iterator[None]:
+        caught_up = self._lag(partition) == 0 and steady
+        flush = self.profiler.flush(partition, now_ms, caught_up=caught_up)
+        receipts, self._receipts[partition] = self._receipts[partition], []
+        letters, self._letters[partition] = self._letters[partition], []
+        yield from self.carry_out(partition, [Step(letters)] if letters else [])
+        if flush.profiles or flush.closed or receipts or flush.heartbeats:
+            yield from self.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
+        yield from self._tell_caught_up(partition, caught_up, now_ms)
+        for receipt in receipts:
+            receipt.ack()
+
+    def _tell_caught_up(self, partition: int, caught_up: bool, now_ms: int) -> Iterator[None]:
+        if self._told.get(partition) is not caught_up:
+            step = profile_rows.backlog_step(self.fleet, partition, now_ms, caught_up=caught_up)
+            yield from self.carry_out(partition, [step])
+            self._told[partition] = caught_up
+
+    def _lag(self, partition: int) -> int | None:
+        known = self.highwater.get(partition)
+        return None if known is None else max(known - self.profiler.partitions[partition].next_offset, 0)
+
+    def held(self) -> int:
+        states = self.profiler.partitions.values()
+        return sum(len(state.open) for state in states) + sum(map(len, self.rows.values()))
+
+
+class JudgeWorker(VirtualWorker):
+    """Stage 2."""
+
+    newer = staticmethod(judge_rows.newer)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.source = self.fleet.topics.profiles.name
+        self.changelog = "judge-rows"
+        self.forget()
+
+    def restore(self) -> None:
+        now_ms = self.clock()
+        self.judges.await_all(now_ms)
+        for partition in self.owned:
+            self.judges.restore(self.rows[partition], now_ms)
+        for model, judge in self.judges.models.items():
+            for group, history in judge.histories.items():
+                for one, two in itertools.pairwise(history.panes):
+                    if one.end_ms > two.start_ms:
+                        self.wrong(f"{model} {group} is restored with panes that overlap")
+
+    def forget(self) -> None:
+        self.judges = Judges(self.fleet)
+
+    def take(self, chunk: Chunk, receipt: Receipt) -> None:
+        self.judges.take(chunk.partition, chunk.keys, chunk.values, receipt, self.clock())
+
+    def begin(self) -> Iterator[None]:
+        ticks = self.random.random() < 0.1
+        return self._carry_out(self.judges.tick if ticks else self.judges.close)
+
+    def write(self) -> Iterator[None]:
+        return self._carry_out(self.judges.close)
+
+    def _carry_out(self, work: Callable[..., Iterator[Writing]]) -> Iterator[None]:
+        for writing in work(self._rows_of, self.clock()):
+            yield from self.carry_out(writing.partition, writing.steps)
+
+    def _rows_of(self, partition: int) -> dict[bytes, bytes]:
+        return self.rows[partition]
+
+    def held(self) -> int:
+        inboxes = sum(len(one.inbox) for one in self.judges.models.values())
+        return inboxes + sum(map(len, self.rows.values()))

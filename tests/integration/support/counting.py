@@ -1,0 +1,56 @@
+"""The verdict on a run: every pane of every model as an independent recount has it, to the last event."""
+
+import json
+from typing import Any
+
+from fleet_of_stages import Pipeline
+from traffic import FEATURES, Recount, Traffic, recount, shown
+
+MODELS = tuple(FEATURES)
+
+
+async def goes_on(pipeline: Pipeline) -> None:
+    """Wait until panes that were not closed yet are."""
+    before = {model: len(await pipeline.panes(model)) for model in MODELS}
+
+    async def more() -> bool:
+        return all([len(await pipeline.panes(model)) > before[model] + 6 for model in MODELS])
+
+    await pipeline.until(more, "more panes close")
+
+
+async def all_counted(pipeline: Pipeline, traffic: Traffic) -> None:
+    """End the open panes, wait for them, and compare the store and the record of panes with a recount."""
+    await traffic.live()
+    for model in MODELS:
+        wanted = recount(traffic.sent, model)
+
+        async def complete(model: str = model, count: int = len(wanted.panes)) -> bool:
+            return len(shown(await pipeline.panes(model))) >= count
+
+        try:
+            await pipeline.until(complete, f"{model}'s last pane closes")
+        except AssertionError as error:
+            raise AssertionError(f"{await _difference(pipeline, model, wanted)}\n{error}") from None
+        rows = await pipeline.panes(model)
+        assert shown(rows) == wanted.panes
+        assert sum(row["late"] for row in rows if not row["segment"]) == wanted.late
+        assert shown(await told(pipeline, model)) == wanted.panes
+
+
+async def _difference(pipeline: Pipeline, model: str, wanted: Recount) -> str:
+    rows = await pipeline.panes(model)
+    there = shown(rows)
+    lines = [f"late: {sum(row['late'] for row in rows if not row['segment'])}, wanted {wanted.late}"]
+    for key, pane in sorted(wanted.panes.items()):
+        if there.get(key) != pane:
+            events = there[key]["events"] if key in there else None
+            lines.append(f"{model} {key}: {events} events, wanted {pane['events']}")
+    return "\n".join(lines[:20])
+
+
+async def told(pipeline: Pipeline, model: str) -> list[dict[str, Any]]:
+    """Return a model's rows on the record of panes; one that was told again, in the same words, once."""
+    records = [json.loads(one.value) for one in await pipeline.records(pipeline.topics.panes.name)]
+    distinct = {json.dumps(one["pane"]): one["pane"] for one in records if one["model"] == model}
+    return list(distinct.values())

@@ -1,0 +1,43 @@
+"""A stage that stands still, for whatever reason, ends itself with a message, and nothing is lost."""
+
+from counting import all_counted, goes_on
+from fleet_of_stages import Pipeline
+from traffic import Traffic
+
+LIMIT_S = 5
+
+
+async def test_a_stage_that_consumes_nothing_writes_for_ever_or_is_blocked_ends_itself(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.environment["DRIFTLINE_STATIC_MEMBERSHIP"] = "true"
+    async with Traffic(pipeline.broker.bootstrap, pipeline.topics.predictions.name) as traffic:
+        async with traffic.flowing():
+            await pipeline.start("desk", "profile")
+            await _start_to_stall(pipeline, "judge", "outputs.before@3:HANG")
+            log = await pipeline.crashed("judge")
+            assert f"stage judge has been at one write for {LIMIT_S} s" in log
+
+            await pipeline.start("judge")
+            await pipeline.kill("profile")
+            await _start_to_stall(pipeline, "profile", "take@5:HANG")
+            log = await pipeline.crashed("profile")
+            assert "stage profile has lag" in log
+            assert f"and made no progress for {LIMIT_S} s" in log
+
+            await pipeline.kill("judge")
+            await _start_to_stall(pipeline, "judge", "put@9:SPIN")
+            await _start_to_stall(pipeline, "profile", "fold@9:SPIN")
+            for stage in ("judge", "profile"):
+                assert f"Timeout (0:00:0{LIMIT_S})!" in await pipeline.crashed(stage)
+
+            await pipeline.start("judge", "profile")
+            await goes_on(pipeline)
+        await all_counted(pipeline, traffic)
+        await pipeline.stop()
+
+
+async def _start_to_stall(pipeline: Pipeline, stage: str, fuse: str) -> None:
+    pipeline.environment["DRIFTLINE_STALLED_S"] = str(LIMIT_S)
+    await pipeline.start(stage, fuse=fuse)
+    del pipeline.environment["DRIFTLINE_STALLED_S"]

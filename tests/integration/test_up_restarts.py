@@ -1,0 +1,77 @@
+"""`driftline up --data` is stopped and started again: it goes on with what it had, and tells nothing twice."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from desks import ALERTING, Receiver
+from ups import Up
+
+from streams.topics import Topics
+
+MONITOR = """\
+model: quiet
+features: {}
+windows: {pane: 1s, current: 5s, allowed_lateness: 1s, min_samples: 50}
+reference: {trailing: 7d}
+detectors: {stale_stream: false, traffic_surge: false, traffic_silence: {after_seconds: 4}}
+"""
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    await made.up()
+    yield made
+    await made.down()
+
+
+@pytest.fixture
+async def up(receiver: Receiver, tmp_path: Path) -> AsyncIterator[Up]:
+    (tmp_path / "monitors").mkdir()
+    (tmp_path / "monitors" / "quiet.yaml").write_text(MONITOR)
+    (tmp_path / "alerting.yml").write_text(ALERTING.format(url=receiver.url))
+    made = Up(tmp_path)
+    yield made
+    await made.kill()
+
+
+@asynccontextmanager
+async def traffic(bootstrap: str) -> AsyncIterator[None]:
+    """Send fifty events a second for the length of a block."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    flowing = asyncio.create_task(_flow(producer))
+    try:
+        yield
+    finally:
+        flowing.cancel()
+        await asyncio.wait([flowing])
+        await producer.stop()
+
+
+async def _flow(producer: AIOKafkaProducer) -> None:
+    for number in itertools.count():
+        now_ms = time.time_ns() // 1_000_000
+        event = {"id": f"{now_ms}-{number}", "model": "quiet", "ts": now_ms, "prediction": 0.5}
+        await producer.send(Topics().predictions.name, json.dumps(event).encode(), key=b"%d" % number)
+        await asyncio.sleep(0.02)
+
+
+async def test_a_silence_that_was_told_is_not_told_again_and_its_end_is(up: Up, receiver: Receiver) -> None:
+    async with traffic(await up.start()):
+        await up.until(lambda: up.panes("quiet") > 8, "the model's usual traffic is known")
+    await up.until(lambda: receiver.words, "the silence is told")
+    await up.stop()
+    async with traffic(await up.start()):
+        await up.until(lambda: "-TrafficSilence" in receiver.words, "the end of the silence is told")
+    assert receiver.words == ["+TrafficSilence", "-TrafficSilence"]
+    await up.stop()
