@@ -3,7 +3,8 @@
 State topics (layouts, the judge's and the desk's rows) are kept as their latest value by key, the record
 of closed panes as its newest rows. At start the files are written compactly again, and produced to the
 fresh broker before any stage runs. Whoever runs the journal stops it after the stages have ended: what they
-write last is what they sent last.
+write last is what they sent last. Killed instead, it loses the last moment's rows, and what was told in it
+is told again.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aiohttp import ClientSession, DummyCookieJar
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
 from alerts.config import Config
 from alerts.dispatch import Delivery
@@ -29,9 +29,15 @@ REGISTRY: Mapping[type[ReceiverConfig], Callable[[Any, ClientSession], Receiver]
 def open_session() -> ClientSession:
     """Return the HTTP session all receivers share; the caller closes it.
 
-    Proxies come from the environment; cookies are neither kept nor sent.
+    Proxies come from the environment; cookies are neither kept nor sent. No connection is used twice: one
+    that is kept open may be closed by the other side as we send, and nobody knows then what arrived.
     """
-    return ClientSession(headers={"User-Agent": "driftline"}, cookie_jar=DummyCookieJar(), trust_env=True)
+    return ClientSession(
+        headers={"User-Agent": "driftline"},
+        cookie_jar=DummyCookieJar(),
+        trust_env=True,
+        connector=TCPConnector(force_close=True),
+    )
 
 
 def make(config: ReceiverConfig, session: ClientSession) -> Receiver:

@@ -5,9 +5,8 @@ A topic with one writer grows without gaps, so an owner whose confirmed records 
 knows, without reading, that nobody claimed in between. At a gap it reads what is there.
 """
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,7 +17,8 @@ from streams.connections import Brokers, aiokafka_options
 from streams.stages.sender import Sender
 from streams.writes import Record
 
-READ_TIMEOUT_S = 60.0
+#: How long a broker may give nothing of what is known to be there.
+READ_TIMEOUT_MS = 60_000
 
 
 class SupersededError(RuntimeError):
@@ -63,7 +63,7 @@ class DeskLog:
         while True:
             begun_s = self._monotonic_s()
             offset, _ = await self._append(epochs.claim(bid, uuid4().hex))
-            for key, value in await self._read(self._next_offset, offset):
+            async for key, value in self._read(self._next_offset, offset):
                 past.see(key, value)
             self._next_offset = offset
             if past.highest < bid:
@@ -108,8 +108,8 @@ class DeskLog:
         begun_s = self._monotonic_s()
         first, last = await self._append(changes)
         if (first, last) != (self._next_offset, self._next_offset + len(changes) - 1):
-            found = await self._read(self._next_offset, last)
-            newest = max((epochs.epoch_of(key) for key, _ in found), default=0)
+            found = [epochs.epoch_of(key) async for key, _ in self._read(self._next_offset, last)]
+            newest = max(found, default=0)
             if newest > self.epoch:
                 raise SupersededError(
                     f"another worker owns the desk as epoch {newest}, this one was epoch {self.epoch}: "
@@ -126,26 +126,30 @@ class DeskLog:
         offsets = [record.offset for record in placed]
         return min(offsets), max(offsets)
 
-    async def _read(self, start: int, end: int) -> list[tuple[str, bytes | None]]:
-        """Return the records from one offset up to another, at which one is known to be."""
+    async def _read(self, start: int, end: int) -> AsyncIterator[tuple[str, bytes | None]]:
+        """Yield the records from one offset up to another, at which one is known to be."""
         if start >= end:
-            return []
+            return
         partition = TopicPartition(self._topic, 0)
         consumer = AIOKafkaConsumer(
             **aiokafka_options(self._brokers), enable_auto_commit=False, auto_offset_reset="earliest"
         )
-        found: list[tuple[str, bytes | None]] = []
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            await consumer.start()
-            try:
-                consumer.assign([partition])
-                consumer.seek(partition, start)
-                while await consumer.position(partition) < end:
-                    for records in (await consumer.getmany(timeout_ms=500)).values():
-                        found += [(_text(one.key), one.value) for one in records if one.offset < end]
-            finally:
-                await consumer.stop()
-        return found
+        await consumer.start()
+        try:
+            consumer.assign([partition])
+            consumer.seek(partition, start)
+            while await consumer.position(partition) < end:
+                found = await consumer.getmany(partition, timeout_ms=READ_TIMEOUT_MS)
+                if not found:
+                    raise TimeoutError(
+                        f"{self._topic} was not read to offset {end} within {READ_TIMEOUT_MS} ms; "
+                        "check that the brokers answer"
+                    )
+                for record in found[partition]:
+                    if record.offset < end:
+                        yield _text(record.key), record.value
+        finally:
+            await consumer.stop()
 
 
 def _text(key: bytes | None) -> str:

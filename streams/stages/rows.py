@@ -61,8 +61,6 @@ class Rows:
         Whether the second of two values of a key may replace the first, at recovery; always, if not given.
     recovered
         Awaited after each recovery, before any event is delivered; an exception ends the app.
-    topic
-        Name of the changelog topic, where it is not Faust's own choice.
     """
 
     def __init__(
@@ -74,17 +72,9 @@ class Rows:
         partitions: int,
         recovered: Callable[[], Any],
         newer: Newer | None = None,
-        topic: str | None = None,
     ) -> None:
-        changelog = None
-        if topic is not None:
-            # Like those Faust makes: read at recovery alone, so that it does not count as a stream that is stuck.
-            changelog = app.topic(
-                topic, partitions=partitions, compacting=True, acks=False, internal=True,
-                key_serializer="raw", value_serializer="raw",
-            )  # fmt: skip
         self._table = _RowTable(
-            app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, changelog_topic=changelog,
+            app, name=name, partitions=partitions, key_type=bytes, value_type=bytes,
             extra_topic_configs={"max.message.bytes": str(MAX_ROW_BYTES)},
         )  # fmt: skip
         app.tables.add(self._table)

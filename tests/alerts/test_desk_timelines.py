@@ -419,3 +419,28 @@ def test_rows_that_lost_their_counterparts_are_tidied_up(world: Any) -> None:
     desk.run_until(200)
     # Nobody knows any more what was told, so it is told again rather than lost.
     assert desk.timeline() == [(30, "+a"), (70, "+a")]
+
+
+def test_a_receiver_that_is_down_for_ten_minutes_is_told_what_holds_then(world: Any) -> None:
+    """Its owner is killed in the middle of it; the wait for the next try goes on where it was."""
+    desk = world(config())
+    desk.outcomes["ops/webhook/0"] = [Retry(0, "refused")] * 10
+    play(desk, [(0, "fire a"), (0, "fire b"), (200, "resolve a"), (300, "fire c")], 301)
+    desk.crash()
+    desk.run_until(3000)
+    *tries, last = desk.tries
+    assert [told.at_s for told in tries] == [30, 31, 33, 37, 45, 61, 93, 157, 285, 541]
+    assert (last.at_s, last.words) == (841, "+b +c")
+    desk.upsert("resolved", "b")
+    desk.upsert("resolved", "c")
+    desk.run_until(4000)
+    assert [told.words for told in desk.tries[11:]] == ["-b -c"]
+
+
+def test_a_receiver_that_hangs_for_ten_minutes_is_told_every_end_it_may_need(world: Any) -> None:
+    desk = world(config())
+    desk.outcomes["ops/webhook/0"] = [Retry(0, "timeout", maybe_delivered=True)] * 10
+    play(desk, [(0, "fire a"), (200, "resolve a"), (300, "fire b")], 900)
+    desk.upsert("resolved", "b")
+    desk.run_until(2000)
+    assert desk.timeline()[10:] == [(841, "-a +b?"), (930, "-b")]

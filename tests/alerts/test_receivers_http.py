@@ -1,5 +1,6 @@
 """The log and webhook receivers, the latter against a local server."""
 
+import asyncio
 import logging
 import socket
 from dataclasses import replace
@@ -98,6 +99,24 @@ async def test_only_what_may_have_arrived_before_is_marked_as_a_possible_repeat(
     await receiver.send(replace(TOLD, possible_repeat=True), None)
     marks = [headers.get("Driftline-Possible-Repeat") for _, headers, _ in stub.requests]
     assert marks == [None, "true"]
+
+
+async def test_a_server_that_closed_the_last_connection_leaves_nothing_in_doubt(
+    session: ClientSession,
+) -> None:
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n")
+        # What comes on this connection from now on is cut off without an answer.
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        receiver = webhook(session, url=f"http://127.0.0.1:{port}/")
+        assert [await receiver.send(TOLD, None) for _ in range(3)] == [Sent()] * 3
 
 
 async def test_max_alerts_keeps_the_worst_and_counts_the_rest(stub: Any, session: ClientSession) -> None:

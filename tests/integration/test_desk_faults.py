@@ -1,5 +1,6 @@
 """Workers and receivers fail: no notification is lost, and none is told twice without the mark."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -108,6 +109,28 @@ async def test_killed_between_a_send_and_its_ledger_row_it_is_told_once_more_wit
     assert receiver.words == ["+a", "+a?", "-a", "-a?", "+b"]
     tries = [one.key for one in receiver.told]
     assert tries[0] == tries[1] != tries[2] == tries[3]
+
+
+async def test_an_owner_that_is_stopped_while_it_sends_learns_what_came_of_it(
+    desks: Desks, receiver: Receiver
+) -> None:
+    stopping = asyncio.Event()
+
+    async def answers_once_it_stops() -> web.Response:
+        stopping.set()
+        await asyncio.sleep(1)
+        return web.Response()
+
+    owner = await desks.fleet("desk", "desk/2")
+    receiver.moods.append(answers_once_it_stops)
+    await desks.send("firing", "a")
+    await stopping.wait()
+    await desks.stop(owner)
+    await desks.owner_after(owner)
+    await desks.send("firing", "b")
+    await desks.send("resolved", "a")
+    await desks.told("+b", "-a")
+    assert Counter(receiver.words) == Counter(["+a", "+b", "-a"])
 
 
 async def test_an_owner_that_was_stalled_sends_nothing_and_changes_nothing(

@@ -13,9 +13,7 @@ from streams.transport import chunk_topic
 from streams.transport.engine import run
 
 
-async def _with_rows(
-    broker: Broker, prefix: str, topic: str, changelog: str, write: dict[bytes, bytes | None]
-) -> Any:
+async def _with_rows(broker: Broker, prefix: str, topic: str, write: dict[bytes, bytes | None]) -> Any:
     """Return the rows a fresh app recovers; then write some."""
     recovered = asyncio.Event()
     app = stage_app(prefix, broker, topic_partitions=1)
@@ -23,7 +21,7 @@ async def _with_rows(
     async def note() -> None:
         recovered.set()
 
-    rows = Rows(app, Sender(app), "state", partitions=1, recovered=note, topic=changelog)
+    rows = Rows(app, Sender(app), "state", partitions=1, recovered=note)
 
     @app.agent(chunk_topic(app, topic))
     async def nothing(stream: Any) -> None:
@@ -44,9 +42,8 @@ async def _with_rows(
 @pytest.mark.parametrize("count", [1, 50])
 async def test_every_row_that_was_confirmed_is_recovered(broker: Broker, prefix: str, count: int) -> None:
     topic = await create_topic(broker.bootstrap, f"{prefix}-source")
-    changelog = await create_topic(broker.bootstrap, f"{prefix}-rows", config={"cleanup.policy": "compact"})
     written: dict[bytes, bytes | None] = {b"key %d" % at: b"not JSON: %d" % at for at in range(count)}
-    assert await _with_rows(broker, prefix, topic, changelog, written) == {}
-    assert await _with_rows(broker, prefix, topic, changelog, {b"key 0": None}) == written
+    assert await _with_rows(broker, prefix, topic, written) == {}
+    assert await _with_rows(broker, prefix, topic, {b"key 0": None}) == written
     del written[b"key 0"]
-    assert await _with_rows(broker, prefix, topic, changelog, {}) == written
+    assert await _with_rows(broker, prefix, topic, {}) == written
