@@ -200,13 +200,16 @@ class Profiler:
         state.next_offset = int(batch.offsets[-1]) + 1
         return folded
 
-    def flush(self, partition: int, now_ms: int, *, caught_up: bool) -> Flush:
+    def flush(self, partition: int, now_ms: int, *, caught_up: bool, said_ms: int | None = None) -> Flush:
         """Return what changed since the last flush, and close what the watermark has passed.
 
         Parameters
         ----------
         now_ms
-            Wall clock; only partitions that are caught up and quiet look at it.
+            A clock that is never set: only how much it goes on counts, for partitions that are caught up
+            and quiet. By a wall clock that steps, event time would run away.
+        said_ms
+            Wall clock, epoch ms, for heartbeats to carry; `now_ms` unless given.
         """
         state = self.partitions[partition]
         self._notice_quiet(state, now_ms, caught_up)
@@ -214,7 +217,7 @@ class Profiler:
             state.open[key].fence = max(state.open[key].fence, state.next_offset - 1)
         profiles = [(key, parts_of(state.open[key])) for key in sorted(state.dirty)]
         closed = [key for key in state.open if self._is_closed(state, key)]
-        heartbeats = self._heartbeats(partition, state, now_ms)
+        heartbeats = self._heartbeats(partition, state, now_ms if said_ms is None else said_ms)
         for key in closed:
             del state.open[key]
         state.dirty.clear()

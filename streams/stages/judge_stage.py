@@ -25,6 +25,7 @@ from streams.stages.sender import Record, Sender
 from streams.stages.series import RECENT_MS, SeriesReader, full_span_ms
 from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
+from streams.watermark import NEVER_MS
 from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
 
 EVERY_S = 0.1
@@ -138,7 +139,7 @@ class JudgeStage:
             self._first_heard_ms.clear()
 
     async def _restore(self) -> None:
-        now_ms = _now_ms()
+        now_ms = _steady_ms()
         self._backlog_since = {partition: now_ms for partition in range(self.fleet.source_partitions)}
         for partition in (self._owned or frozenset()) - self._ready:
             rows = self._rows.of(partition)
@@ -156,7 +157,7 @@ class JudgeStage:
         judge = self.judges.get(model)
         if judge is None:
             judge = self.judges[model] = self._judge(model)
-            self._first_heard_ms[model] = _now_ms()
+            self._first_heard_ms[model] = _steady_ms()
         return judge
 
     def _judge(self, model: str) -> ModelJudge:
@@ -198,7 +199,7 @@ class JudgeStage:
             if beat.idle:
                 self._backlog_since.pop(key.partition, None)
             else:
-                self._backlog_since.setdefault(key.partition, _now_ms())
+                self._backlog_since.setdefault(key.partition, _steady_ms())
         else:
             self._judge_of(key.model).inbox.heard(key.partition, beat)
             self._said_ms[key.model] = beat.at_ms
@@ -217,7 +218,7 @@ class JudgeStage:
                 judge = self.judges.get(model)
                 if judge is None:
                     continue
-                if self._held_back(judge, now_ms):
+                if self._held_back(judge):
                     self._touched.add(model)
                     continue
                 began = time.monotonic()
@@ -244,14 +245,17 @@ class JudgeStage:
                         judge, judged, now_ms, monitored=judge.monitor.model in self.fleet.models
                     )
 
-    def _held_back(self, judge: ModelJudge, now_ms: int) -> bool:
+    def _held_back(self, judge: ModelJudge) -> bool:
         """Return whether a source partition that has not spoken of the model yet may have events of open panes."""
         silent = set(range(self.fleet.source_partitions)) - judge.inbox.progress.keys()
         if not silent:
             return False
-        if now_ms - self._first_heard_ms.get(judge.monitor.model, 0) < FIRST_HOLD_MS:
+        now_ms = _steady_ms()
+        if now_ms - self._first_heard_ms.get(judge.monitor.model, NEVER_MS) < FIRST_HOLD_MS:
             return True
-        return any(now_ms - self._backlog_since.get(partition, 0) < HOLD_BACK_MS for partition in silent)
+        return any(
+            now_ms - self._backlog_since.get(partition, NEVER_MS) < HOLD_BACK_MS for partition in silent
+        )
 
     async def _write(self, judge: ModelJudge, judged: Judged, now_ms: int) -> None:
         model, topics = judge.monitor.model, self.fleet.topics
@@ -318,3 +322,8 @@ def _unmonitored(model: str) -> Monitor:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    """Return a clock that is never set, to wait by."""
+    return time.monotonic_ns() // 1_000_000

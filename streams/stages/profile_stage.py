@@ -192,7 +192,8 @@ class ProfileStage:
 
     async def _flush_partition(self, partition: int, now_ms: int) -> None:
         caught_up = self._lag(partition) == 0
-        flush = self.profiler.flush(partition, now_ms, caught_up=caught_up)
+        steady_ms = time.monotonic_ns() // 1_000_000
+        flush = self.profiler.flush(partition, steady_ms, caught_up=caught_up, said_ms=now_ms)
         receipts, self._receipts[partition] = self._receipts[partition], []
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
             await self._write(partition, flush)
