@@ -114,13 +114,16 @@ class PartitionState:
 
     # Flushing.
 
-    def flush(self, now_ms: int, *, caught_up: bool) -> Flush:
+    def flush(self, now_ms: int, *, caught_up: bool, said_ms: int | None = None) -> Flush:
         """Return everything that changed since the last flush, and let go of what the watermark has passed.
 
         Parameters
         ----------
         now_ms
-            Wall clock; only partitions that are caught up and quiet look at it.
+            A clock that is never set: only how much it goes on counts, for partitions that are caught up
+            and quiet. By a wall clock that steps, event time would run away.
+        said_ms
+            Wall clock, epoch ms, for heartbeats to carry; `now_ms` unless given.
         """
         self._notice_traffic(now_ms, caught_up)
         if caught_up:
@@ -130,9 +133,10 @@ class PartitionState:
         for key in closed:
             del self.open[key]
         checkpoint = msgspec.msgpack.encode(Checkpoint(self.next_offset, self.clocks, self.segments))
-        return Flush(self.partition, profiles, checkpoint, self._heartbeats(now_ms), closed)
+        heartbeats = self._heartbeats(now_ms if said_ms is None else said_ms)
+        return Flush(self.partition, profiles, checkpoint, heartbeats, closed)
 
-    def flush_closed(self, now_ms: int, *, caught_up: bool) -> Flush:
+    def flush_closed(self, now_ms: int, *, caught_up: bool, said_ms: int | None = None) -> Flush:
         """Return only what the judge waits for: profiles the watermark has passed, and heartbeats.
 
         They follow from the records alone, so that a worker that takes up the last checkpoint comes to the
@@ -140,7 +144,8 @@ class PartitionState:
         """
         self._notice_traffic(now_ms, caught_up)
         profiles = self._take_changed(self.dirty.intersection(self._closed()))
-        return Flush(self.partition, profiles, None, self._heartbeats(now_ms), [])
+        heartbeats = self._heartbeats(now_ms if said_ms is None else said_ms)
+        return Flush(self.partition, profiles, None, heartbeats, [])
 
     def _take_changed(self, keys: Iterable[ProfileKey]) -> list[tuple[ProfileKey, list[bytes]]]:
         changed = sorted(keys)

@@ -87,13 +87,15 @@ class Profiler:
             state.next_offset = int(batch.offsets[-1]) + 1
         return folded
 
-    def flush(self, partition: int, now_ms: int, *, caught_up: bool) -> Flush:
+    def flush(self, partition: int, now_ms: int, *, caught_up: bool, said_ms: int | None = None) -> Flush:
         """Return what changed since the last flush; see `PartitionState.flush`."""
-        return self.partitions[partition].flush(now_ms, caught_up=caught_up)
+        return self.partitions[partition].flush(now_ms, caught_up=caught_up, said_ms=said_ms)
 
-    def flush_closed(self, partition: int, now_ms: int, *, caught_up: bool) -> Flush:
+    def flush_closed(
+        self, partition: int, now_ms: int, *, caught_up: bool, said_ms: int | None = None
+    ) -> Flush:
         """Return what the judge waits for; see `PartitionState.flush_closed`."""
-        return self.partitions[partition].flush_closed(now_ms, caught_up=caught_up)
+        return self.partitions[partition].flush_closed(now_ms, caught_up=caught_up, said_ms=said_ms)
 
     def take_closed(
         self, partition: int, now_ms: int

@@ -106,10 +106,10 @@ class JudgeStage:
             self._next_offset.clear()
 
     async def _restore(self) -> None:
-        now_ms = _now_ms()
-        self.judges.await_all(now_ms)
+        steady_ms = _steady_ms()
+        self.judges.await_all(steady_ms)
         for partition in (self._owned or frozenset()) - self._ready:
-            self.judges.restore(self._rows.of(partition), now_ms)
+            self.judges.restore(self._rows.of(partition), steady_ms)
             self._ready.add(partition)
         self.projection.in_doubt()
 
@@ -119,7 +119,7 @@ class JudgeStage:
         """Put a chunk of upserts and heartbeats into their models' inboxes."""
         if chunk.partition not in self._ready:
             return
-        self.judges.take(chunk.partition, chunk.keys, chunk.values, receipt, _now_ms())
+        self.judges.take(chunk.partition, chunk.keys, chunk.values, receipt, _steady_ms())
         self._next_offset[chunk.partition] = chunk.last_offset + 1
 
     # Panes.
@@ -129,7 +129,7 @@ class JudgeStage:
         async with self._closing, self.pulse.busy():
             now_ms = _now_ms()
             began = time.monotonic()
-            for writing in self.judges.close(self._rows.of, now_ms):
+            for writing in self.judges.close(self._rows.of, _steady_ms()):
                 await self._carry_out(writing, now_ms)
                 self.metrics.flush_duration.labels(stage="judge").observe(time.monotonic() - began)
                 began = time.monotonic()
@@ -189,3 +189,8 @@ class JudgeStage:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    """Return a clock that is never set, to wait by."""
+    return time.monotonic_ns() // 1_000_000

@@ -14,6 +14,7 @@ from streams.layout import fits, unmonitored_layout
 from streams.monitor import Monitor
 from streams.stages import judge_rows
 from streams.stages.fleet import Fleet
+from streams.watermark import NEVER_MS
 from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
 from streams.writes import Step
 
@@ -182,9 +183,11 @@ class Judges:
         silent = set(range(self._fleet.source_partitions)) - judge.inbox.progress.keys()
         if not silent:
             return False
-        if now_ms - self._first_heard_ms.get(judge.monitor.model, 0) < FIRST_HOLD_MS:
+        if now_ms - self._first_heard_ms.get(judge.monitor.model, NEVER_MS) < FIRST_HOLD_MS:
             return True
-        return any(now_ms - self._backlog_since.get(partition, 0) < HOLD_BACK_MS for partition in silent)
+        return any(
+            now_ms - self._backlog_since.get(partition, NEVER_MS) < HOLD_BACK_MS for partition in silent
+        )
 
     def _acknowledge(self, taken: Mapping[int, int]) -> None:
         """Acknowledge, of the chunks taken before this round of closing, those in closed panes."""

@@ -163,7 +163,7 @@ class ProfileStage:
         async with self._flushing, self.pulse.busy():
             began_s = time.monotonic()
             now_ms = time.time_ns() // 1_000_000
-            steady = self._pace.is_steady(now_ms)
+            steady = self._pace.is_steady(_steady_ms())
             for partition in sorted(self._ready):
                 await self._flush_partition(partition, now_ms, steady=steady)
             took_s = time.monotonic() - began_s
@@ -176,10 +176,12 @@ class ProfileStage:
         """Send what the judges wait for; nothing is acknowledged by it."""
         async with self._flushing, self.pulse.busy():
             now_ms = time.time_ns() // 1_000_000
-            steady = self._pace.is_steady(now_ms)
+            steady = self._pace.is_steady(_steady_ms())
             for partition in sorted(self._ready):
                 caught_up = steady and self._lag(partition) == 0
-                flush = self.profiler.flush_closed(partition, now_ms, caught_up=caught_up)
+                flush = self.profiler.flush_closed(
+                    partition, _steady_ms(), caught_up=caught_up, said_ms=now_ms
+                )
                 if flush.profiles or flush.heartbeats:
                     await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
                     self._measure(flush)
@@ -188,7 +190,7 @@ class ProfileStage:
 
     async def _flush_partition(self, partition: int, now_ms: int, *, steady: bool) -> None:
         caught_up = steady and self._lag(partition) == 0
-        flush = self.profiler.flush(partition, now_ms, caught_up=caught_up)
+        flush = self.profiler.flush(partition, _steady_ms(), caught_up=caught_up, said_ms=now_ms)
         receipts, self._receipts[partition] = self._receipts[partition], []
         letters, self._letters[partition] = self._letters[partition], []
         await self._letter_box.put([letter for _, letter in letters])
@@ -224,3 +226,8 @@ class ProfileStage:
         states = self.profiler.partitions.values()
         self.metrics.open_panes.labels(stage="profile").set(sum(len(state.open) for state in states))
         self.metrics.state_keys.labels(stage="profile").set(len(self._rows))
+
+
+def _steady_ms() -> int:
+    """Return a clock that is never set, to wait by."""
+    return time.monotonic_ns() // 1_000_000

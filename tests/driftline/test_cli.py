@@ -165,7 +165,9 @@ def test_a_reference_that_cannot_be_written_leaves_nothing_behind(history: Path,
         "--out", out, "--map", "ts=time,prediction=score",
     )  # fmt: skip
     assert ran.status == 1
-    assert ran.err.endswith(f"{out}: cannot be written: No such file or directory; name another file\n")
+    assert ran.err.endswith(
+        f"{out}: cannot be written: No such file or directory; name another file, or free some space\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [["--map", "ts"], ["--monitors", "nowhere"], []])

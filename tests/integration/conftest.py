@@ -9,6 +9,7 @@ from brokers import Broker
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from fault_proxy import FaultProxy
 from fleet_of_stages import Pipeline
 from webhook import Webhook
 
@@ -27,6 +28,13 @@ async def webhook() -> AsyncIterator[Webhook]:
     """Somebody to be told."""
     async with Webhook() as receiver:
         yield receiver
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[FaultProxy]:
+    """A network that can be made bad."""
+    async with FaultProxy() as between:
+        yield between
 
 
 @pytest.fixture

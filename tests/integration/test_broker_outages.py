@@ -23,13 +23,6 @@ OUTAGE_S = 8.0
 
 
 @pytest.fixture
-async def proxy() -> AsyncIterator[FaultProxy]:
-    """What stands between the workers and the broker."""
-    async with FaultProxy() as between:
-        yield between
-
-
-@pytest.fixture
 async def kafka(needs_kafka: Path, proxy: FaultProxy, tmp_path: Path) -> AsyncIterator[ReturningKafka]:
     """A broker of the test's own."""
     folder = tmp_path / "kafka"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fault_proxy import FaultProxy
 from fleet_of_stages import Pipeline
 from traffic import Traffic, recount, shown
 from webhook import Webhook
@@ -16,6 +17,8 @@ from driftline.embedded import EmbeddedStore
 MODELS = ("churn", "fraud")
 #: One flush of stage 1, and one second.
 CURRENT_WITHIN_S = 2.0
+#: Added each way; a stage waits 2 s for an answer.
+SLOW_S, SLOWER_THAN_ANYBODY_WAITS_S = 0.3, 1.5
 
 
 class ReturningStore(EmbeddedStore):
@@ -38,8 +41,10 @@ def own_store() -> Iterator[ReturningStore]:
 
 
 async def test_the_stream_goes_on_without_the_store_and_the_store_is_whole_again_after(
-    pipeline: Pipeline, own_store: ReturningStore, webhook: Webhook
+    pipeline: Pipeline, own_store: ReturningStore, webhook: Webhook, proxy: FaultProxy
 ) -> None:
+    proxy.target_port = own_store.first_port
+    pipeline.environment["DRIFTLINE_REDIS"] = f"redis://127.0.0.1:{proxy.port}/0"
     async with Traffic(pipeline.broker.bootstrap, pipeline.topics.predictions.name) as traffic:
         await pipeline.start()
         await traffic.panes_of(30)
@@ -55,6 +60,11 @@ async def test_the_stream_goes_on_without_the_store_and_the_store_is_whole_again
 
             await _while_frozen(own_store, lambda: _closed_more(pipeline))
             await _whole_again(pipeline, before)
+
+            for delay_s in (SLOW_S, SLOWER_THAN_ANYBODY_WAITS_S):
+                async with proxy.slow(delay_s):
+                    await _closed_more(pipeline)
+                await _whole_again(pipeline, before)
 
             own_store.stop()
             await _closed_more(pipeline)

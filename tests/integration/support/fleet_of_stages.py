@@ -25,7 +25,7 @@ from streams.topics import Topics
 
 STAGES = ("profile", "judge", "desk")
 DEADLINE_S = 50.0
-_DEADLY = Path(__file__).with_name("deadly.py")
+_DEADLY, _STEPPED = (Path(__file__).with_name(name) for name in ("deadly.py", "stepped.py"))
 
 
 class Pipeline:
@@ -46,6 +46,7 @@ class Pipeline:
         self.environment: dict[str, str] = {}
         self._processes: dict[str, Process] = {}
         self._started_ms: dict[str, int] = {}
+        self._command = ["-m", "driftline"]
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(
@@ -65,7 +66,7 @@ class Pipeline:
 
         ``fuse`` is the step at which the stage kills or stops itself, as `deadly.py` takes it.
         """
-        command = [str(_DEADLY), fuse] if fuse else ["-m", "driftline"]
+        command = [str(_DEADLY), fuse] if fuse else self._command
         for name in names or STAGES:
             stage = name.partition("/")[0]
             self._started_ms[name] = now_ms()
@@ -75,6 +76,10 @@ class Pipeline:
                     env=self._environment(name), stdout=log, stderr=log,
                     start_new_session=True, preexec_fn=die_with_parent(os.getpid()),
                 )  # fmt: skip
+
+    def step_by(self, clock: Path) -> None:
+        """Have the stages that are started from now on take the time from a file (`stepped.py`)."""
+        self._command = [str(_STEPPED), str(clock)]
 
     async def start_worker(self) -> None:
         """Start ``driftline worker``: all stages under their supervisor, which starts again what ends."""
