@@ -15,7 +15,7 @@ from streams.batch import Batch
 from streams.decode import Decoded, Rows, in_order
 from streams.labels import Versions, label_segments, label_versions
 from streams.partition import PartitionState
-from streams.watermark import FUTURE_MS, NEVER_MS, Arrival
+from streams.watermark import FUTURE_MS, Arrival, Clock
 from streams.wire import ProfileKey
 
 UNMONITORED_KEPT = 100
@@ -72,7 +72,7 @@ def fold_rows(state: PartitionState, model: str, found: Rows, folded: Folded) ->
         batch.ts_ms, batch.record_ms, pane_ms=windows.pane, lateness_ms=windows.allowed_lateness
     )
     state.moved.add(model)
-    versions = label_versions(clock.versions, batch.versions, ~arrival.future, arrival.newest_ms)
+    versions = label_versions(clock.versions, batch.versions, ~arrival.future, arrival.newest_ms[1:])
     placed = _Placed(found, arrival, versions)
     if arrival.future.any():
         _turn_away_future(state, model, placed, folded)
@@ -157,28 +157,26 @@ def _turn_away_future(state: PartitionState, model: str, placed: _Placed, folded
         folded.bad.append(BadEvent(int(placed.rows.rows[row]), BadCode.FUTURE, reason, model, version))
         if model in state.models:
             counted = version if placed.versions.is_known(version, row) else ""
-            at_ms = int(arrival.watermark_ms[row])
-            _count_invalid(state, model, counted, at_ms, int(batch.offsets[row]), record_ms)
+            _count_invalid(state, model, counted, arrival.before(row), int(batch.offsets[row]), record_ms)
 
 
 def _count_broken(
     state: PartitionState, bad: BadEvent, placed: _Placed | None, offset: int, record_ms: int
 ) -> None:
     clock = state.clocks[bad.model]
-    watermark_ms, is_known = clock.watermark_ms, bad.version in clock.versions
+    is_known = bad.version in clock.versions
     if placed is not None:
         before = int(np.searchsorted(placed.rows.rows, bad.row))
-        watermark_ms = int(placed.arrival.watermark_ms[before])
+        clock = placed.arrival.before(before)
         is_known = placed.versions.is_known(bad.version, before)
-    version = bad.version if is_known else ""
-    _count_invalid(state, bad.model, version, watermark_ms, offset, record_ms)
+    _count_invalid(state, bad.model, bad.version if is_known else "", clock, offset, record_ms)
 
 
 def _count_invalid(
-    state: PartitionState, model: str, version: str, watermark_ms: int, offset: int, record_ms: int
+    state: PartitionState, model: str, version: str, clock: Clock, offset: int, record_ms: int
 ) -> None:
     windows = state.models.windows(model)
-    at_ms = record_ms - windows.allowed_lateness if watermark_ms == NEVER_MS else watermark_ms
+    at_ms = clock.reached(record_ms, windows.allowed_lateness)
     key = ProfileKey(state.partition, model, version, "", at_ms // windows.pane * windows.pane)
     profile = state.uncounted(key, offset)
     if profile is not None:

@@ -21,8 +21,8 @@ class Arrival:
     """What became of a batch's ``n`` rows.
 
     ``future`` and ``late`` are masks, ``pane_start_ms`` each row's pane, all of shape ``(n,)``;
-    ``watermark_ms``, shape ``(n + 1,)``, is the watermark before each row and, last, after all;
-    ``newest_ms`` is the newest event time up to and with each row.
+    ``watermark_ms``, ``newest_ms`` and ``last_record_ms``, shape ``(n + 1,)``, are the clock's before each
+    row and, last, after all.
     """
 
     future: NDArray[np.bool_]
@@ -30,6 +30,11 @@ class Arrival:
     pane_start_ms: NDArray[np.int64]
     watermark_ms: NDArray[np.int64]
     newest_ms: NDArray[np.int64]
+    last_record_ms: NDArray[np.int64]
+
+    def before(self, row: int) -> "Clock":
+        """Return the clock as it stood before a row, its versions left out."""
+        return Clock(int(self.watermark_ms[row]), int(self.newest_ms[row]), int(self.last_record_ms[row]))
 
 
 class Clock(msgspec.Struct):
@@ -67,15 +72,29 @@ class Clock(msgspec.Struct):
         late = ~future & (pane_start + pane_ms <= watermark[:-1])
         self.watermark_ms = int(watermark[-1])
         good = ~future
-        newest = np.maximum.accumulate(np.maximum(np.where(good, ts_ms, NEVER_MS), self.newest_ms))
-        if good.any():
-            self.newest_ms = int(newest[-1])
-            self.last_record_ms = max(self.last_record_ms, int(record_ms[good].max()))
-        return Arrival(future, late, pane_start, watermark, newest)
+        newest = _running(self.newest_ms, ts_ms, good)
+        last_record = _running(self.last_record_ms, record_ms, good)
+        self.newest_ms, self.last_record_ms = int(newest[-1]), int(last_record[-1])
+        return Arrival(future, late, pane_start, watermark, newest, last_record)
+
+    def reached(self, record_ms: int, lateness_ms: int) -> int:
+        """Return the watermark as a record with no event time to trust comes: gone on at the broker's pace.
+
+        After a quiet spell that is where the wall clock would have moved it, or further: so it follows from
+        the records alone, whoever looks at them, and is of no pane that closed meanwhile.
+        """
+        if self.newest_ms == NEVER_MS:
+            return record_ms - lateness_ms
+        quiet_ms = max(record_ms - self.last_record_ms, 0)
+        return max(self.watermark_ms, min(self.newest_ms, self.last_record_ms) + quiet_ms - lateness_ms)
 
     def extrapolate(self, quiet_ms: int, lateness_ms: int) -> None:
         """Let event time go on at the speed of the wall clock, for a partition quiet for ``quiet_ms``."""
         if self.newest_ms != NEVER_MS:
             # Capped like every watermark: the newest event may be ahead of its time, those to come are not.
-            reached_ms = min(self.newest_ms, self.last_record_ms) + quiet_ms
-            self.watermark_ms = max(self.watermark_ms, reached_ms - lateness_ms)
+            self.watermark_ms = self.reached(self.last_record_ms + quiet_ms, lateness_ms)
+
+
+def _running(before_ms: int, times_ms: NDArray[np.int64], counted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the newest time before each row and after all, of those that count; shape ``(n + 1,)``."""
+    return np.maximum.accumulate(np.concatenate(([before_ms], np.where(counted, times_ms, NEVER_MS))))

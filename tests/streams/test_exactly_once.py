@@ -347,7 +347,7 @@ def test_a_profile_whose_row_was_written_and_that_may_not_have_been_sent_is_sent
     fold(one, log, 0, 2)
     rows.write(one.flush(0, 0, caught_up=False))
     fold(one, log, 2, 4)
-    rows.write(one.flush(0, 0, caught_up=False), profiles=1)
+    rows.write(one.flush(0, 0, caught_up=False), rows=1, upserts=0)
     two = Profiler(MODELS)
     two.restore(0, rows.checkpoint, rows.profiles(two.layout))
     fold(two, log, 2, 3)
