@@ -48,9 +48,12 @@ def test_lateness_and_the_clock_do_not_depend_on_the_chunks(
     places = [0, *sorted(cuts), len(pairs)]
     chunks = [pairs[low:high] for low, high in itertools.pairwise(places) if pairs[low:high]]
     arrivals = [_arrive(parts, chunk) for chunk in chunks]
-    for name in ("future", "late", "pane_start_ms", "newest_ms"):
+    for name in ("future", "late", "pane_start_ms"):
         joined = np.concatenate([getattr(arrival, name) for arrival in arrivals])
         assert (getattr(at_once, name) == joined).all(), name
+    for name in ("watermark_ms", "newest_ms", "last_record_ms"):
+        joined = np.concatenate([getattr(arrival, name)[:-1] for arrival in arrivals])
+        assert (getattr(at_once, name)[:-1] == joined).all(), name
     assert whole == parts
 
 
