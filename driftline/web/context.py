@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from fastapi import Depends, Path, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from driftline.web import distributions, numerals, plots, times
 from driftline.web.pulse import Pulse
@@ -76,6 +77,7 @@ def environment(static: Mapping[str, bytes]) -> Environment:
         "given": lambda values: {name: value for name, value in values.items() if value != ""},
         "file_name": file_name,
         "yaml_text": yaml_text,
+        "breakable": breakable,
     }
     templates.globals |= {
         "ago": times.ago,
@@ -86,6 +88,17 @@ def environment(static: Mapping[str, bytes]) -> Environment:
         "digest": {name: hashlib.sha256(body).hexdigest()[:12] for name, body in static.items()},
     }
     return templates
+
+
+def breakable(name: str) -> Markup:
+    """Return a name, escaped, that may be broken behind an underscore rather than within a word.
+
+    Examples
+    --------
+    >>> breakable("<missing_rate>")
+    Markup('&lt;missing_<wbr>rate&gt;')
+    """
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def load_static() -> dict[str, bytes]:

@@ -125,7 +125,8 @@ async def _slots(context: Context, model: str, version: str, segment: str, span_
 
 
 def _charts(slots: list[Slot], version: str) -> list[dict[str, Any]]:
-    unit = "share of events; invalid ones without a version are everybody's" if version else "share of events"
+    shared = version and any(slot.invalid for slot in slots)
+    unit = "share of events; invalid ones that name no version count in each" if shared else "share of events"
     shares = [
         plots.Line(kind, kind, [slot.share(getattr(slot, kind)) for slot in slots])
         for kind in ("errors", "invalid", "late")
