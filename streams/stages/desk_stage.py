@@ -115,21 +115,28 @@ class DeskStage:
 
     async def revoking(self, partitions: frozenset[TP]) -> None:
         """Begin no delivery any more, let those under way end, write and acknowledge what was taken."""
-        if self._taking_over is not None:
-            self._taking_over.cancel()
-            await asyncio.wait([self._taking_over])
+        await self._end_takeover()
         self._ours.clear()
         async with self._working:
             desk, self.desk = self.desk, None
         if desk is None:
             return
-        await self._end_deliveries(LAST_DELIVERIES_S)
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=LAST_DELIVERIES_S)
+        # Those that wait for their receiver still stay SENDING in their rows; none is cut off while it writes.
+        async with self._writing:
+            await self._cut_off_deliveries()
         try:
             await self._write(desk)
         except SupersededError as error:
             _logger.warning("%s", error)
         else:
             self._acknowledge(len(self._receipts))
+
+    async def _end_takeover(self) -> None:
+        if self._taking_over is not None:
+            self._taking_over.cancel()
+            await asyncio.wait([self._taking_over])
 
     async def revoked(self, partitions: frozenset[TP]) -> None:
         """Forget what is not acknowledged; whoever owns the desk next is told it again."""
@@ -200,10 +207,7 @@ class DeskStage:
         assert self._receivers is not None
         return await self._receivers.send(delivery)
 
-    async def _end_deliveries(self, within_s: float) -> None:
-        """Let deliveries under way come to an end; those that do not stay SENDING in their rows."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=within_s)
+    async def _cut_off_deliveries(self) -> None:
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
@@ -215,8 +219,9 @@ class DeskStage:
         self.metrics.state_keys.labels(stage="desk").set(len(self.log))
 
     async def disconnect(self) -> None:
-        """Close the connections; after a crash, deliveries may still be under way."""
-        await self._end_deliveries(0)
+        """Close the connections; after a crash, a takeover or deliveries may still be under way."""
+        await self._end_takeover()
+        await self._cut_off_deliveries()
         if self._session is not None:
             await self._session.close()
 
