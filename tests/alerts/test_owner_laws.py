@@ -100,7 +100,7 @@ def test_none_arrives_twice_without_the_mark(owners: Any, steps: list[tuple[Any,
 
 
 @given(steps=steps)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_cannot_have_arrived_is_never_marked(owners: Any, steps: list[tuple[Any, ...]]) -> None:
     """Nobody dies or stalls here, and receivers refuse before they take anything."""
     refused = Retry(0, "refused")
