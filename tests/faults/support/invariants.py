@@ -43,9 +43,18 @@ def _pane_rows(world: World) -> tuple[dict[PaneKey, dict[str, Any]], list[str]]:
         told = json.loads(entry.value or b"")
         row = told["pane"]
         key = (told["model"], _epoch_ms(row["start"]), row["version"], row["segment"])
-        if rows.setdefault(key, row) != row:
+        if _rounded(rows.setdefault(key, row)) != _rounded(row):
             found.append(f"{key} was told as {rows[key]} and then as {row}")
     return rows, found
+
+
+def _rounded(value: Any) -> Any:
+    """Return a row with its moments as far as they are promised to agree; what is exact has few digits."""
+    if isinstance(value, float):
+        return float(f"{value:.10g}")
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    return value
 
 
 def _panes(rows: Mapping[PaneKey, dict[str, Any]], wanted: Recount, world: World) -> Iterator[str]:

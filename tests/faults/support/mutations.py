@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from virtual_workers import JudgeWorker, ProfileWorker
 
-from streams import profiler
+from streams.batch import Batch
 from streams.inbox import Inbox
 from streams.pace import Pace
+from streams.partition import Flush, PartitionState
 from streams.profile import Profile
 from streams.profiler import Profiler
 from streams.stages import judge_rows, judges, profile_rows
 from streams.watermark import Clock
-from streams.wire import Part, PartKey
+from streams.wire import Part, PartKey, ProfileKey
 from streams.writes import Step
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -24,16 +25,32 @@ def _steps(patch: pytest.MonkeyPatch, order: Callable[[list[Step]], list[Step]])
     patch.setattr(profile_rows, "flush_steps", lambda *args: order(right(*args)))
 
 
+def _whole(order: Callable[[list[Step]], list[Step]]) -> Callable[[list[Step]], list[Step]]:
+    """Leave alone what is sent of closed panes between checkpoints."""
+    return lambda steps: order(steps) if len(steps) == 4 else steps
+
+
 def checkpoint_before_profiles(patch: pytest.MonkeyPatch) -> None:
-    _steps(patch, lambda steps: [steps[1], steps[0], *steps[2:]])
+    _steps(patch, _whole(lambda steps: [steps[1], steps[0], *steps[2:]]))
 
 
 def heartbeats_before_profiles(patch: pytest.MonkeyPatch) -> None:
-    _steps(patch, lambda steps: [steps[3], *steps[:3]])
+    _steps(patch, lambda steps: [steps[-1], *steps[:-1]])
 
 
 def closed_rows_deleted_before_the_checkpoint(patch: pytest.MonkeyPatch) -> None:
-    _steps(patch, lambda steps: [steps[0], steps[2], steps[1], steps[3]])
+    _steps(patch, _whole(lambda steps: [steps[0], steps[2], steps[1], steps[3]]))
+
+
+def open_profiles_let_go_before_the_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    right = PartitionState.flush_closed
+
+    def flush_closed(self: PartitionState, *args: Any, **options: Any) -> Flush:
+        found = right(self, *args, **options)
+        self.dirty.clear()
+        return found
+
+    patch.setattr(PartitionState, "flush_closed", flush_closed)
 
 
 def acknowledged_before_the_checkpoint(patch: pytest.MonkeyPatch) -> None:
@@ -48,13 +65,13 @@ def acknowledged_before_the_checkpoint(patch: pytest.MonkeyPatch) -> None:
 
 
 def fences_ignored_when_counting(patch: pytest.MonkeyPatch) -> None:
-    right = Profiler._fold_into
+    right = PartitionState.fold
 
-    def fold_into(self: Profiler, state: Any, key: Any, batch: Any) -> None:
-        self._profile(state, key).fence = -1
-        right(self, state, key, batch)
+    def fold(self: PartitionState, key: ProfileKey, batch: Batch) -> None:
+        self._profile(key).fence = -1
+        right(self, key, batch)
 
-    patch.setattr(Profiler, "_fold_into", fold_into)
+    patch.setattr(PartitionState, "fold", fold)
 
 
 def late_rows_win_at_stage_1(patch: pytest.MonkeyPatch) -> None:
@@ -88,12 +105,14 @@ def unsent_profiles_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def dead_letters_after_the_checkpoint(patch: pytest.MonkeyPatch) -> None:
-    right = profile_rows.flush_steps
+    right = ProfileWorker._flush
 
-    def steps(fleet: Any, flush: Any, letters: Any = ()) -> list[Step]:
-        return [*right(fleet, flush), Step(list(letters))]
+    def flush(self: ProfileWorker, partition: int, *rest: Any) -> Iterator[None]:
+        letters, self._letters[partition] = self._letters[partition], []
+        yield from right(self, partition, *rest)
+        yield from self.carry_out(partition, [Step(letters)])
 
-    patch.setattr(profile_rows, "flush_steps", steps)
+    patch.setattr(ProfileWorker, "_flush", flush)
 
 
 def state_before_outputs(patch: pytest.MonkeyPatch) -> None:
@@ -143,16 +162,16 @@ def quiet_counted_from_the_newest_event(patch: pytest.MonkeyPatch) -> None:
 
 
 def invalid_events_counted_again(patch: pytest.MonkeyPatch) -> None:
-    def uncounted(self: Profiler, state: Any, key: Any, offset: int) -> Profile:
-        state.dirty.add(key)
-        return self._profile(state, key)
+    def uncounted(self: PartitionState, key: ProfileKey, offset: int) -> Profile:
+        self.dirty.add(key)
+        return self._profile(key)
 
-    patch.setattr(profiler.Profiler, "_uncounted", uncounted)
+    patch.setattr(PartitionState, "uncounted", uncounted)
 
 
 MUTATIONS: tuple[Break, ...] = (
     checkpoint_before_profiles, heartbeats_before_profiles, closed_rows_deleted_before_the_checkpoint,
-    acknowledged_before_the_checkpoint, fences_ignored_when_counting, late_rows_win_at_stage_1,
+    open_profiles_let_go_before_the_checkpoint, acknowledged_before_the_checkpoint, fences_ignored_when_counting, late_rows_win_at_stage_1,
     late_states_win_at_stage_2, lower_fences_accepted, unsent_profiles_forgotten,
     dead_letters_after_the_checkpoint, state_before_outputs, state_cut_after_outputs,
     input_acknowledged_at_once, heartbeats_not_remembered, clocks_trusted,

@@ -256,7 +256,7 @@ class ProfileWorker(VirtualWorker):
         self._letters[chunk.partition] += [dead_letter(name, chunk, one) for one in folded.bad]
 
     def begin(self) -> Iterator[None]:
-        is_checkpoint = self.random.random() < 0.4
+        is_checkpoint = self.random.random() < 0.7
         return self.write() if is_checkpoint else self._write_closed()
 
     def write(self) -> Iterator[None]:
