@@ -192,8 +192,10 @@ class ProfileStage:
 
     async def _flush_partition(self, partition: int, now_ms: int) -> None:
         caught_up = self._lag(partition) == 0
-        steady_ms = time.monotonic_ns() // 1_000_000
-        flush = self.profiler.flush(partition, steady_ms, caught_up=caught_up, said_ms=now_ms)
+        # A partition is quiet as long as the broker says so. Where it has not been heard, because it, the
+        # network or this process stood still, nobody knows what waits there.
+        heard_ms = self.app.consumer.answered_ms(TP(self.fleet.topics.predictions.name, partition)) or 0
+        flush = self.profiler.flush(partition, heard_ms, caught_up=caught_up, said_ms=now_ms)
         receipts, self._receipts[partition] = self._receipts[partition], []
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
             await self._write(partition, flush)

@@ -29,6 +29,7 @@ import msgspec
 METHODS = {
     "fold": ("streams.profile", "Profile", "fold"),
     "take": ("streams.stages.profile_stage", "ProfileStage", "take"),
+    "flush": ("streams.stages.profile_stage", "ProfileStage", "flush"),
     "put": ("streams.inbox", "Inbox", "put"),
     "close": ("streams.judge", "ModelJudge", "close"),
     "commit": ("streams.transport.driver", "Consumer", "commit"),
