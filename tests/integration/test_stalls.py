@@ -12,7 +12,7 @@ LIMIT_S = 5
 STILL_S = 13.0
 
 
-async def test_a_stage_that_consumes_nothing_writes_for_ever_or_is_blocked_ends_itself(
+async def test_a_stage_that_consumes_nothing_or_is_blocked_ends_itself(
     pipeline: Pipeline,
 ) -> None:
     pipeline.environment["DRIFTLINE_STATIC_MEMBERSHIP"] = "true"
