@@ -3,6 +3,7 @@
 import asyncio
 import signal
 
+import only_on
 from counting import all_counted, goes_on
 from fleet_of_stages import Pipeline
 from traffic import Traffic
@@ -12,6 +13,7 @@ LIMIT_S = 5
 STILL_S = 13.0
 
 
+@only_on.kafka
 async def test_a_stage_that_consumes_nothing_or_is_blocked_ends_itself(
     pipeline: Pipeline,
 ) -> None:
@@ -48,6 +50,7 @@ async def _start_to_stall(pipeline: Pipeline, stage: str, fuse: str) -> None:
     del pipeline.environment["DRIFTLINE_STALLED_S"]
 
 
+@only_on.kafka
 async def test_events_that_waited_while_a_worker_stood_still_are_not_late(pipeline: Pipeline) -> None:
     pipeline.environment["DRIFTLINE_SESSION_TIMEOUT_S"] = "60"
     async with Traffic(pipeline.broker.bootstrap, pipeline.topics.predictions.name) as traffic:
