@@ -120,8 +120,9 @@ class PartitionState:
         Parameters
         ----------
         now_ms
-            A clock that is never set: only how much it goes on counts, for partitions that are caught up
-            and quiet. By a wall clock that steps, event time would run away.
+            When the broker was last asked for more, by a clock that is never set: only how much it goes on
+            counts, for partitions that are caught up and quiet. By a wall clock that steps, or while nobody
+            asks, event time would run away.
         said_ms
             Wall clock, epoch ms, for heartbeats to carry; `now_ms` unless given.
         """

@@ -19,6 +19,14 @@ from brokers import Broker, KafkaBroker, NotHere, RedisStore, kafka_libs, unique
 from driftline.embedded import EmbeddedBroker, EmbeddedStore
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what takes a minute, but not in CI."""
+    if os.environ.get("CI") != "true":
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: runs with CI=true"))
+
+
 @pytest.fixture(
     scope="session",
     params=[

@@ -179,9 +179,8 @@ class ProfileStage:
             steady = self._pace.is_steady(_steady_ms())
             for partition in sorted(self._ready):
                 caught_up = steady and self._lag(partition) == 0
-                flush = self.profiler.flush_closed(
-                    partition, _steady_ms(), caught_up=caught_up, said_ms=now_ms
-                )
+                heard_ms = self._heard_ms(partition)
+                flush = self.profiler.flush_closed(partition, heard_ms, caught_up=caught_up, said_ms=now_ms)
                 if flush.profiles or flush.heartbeats:
                     await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
                     self._measure(flush)
@@ -190,7 +189,7 @@ class ProfileStage:
 
     async def _flush_partition(self, partition: int, now_ms: int, *, steady: bool) -> None:
         caught_up = steady and self._lag(partition) == 0
-        flush = self.profiler.flush(partition, _steady_ms(), caught_up=caught_up, said_ms=now_ms)
+        flush = self.profiler.flush(partition, self._heard_ms(partition), caught_up=caught_up, said_ms=now_ms)
         receipts, self._receipts[partition] = self._receipts[partition], []
         letters, self._letters[partition] = self._letters[partition], []
         await self._letter_box.put([letter for _, letter in letters])
@@ -213,6 +212,14 @@ class ProfileStage:
         for _, parts in flush.profiles:
             for part in parts:
                 self.metrics.profile_bytes.observe(len(part))
+
+    def _heard_ms(self, partition: int) -> int:
+        """Return when the broker was last asked for a partition, and answered, by a clock that is never set.
+
+        A partition is quiet as long as the broker says so. Where it has not been heard, because it, the
+        network or this process stood still, nobody knows what waits there.
+        """
+        return self.app.consumer.answered_ms(TP(self.fleet.topics.predictions.name, partition)) or 0
 
     def _lag(self, partition: int) -> int | None:
         """Return the records of a partition still to be counted; None while that is not known."""

@@ -95,6 +95,10 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]  # faust is untyped her
         super().resume_partitions(tps)
         self._make_room()
 
+    def answered_ms(self, tp: TP) -> int | None:
+        """Return when the last request for a chunk partition left that the broker answered, by a steady clock."""
+        return self._thread.answered_ms(tp)  # type: ignore[no-any-return]
+
     # Acknowledging and committing.
 
     def ack(self, message: Any) -> bool:

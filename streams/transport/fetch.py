@@ -6,9 +6,10 @@ that hands the raw record on. Transactions, control records and positions stay a
 """
 
 import asyncio
-from time import monotonic
+from time import monotonic, monotonic_ns
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
@@ -57,10 +58,45 @@ def take(result: Any, partition: Any, schema: ChunkSchema) -> Chunk | None:
 class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faust is untyped here
     """Fetches chunks for chunk topics and stock records for the others."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._answered_ms: dict[TopicPartition, int] = {}
+        self._watched: Any = None
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    def answered_ms(self, partition: Any) -> int | None:
+        """Return when the last request for a partition left that the broker answered; None before the first.
+
+        Parameters
+        ----------
+        partition
+            Of a chunk topic. The time is of a clock that is never set, in milliseconds.
+        """
+        return self._answered_ms.get(partition)
+
+    def _watch_answers(self, fetcher: Any) -> None:
+        """Have the fetcher write down which requests were answered; aiokafka tells only the wall clock's time."""
+        if self._watched is fetcher:
+            return
+        self._watched = fetcher
+        real = fetcher._proc_fetch_request
+
+        async def process(assignment: Any, node_id: int, request: Any) -> bool:
+            left_ms = monotonic_ns() // 1_000_000
+            asked = [TopicPartition(topic, one[0]) for topic, parts in request.topics for one in parts]
+            states = {tp: assignment.state_value(tp) for tp in asked}
+            before = {tp: state and state.timestamp for tp, state in states.items()}
+            found: bool = await real(assignment, node_id, request)
+            for tp, state in states.items():
+                if state is not None and state.timestamp != before[tp]:
+                    self._answered_ms[tp] = left_ms
+            return found
+
+        fetcher._proc_fetch_request = process
 
     def wake(self) -> None:
         """Let a fetch that waits for data look again: a partition has room for more."""
@@ -83,6 +119,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
             records: dict[Any, list[Any]] = await super()._fetch_records(consumer, None, timeout, max_records)
             return records
         fetcher = consumer._fetcher
+        self._watch_answers(fetcher)
         deadline = monotonic() + (timeout or 0.0)
         with fetcher._subscriptions.fetch_context():
             while self.consumer.flow_active and not fetcher._subscriptions.reassignment_in_progress:

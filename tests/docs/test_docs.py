@@ -75,3 +75,13 @@ def test_links_and_files_named_exist(page: Path) -> None:
 def test_the_changelog_has_unreleased_on_top() -> None:
     headings = re.findall(r"(?m)^## (.+)$", read("CHANGELOG.md"))
     assert headings[0] == "[Unreleased]"
+
+
+def test_every_test_of_the_fault_matrix_exists_and_every_fault_has_an_outcome() -> None:
+    matrix = rows("docs/reliability.md", "fault")
+    assert len(matrix) > 20
+    for fault, outcome, test, result in matrix:
+        file, _, name = test.strip("` |").partition("::")
+        assert f"def {name}(" in (ROOT / file).read_text(), fault
+        assert outcome
+        assert result.strip(" |")

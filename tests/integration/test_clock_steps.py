@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import only_on
 from counting import all_counted, goes_on
 from fleet_of_stages import Pipeline
 from stepped import step
@@ -13,6 +14,7 @@ STEP_S = 1800.0
 PAUSE_S = 2.0
 
 
+@only_on.kafka
 async def test_a_wall_clock_that_steps_makes_no_event_late_and_holds_no_pane_back(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:

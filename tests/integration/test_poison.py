@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-import pytest
+import only_on
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from bad_events import BAD, LARGE
@@ -10,14 +10,11 @@ from counting import all_counted, goes_on
 from fleet_of_stages import Pipeline
 from traffic import Traffic
 
-only_on_kafka = pytest.mark.parametrize(
-    "broker", [pytest.param("kafka", marks=[pytest.mark.broker, pytest.mark.kafka])], indirect=True
-)
 ROUNDS = 10
 SMALL_BYTES = 20_000
 
 
-@only_on_kafka
+@only_on.kafka
 async def test_poisoned_chunks_and_a_refusing_dead_letter_topic_lose_no_event_good_or_bad(
     pipeline: Pipeline,
 ) -> None:

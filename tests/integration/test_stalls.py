@@ -1,13 +1,20 @@
 """A stage that stands still, for whatever reason, ends itself with a message, and nothing is lost."""
 
+import asyncio
+import signal
+
+import only_on
 from counting import all_counted, goes_on
 from fleet_of_stages import Pipeline
 from traffic import Traffic
 
 LIMIT_S = 5
+#: A partition without news for 10 s is idle, and its event time goes on with the clock.
+STILL_S = 13.0
 
 
-async def test_a_stage_that_consumes_nothing_writes_for_ever_or_is_blocked_ends_itself(
+@only_on.kafka
+async def test_a_stage_that_consumes_nothing_or_is_blocked_ends_itself(
     pipeline: Pipeline,
 ) -> None:
     pipeline.environment["DRIFTLINE_STATIC_MEMBERSHIP"] = "true"
@@ -41,3 +48,21 @@ async def _start_to_stall(pipeline: Pipeline, stage: str, fuse: str) -> None:
     pipeline.environment["DRIFTLINE_STALLED_S"] = str(LIMIT_S)
     await pipeline.start(stage, fuse=fuse)
     del pipeline.environment["DRIFTLINE_STALLED_S"]
+
+
+@only_on.kafka
+async def test_events_that_waited_while_a_worker_stood_still_are_not_late(pipeline: Pipeline) -> None:
+    pipeline.environment["DRIFTLINE_SESSION_TIMEOUT_S"] = "60"
+    async with Traffic(pipeline.broker.bootstrap, pipeline.topics.predictions.name) as traffic:
+        await traffic.panes_of(10)
+        await pipeline.start("desk", "judge")
+        # It wakes up in a flush, before it can know what has come meanwhile.
+        await pipeline.start("profile", fuse="flush@24:STOP")
+        await pipeline.until(lambda: pipeline.is_stopped("profile"), "stage 1 stands still")
+        # Its partitions were idle by then: event time has gone on a little.
+        traffic.panes += 16
+        await traffic.panes_of(20)
+        await asyncio.sleep(STILL_S)
+        pipeline.send("profile", signal.SIGCONT)
+        await all_counted(pipeline, traffic)
+        await pipeline.stop()

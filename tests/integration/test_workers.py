@@ -3,7 +3,7 @@
 import random
 import signal
 
-import pytest
+import only_on
 from aiokafka import AIOKafkaProducer
 from counting import all_counted, goes_on
 from fleet_of_stages import Pipeline
@@ -11,12 +11,9 @@ from traffic import PARTITIONS, Traffic
 
 SEED = 3
 STAGES = ("profile", "judge")
-only_on_kafka = pytest.mark.parametrize(
-    "broker", [pytest.param("kafka", marks=[pytest.mark.broker, pytest.mark.kafka])], indirect=True
-)
 
 
-@only_on_kafka
+@only_on.kafka
 async def test_workers_that_join_leave_die_in_a_rebalance_or_wake_up_late_change_no_count(
     pipeline: Pipeline,
 ) -> None:
@@ -36,7 +33,7 @@ async def test_workers_that_join_leave_die_in_a_rebalance_or_wake_up_late_change
         await pipeline.stop()
 
 
-@only_on_kafka
+@only_on.kafka
 async def test_a_static_member_that_starts_again_moves_no_partition_of_the_others(pipeline: Pipeline) -> None:
     pipeline.environment |= {"DRIFTLINE_STATIC_MEMBERSHIP": "true", "DRIFTLINE_SESSION_TIMEOUT_S": "60"}
     async with Traffic(pipeline.broker.bootstrap, pipeline.topics.predictions.name) as traffic:

@@ -29,6 +29,7 @@ import msgspec
 METHODS = {
     "fold": ("streams.profile", "Profile", "fold"),
     "take": ("streams.stages.profile_stage", "ProfileStage", "take"),
+    "flush": ("streams.stages.profile_stage", "ProfileStage", "flush"),
     "put": ("streams.inbox", "Inbox", "put"),
     "close": ("streams.judge", "ModelJudge", "close"),
     "commit": ("streams.transport.driver", "Consumer", "commit"),
@@ -128,7 +129,7 @@ def wrap_sender(kind: str, moment: str, fuse: Fuse) -> None:
         nonlocal under_way
         records = list(records)
         is_struck = any(RECORDS[kind](topic, key, value) for topic, _, key, value, _ in records)
-        is_struck = is_struck and fuse.lit()
+        is_struck = is_struck and (moment != "half" or len(records) > 1) and fuse.lit()
         if is_struck and moment == "before":
             await others_are_through()
             await fuse.act_in_time()

@@ -24,7 +24,7 @@ from monitors import files
 from streams.topics import Topics
 
 STAGES = ("profile", "judge", "desk")
-DEADLINE_S = 50.0
+DEADLINE_S = 120.0
 _DEADLY, _STEPPED = (Path(__file__).with_name(name) for name in ("deadly.py", "stepped.py"))
 
 
