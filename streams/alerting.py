@@ -47,6 +47,7 @@ class AlertBook:
         self.signals: dict[AlertKey, dict[str, Signal]] = {}
         self.alerts: dict[AlertKey, Alert] = {}
         self.sequences: dict[AlertKey, int] = {}
+        self.told_ms: dict[AlertKey, int] = {}
 
     def take(self, group: Group, verdicts: Sequence[Verdict], at_ms: int) -> list[AlertUpsert]:
         """Take the verdicts on one version and segment, and return what the desk must hear."""
@@ -78,11 +79,10 @@ class AlertBook:
             upserts.append(self._resolve(key, at_ms, f"{who} sees no traffic any more."))
         self.signals = {key: held for key, held in self.signals.items() if key not in gone}
         # A version that comes back later is newer by its panes; its sequences may begin anew.
-        self.sequences = {
-            key: count
-            for key, count in self.sequences.items()
-            if (key.version, key.segment) != group or group == WHOLE
-        }
+        if group != WHOLE:
+            over = {key for key in self.sequences if (key.version, key.segment) == group}
+            self.sequences = {key: count for key, count in self.sequences.items() if key not in over}
+            self.told_ms = {key: at_ms for key, at_ms in self.told_ms.items() if key not in over}
         return upserts
 
     def restore(
@@ -91,6 +91,7 @@ class AlertBook:
         alerts: Iterable[tuple[AlertKey, Alert]],
         sequences: Iterable[tuple[AlertKey, int]],
         watched: Container[tuple[str, str]],
+        told_ms: Iterable[tuple[AlertKey, int]] = (),
     ) -> None:
         """Take up a book; signals of detectors that are off by now are left out.
 
@@ -99,7 +100,7 @@ class AlertBook:
         watched
             Detector and column of all that the monitor has on now.
         """
-        self.alerts, self.sequences = dict(alerts), dict(sequences)
+        self.alerts, self.sequences, self.told_ms = dict(alerts), dict(sequences), dict(told_ms)
         self.signals = {}
         for key, held in signals:
             kept = {name: one for name, one in held.items() if (name, key.column) in watched}
@@ -165,6 +166,8 @@ class AlertBook:
     ) -> AlertUpsert:
         # Sequences go on over resolves, so that a new incident of the same alert is newer than the last.
         sequence = self.sequences[key] = self.sequences.get(key, 0) + (0 if again else 1)
+        # Ticks go by the wall clock, which may be set back, or be another worker's: what is told later is newer.
+        told_ms = self.told_ms[key] = max(at_ms, self.told_ms.get(key, at_ms))
         labels = {
             "alertname": key.kind, "model": self._monitor.model, "version": key.version,
             "feature": key.column, "segment": key.segment, "severity": alert.severity,
@@ -175,8 +178,8 @@ class AlertBook:
             labels={name: value for name, value in labels.items() if value},
             annotations=alert.annotations,
             starts_at_ms=alert.starts_at_ms,
-            ends_at_ms=at_ms if status == "resolved" else None,
-            pane_end_ms=at_ms,
+            ends_at_ms=max(at_ms, alert.starts_at_ms) if status == "resolved" else None,
+            pane_end_ms=told_ms,
             sequence=sequence,
         )
 

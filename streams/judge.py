@@ -59,6 +59,7 @@ class JudgeState(msgspec.Struct):
     sequences: list[tuple[AlertKey, int]]
     detectors: list[Any]
     layouts: list[Layout]
+    told_ms: list[tuple[AlertKey, int]] = []
 
 
 @dataclass(slots=True)
@@ -141,6 +142,7 @@ class ModelJudge:
             sequences=list(self.book.sequences.items()),
             detectors=self._bench.snapshot(),
             layouts=list(self.layouts.values())[-LAYOUTS_KEPT:],
+            told_ms=list(self.book.told_ms.items()),
         )
 
     def restore(self, state: JudgeState, panes: Mapping[Group, Sequence[Pane]]) -> None:
@@ -148,7 +150,7 @@ class ModelJudge:
         self.inbox.closed_until_ms = state.closed_until_ms
         self.inbox.progress = state.progress
         watched = {(name, subject(column)) for name, column in self._bench.watched}
-        self.book.restore(state.signals, state.alerts, state.sequences, watched)
+        self.book.restore(state.signals, state.alerts, state.sequences, watched, state.told_ms)
         self._bench.restore(state.detectors)
         if self._reference_file is None:
             for layout in state.layouts:

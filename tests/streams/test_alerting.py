@@ -161,3 +161,16 @@ def test_what_the_monitor_has_switched_off_resolves_after_a_restart() -> None:
 @pytest.mark.parametrize("public_url", ["http://localhost:8080", "https://drift.example/base"])
 def test_links_quote_the_models_name(public_url: str) -> None:
     assert Links(public_url).dashboard("a b/ü") == f"{public_url}/models/a%20b%2F%C3%BC"
+
+
+def test_what_is_told_after_the_clock_was_set_back_is_still_newer() -> None:
+    # Simulator, seed 239: the desk went on holding for firing what was over.
+    book = _book(psi={"threshold": 0.2, "clear_for": "0s"})
+    told = [
+        upsert
+        for verdict, at_ms in ((FIRING, 100 * SECOND), (OK, 40 * SECOND), (FIRING, 50 * SECOND))
+        for upsert in book.take(GROUP, [verdict], at_ms)
+    ]
+    assert [upsert.status for upsert in told] == ["firing", "resolved", "firing"]
+    order = [(upsert.pane_end_ms, upsert.sequence) for upsert in told]
+    assert order == sorted(set(order))

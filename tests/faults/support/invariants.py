@@ -11,6 +11,12 @@ from inputs import PANE_MS
 from recount import FEATURES, PaneKey, Recount, recount
 from world import World
 
+from streams.stages import profile_rows
+from streams.wire import encode
+
+#: Panes between the last event and the watermark, and versions and segments a pane may have.
+OPEN_PANES, GROUPS = 6, 10
+
 
 def violations(world: World) -> list[str]:
     """Return what is wrong, in words; empty if nothing is."""
@@ -22,6 +28,8 @@ def violations(world: World) -> list[str]:
         *_panes(rows, wanted, world),
         *_late_and_invalid(rows, wanted),
         *_dead_letters(world, wanted),
+        *_alerts(world),
+        *_memory(world),
     ]
 
 
@@ -92,6 +100,44 @@ def _dead_letters(world: World, wanted: Recount) -> Iterator[str]:
         yield f"the bad record at {place} has no dead letter"
     for place in sorted(told.keys() - wanted.bad):
         yield f"the good record at {place} has a dead letter"
+
+
+def _alerts(world: World) -> Iterator[str]:
+    """The desk, which goes by pane end and sequence, must come to hold for firing what the judges do."""
+    held: dict[str, tuple[int, int, str]] = {}
+    for _, _, entry in world.broker.records(world.fleet.topics.alerts.name):
+        upsert = json.loads(entry.value or b"")
+        name = (entry.key or b"").decode()
+        found = upsert["pane_end_ms"], upsert["sequence"], upsert["status"]
+        if found[:2] > held.get(name, (0, 0))[:2]:
+            held[name] = found
+    told = {name for name, (*_, status) in held.items() if status == "firing"}
+    firing = {
+        upsert.fingerprint: upsert.labels
+        for worker in world.judges
+        for judge in worker.judges.models.values()
+        for upsert in judge.book.current()
+    }
+    for name in sorted(told - firing.keys()):
+        yield f"the desk holds {name} for firing as of {held[name]}; it is over"
+    for name in sorted(firing.keys() - told):
+        yield f"{firing[name]} fires; the desk holds {held.get(name)}"
+
+
+def _memory(world: World) -> Iterator[str]:
+    """At rest a worker holds what is open, and the rows of that."""
+    models = len(world.producer.models)
+    for worker in world.profilers:
+        for partition, state in worker.profiler.partitions.items():
+            rows = worker.rows[partition].keys() - {profile_rows.CHECKPOINT}
+            if rows != set(map(encode, state.open)):
+                yield f"{worker.name} has {len(rows)} rows for {len(state.open)} open profiles of {partition}"
+            if len(state.open) > OPEN_PANES * GROUPS * models:
+                yield f"{worker.name} holds {len(state.open)} open profiles of {partition}"
+    for worker in world.judges:
+        for model, judge in worker.judges.models.items():
+            if len(judge.inbox) > OPEN_PANES * GROUPS * world.fleet.source_partitions:
+                yield f"{worker.name} holds {len(judge.inbox)} open profiles of {model}"
 
 
 def _epoch_ms(text: str) -> int:

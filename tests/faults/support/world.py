@@ -85,6 +85,16 @@ class World:
                     self._go_on()
             self._come_to_rest()
 
+    @property
+    def profilers(self) -> list[ProfileWorker]:
+        """The workers of stage 1 that are not stalled."""
+        return [one for one in self.groups[0].members if isinstance(one, ProfileWorker)]
+
+    @property
+    def judges(self) -> list[JudgeWorker]:
+        """The workers of stage 2 that are not stalled."""
+        return [one for one in self.groups[1].members if isinstance(one, JudgeWorker)]
+
     def say(self, text: str) -> None:
         """Tell the trace."""
         if self.trace is not None:
