@@ -10,6 +10,11 @@ class Pace:
     What came to a partition meanwhile is not known yet: taken for quiet, its event time would be moved on
     past events that wait to be read, and make them late.
 
+    Parameters
+    ----------
+    longest_step_ms
+        Between two calls of a worker at work.
+
     Examples
     --------
     >>> pace = Pace()
@@ -17,10 +22,11 @@ class Pace:
     [False, True, True, False, True, False]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest_step_ms: int = LONGEST_STEP_MS) -> None:
+        self._longest_step_ms = longest_step_ms
         self._before_ms: int | None = None
 
     def is_steady(self, now_ms: int) -> bool:
         """Return whether time went on since the last call, and no further than a worker at work lets it."""
         before_ms, self._before_ms = self._before_ms, now_ms
-        return before_ms is not None and 0 <= now_ms - before_ms <= LONGEST_STEP_MS
+        return before_ms is not None and 0 <= now_ms - before_ms <= self._longest_step_ms

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -118,12 +119,28 @@ def _pane_prefix(model: str) -> bytes:
     return header + msgspec.msgpack.encode("c") + msgspec.msgpack.encode(model)
 
 
-def steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping[bytes, bytes]) -> list[Step]:
-    """Return what a close or a tick writes: outputs first, for a state that is written does not say them again."""
+def close_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping[bytes, bytes]) -> list[Step]:
+    """Return what a close writes: outputs first, for a state that is written does not say them again."""
     records = _output_records(topics, judge.monitor.model, judged)
     if judged.layout is not None:
         records.append(layout_record(topics.layouts.name, *judged.layout))
     return [Step(records), Step(rows=changes(judge, held))]
+
+
+def tick_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping[bytes, bytes]) -> list[Step]:
+    """Return what a tick writes: what is over, the state, and then what fires.
+
+    The clock has moved on when a crash is over, and a tick may find another answer. What fires is known to
+    the state before anybody is told, so that its end will be; what is over is known to be till that is told.
+    """
+    over = replace(judged, alerts=[one for one in judged.alerts if one.status == "resolved"], verdicts=[])
+    fires = replace(judged, alerts=[one for one in judged.alerts if one.status == "firing"])
+    model = judge.monitor.model
+    return [
+        Step(_output_records(topics, model, over)),
+        Step(rows=changes(judge, held)),
+        Step(_output_records(topics, model, fires)),
+    ]
 
 
 def _output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:

@@ -7,6 +7,7 @@ from typing import Any
 from faust.types.tuples import TP
 
 from streams.metrics import Metrics
+from streams.pace import Pace
 from streams.projection import Projection
 from streams.stages import judge_rows
 from streams.stages.board import Board
@@ -21,6 +22,7 @@ from streams.transport.engine import listen, make_app
 
 EVERY_S = 0.1
 TICK_S = 5.0
+LONGEST_TICK_MS = 15_000
 
 
 class JudgeStage:
@@ -54,6 +56,7 @@ class JudgeStage:
         self._ready: set[int] = set()
         self._next_offset: dict[int, int] = {}
         self._closing = asyncio.Lock()
+        self._pace = Pace(LONGEST_TICK_MS)
         listen(self.app, self)
         self._declare()
 
@@ -136,9 +139,11 @@ class JudgeStage:
             self._report(now_ms)
 
     async def tick(self) -> None:
-        """Judge silence and staleness."""
+        """Judge silence and staleness; not when it stood still itself, and may have lost its models meanwhile."""
         async with self._closing:
             now_ms = _now_ms()
+            if not self._pace.is_steady(now_ms):
+                return
             for writing in self.judges.tick(self._rows.of, now_ms):
                 await self._carry_out(writing, now_ms)
 

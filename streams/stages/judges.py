@@ -14,6 +14,7 @@ from streams.layout import fits, unmonitored_layout
 from streams.monitor import Monitor
 from streams.stages import judge_rows
 from streams.stages.fleet import Fleet
+from streams.topics import Topics
 from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
 from streams.writes import Step
 
@@ -24,6 +25,7 @@ HOLD_BACK_MS = 60_000
 FIRST_HOLD_MS = 10_000
 
 RowsOf = Callable[[int], Mapping[bytes, bytes]]
+Steps = Callable[[Topics, ModelJudge, Judged, Mapping[bytes, bytes]], list[Step]]
 
 
 class Receipt(Protocol):
@@ -124,7 +126,7 @@ class Judges:
                 continue
             judged = judge.close()
             if judged:
-                yield self._writing(judge, judged, rows_of)
+                yield self._writing(judge, judged, rows_of, judge_rows.close_steps)
         # A quiet partition does not say again that it is idle: what is acknowledged must be remembered.
         for partition, rows in heard.items():
             yield Writing(partition, [Step(rows=rows)])
@@ -135,14 +137,13 @@ class Judges:
         for judge in list(self.models.values()):
             judged = judge.tick(now_ms)
             if judged.alerts:
-                yield self._writing(judge, judged, rows_of)
+                yield self._writing(judge, judged, rows_of, judge_rows.tick_steps)
             else:
                 yield Writing(self._fleet.profile_partition(judge.monitor.model), [], judge, judged)
 
-    def _writing(self, judge: ModelJudge, judged: Judged, rows_of: RowsOf) -> Writing:
+    def _writing(self, judge: ModelJudge, judged: Judged, rows_of: RowsOf, steps: Steps) -> Writing:
         partition = self._fleet.profile_partition(judge.monitor.model)
-        steps = judge_rows.steps(self._fleet.topics, judge, judged, rows_of(partition))
-        return Writing(partition, steps, judge, judged)
+        return Writing(partition, steps(self._fleet.topics, judge, judged, rows_of(partition)), judge, judged)
 
     def _judge_of(self, model: str, now_ms: int) -> ModelJudge:
         judge = self.models.get(model)

@@ -97,13 +97,13 @@ def dead_letters_after_the_checkpoint(patch: pytest.MonkeyPatch) -> None:
 
 
 def state_before_outputs(patch: pytest.MonkeyPatch) -> None:
-    right = judge_rows.steps
-    patch.setattr(judge_rows, "steps", lambda *args: right(*args)[::-1])
+    right = judge_rows.close_steps
+    patch.setattr(judge_rows, "close_steps", lambda *args: right(*args)[::-1])
 
 
 def state_cut_after_outputs(patch: pytest.MonkeyPatch) -> None:
     """The rows of a close as they are when its outputs are confirmed."""
-    right = judge_rows.steps
+    right = judge_rows.close_steps
 
     class Late(list[Step]):
         def __init__(self, topics: Any, judge: Any, judged: Any, held: Mapping[bytes, bytes]) -> None:
@@ -114,7 +114,7 @@ def state_cut_after_outputs(patch: pytest.MonkeyPatch) -> None:
             yield self[0]
             yield self.cut()
 
-    patch.setattr(judge_rows, "steps", Late)
+    patch.setattr(judge_rows, "close_steps", Late)
 
 
 def input_acknowledged_at_once(patch: pytest.MonkeyPatch) -> None:

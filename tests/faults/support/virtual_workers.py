@@ -285,6 +285,7 @@ class JudgeWorker(VirtualWorker):
         super().__init__(*args)
         self.source = self.fleet.topics.profiles.name
         self.changelog = "judge-rows"
+        self.ticking = False
         self.forget()
 
     def restore(self) -> None:
@@ -305,7 +306,9 @@ class JudgeWorker(VirtualWorker):
         self.judges.take(chunk.partition, chunk.keys, chunk.values, receipt, self.clock())
 
     def begin(self) -> Iterator[None]:
-        ticks = self.random.random() < 0.1
+        # One that stood still does not tick (`Pace`), and soon learns that it was left behind.
+        self.ticking = not self.stalled and self.random.random() < 0.1
+        ticks = self.ticking
         return self._carry_out(self.judges.tick if ticks else self.judges.close)
 
     def write(self) -> Iterator[None]:
