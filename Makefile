@@ -4,13 +4,18 @@ BIN := .venv/bin
 PORT ?= 8080
 KAFKA_LIBS := .cache/kafka/libs
 
-.PHONY: run test check bench docs kafka lock clean
+.PHONY: run test faults check bench docs kafka lock clean
 
 run: .venv/ready  ## everything on this machine, with a demo model
 	@$(BIN)/driftline up --demo --port $(PORT)
 
 test: .venv/ready  ## the test suite, on real brokers and stores
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+SCHEDULES ?= 10000
+FIRST_SEED ?= 0
+faults: .venv/ready  ## many schedules of the fault simulator, over all cores
+	$(BIN)/python tests/faults/replay.py $(FIRST_SEED) --schedules $(SCHEDULES)
 
 check: .venv/ready  ## style, types, architecture
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ def violations(world: World) -> list[str]:
         *world.wrong,
         *found,
         *_panes(rows, wanted, world),
-        *_late_and_invalid(rows, wanted),
+        *_late_and_invalid(rows, wanted, exactly=not world.live),
         *_dead_letters(world, wanted),
         *_alerts(world),
         *_memory(world),
@@ -78,7 +78,10 @@ def _column(key: PaneKey, name: str, row: Mapping[str, Any], wanted: Mapping[str
             yield f"{key} {name}: {figure} is {have}, {value} wanted"
 
 
-def _late_and_invalid(rows: Mapping[PaneKey, dict[str, Any]], wanted: Recount) -> Iterator[str]:
+def _late_and_invalid(
+    rows: Mapping[PaneKey, dict[str, Any]], wanted: Recount, *, exactly: bool
+) -> Iterator[str]:
+    """Of a partition that was idle, bad events may fall in panes that closed without it: then fewer are seen."""
     late: Counter[tuple[str, str]] = Counter()
     invalid: Counter[str] = Counter()
     for (model, _, version, segment), row in rows.items():
@@ -86,10 +89,10 @@ def _late_and_invalid(rows: Mapping[PaneKey, dict[str, Any]], wanted: Recount) -
             late[(model, version)] += row["late"]
             invalid[model] += row["invalid"]
     for key in late.keys() | wanted.late.keys():
-        if late[key] != wanted.late[key]:
+        if late[key] != wanted.late[key] and (exactly or late[key] > wanted.late[key]):
             yield f"{key} has {late[key]} late events; {wanted.late[key]} wanted"
     for model in invalid.keys() | wanted.invalid.keys():
-        if invalid[model] != wanted.invalid[model]:
+        if invalid[model] != wanted.invalid[model] and (exactly or invalid[model] > wanted.invalid[model]):
             yield f"{model} has {invalid[model]} invalid events; {wanted.invalid[model]} wanted"
 
 

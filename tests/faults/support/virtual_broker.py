@@ -24,6 +24,7 @@ class VirtualBroker:
 
     logs: defaultdict[Place, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[Place, int] = field(default_factory=dict)
+    recovered: dict[str, int] = field(default_factory=dict)
 
     def append(self, record: Record, at_ms: int) -> int:
         """Take a record, and return its offset; without a partition it goes to the first."""

@@ -110,6 +110,12 @@ class VirtualWorker(ABC):
             held.clear()
         self.forget()
 
+    def mark(self, what: str, value: int) -> None:
+        """Note what was recovered; it must never be less than what was recovered before."""
+        if value < self.broker.recovered.get(what, value):
+            self.wrong(f"{what} was {self.broker.recovered[what]} and is recovered as {value}")
+        self.broker.recovered[what] = value
+
     def commit(self) -> None:
         """Commit what is acknowledged; a stalled worker's commit is refused."""
         for partition, delivered in self.delivered.items():
@@ -168,7 +174,7 @@ class VirtualWorker(ABC):
         for record in records:
             lanes.setdefault((record.topic, record.partition or 0), deque()).append(record)
         while lanes:
-            if self.random.random() < 0.2:
+            if self.random.random() < 0.4:
                 yield
             lane = self.random.choice(list(lanes))
             for _ in range(self.random.randint(1, len(lanes[lane]))):
@@ -221,7 +227,9 @@ class ProfileWorker(VirtualWorker):
             found = profile_rows.profiles(rows, self._layouts.layout)
             self.profiler.restore(partition, rows.get(profile_rows.CHECKPOINT), found)
             committed = self.broker.committed.get((self.source, partition), 0)
-            if (held := self.profiler.partitions[partition].next_offset) < committed:
+            held = self.profiler.partitions[partition].next_offset
+            self.mark(f"next offset of partition {partition}", held)
+            if held < committed:
                 self.wrong(f"{committed} is committed of partition {partition}, but recovered is {held}")
 
     def forget(self) -> None:
@@ -294,6 +302,7 @@ class JudgeWorker(VirtualWorker):
         for partition in self.owned:
             self.judges.restore(self.rows[partition], now_ms)
         for model, judge in self.judges.models.items():
+            self.mark(f"the end of closed panes of {model}", judge.inbox.closed_until_ms)
             for group, history in judge.histories.items():
                 for one, two in itertools.pairwise(history.panes):
                     if one.end_ms > two.start_ms:

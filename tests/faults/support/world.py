@@ -20,6 +20,7 @@ from streams.writes import Record
 
 #: So few events cut a model's bins, that schedules see layouts change.
 WARM_UP_EVENTS = 25
+FAULTS = ("crash",) * 5 + ("stall", "stall", "late", "late", "wake", "rebalance", "jump", "again")
 
 
 @dataclass
@@ -67,8 +68,8 @@ class World:
             Group(ProfileWorker, self.fleet.source_partitions),
             Group(JudgeWorker, self.fleet.profile_partitions),
         ]
-        self._pace_ms = 50 if self.live else random.choice([100, 300, 1_000])
-        self._faults = random.choice([0.02, 0.06, 0.15, 0.3])
+        self._pace_ms = 50 if self.live else random.choice([100, 300, 1_000, 3_000])
+        self._faults = random.choice([0.05, 0.2, 0.4])
         for group in self.groups:
             for _ in range(random.choice([1, 2, 2, 3])):
                 self._start(group)
@@ -108,6 +109,9 @@ class World:
         if self.live and luck > 0.95:
             self._be_quiet()
             return
+        if luck > 0.88:
+            self._pass_on()
+            return
         if luck < 0.25:
             self._produce(self.random.randint(1, 6))
             return
@@ -123,9 +127,18 @@ class World:
         elif luck < 0.58 and isinstance(worker, ProfileWorker):
             worker.follow()
         else:
-            for _ in range(self.random.choice([1, 1, 2, 5, 50])):
+            for _ in range(self.random.choice([1, 1, 2, 4, 50])):
                 worker.work()
             self.say(f"{worker.name} works{'' if worker.task is None else ' and pauses'}")
+
+    def _pass_on(self) -> None:
+        """Have stage 1 write all it can and stage 2 take it, so that panes are about to close."""
+        for worker in self.groups[0].members:
+            self._drain(worker)
+        for worker in self.groups[1].members:
+            for partition in sorted(worker.owned):
+                worker.fetch(partition, 1000)
+        self.say("stage 1 is done with what came, and stage 2 has it")
 
     def _open(self) -> None:
         """Let every source partition speak of every model first: how long the judge waits for that is no law."""
@@ -151,6 +164,9 @@ class World:
 
         What is read late may be of panes that closed without a partition that was idle; here nothing is.
         """
+        for group in self.groups:
+            for worker in list(group.stalled):
+                self._wake(group, worker)
         self._catch_up()
         busy = self.random.choice([None, *range(self.fleet.source_partitions)])
         steps, step_ms = self.random.choice([3, 6, 20]), self.random.choice([1_000, 4_000, 20_000])
@@ -191,7 +207,7 @@ class World:
 
     def _fault(self) -> None:
         group = self.random.choice(self.groups)
-        match self.random.choice(["crash", "crash", "stall", "wake", "rebalance", "jump", "late", "again"]):
+        match self.random.choice(FAULTS):
             case "crash":
                 self._crash(group)
             case "stall":
@@ -224,7 +240,9 @@ class World:
 
     def _crash(self, group: Group) -> None:
         """End a worker where it is; what it was sending may arrive, or arrive late, or not."""
-        worker = self.random.choice([*group.members, *group.stalled])
+        workers = [*group.members, *group.stalled]
+        busy = [one for one in workers if one.task is not None]
+        worker = self.random.choice(busy if busy and self.random.random() < 0.8 else workers)
         (group.stalled if worker.stalled else group.members).remove(worker)
         under_way = [record for lane in worker.lanes.values() for record in lane]
         self.say(f"{worker.name} crashes{' with writes under way' if under_way else ''}")
