@@ -41,7 +41,7 @@ _FRAUD = {
     "objectives": {"error_rate": OBJECTIVE},
     "detectors": _OFF
     | {
-        "error_rate": {"clear_for": "0s"},
+        "error_rate": {"clear_for": "0s", "min_samples": 4, "alpha": 0.2},
         "stale_stream": {"clear_for": "0s", "after_seconds": 3, "recent_seconds": 1e9},
     },
 }
@@ -126,7 +126,8 @@ class Producer:
             ts_ms = at_ms - random.randrange(4 * lateness_ms)
         else:
             ts_ms = at_ms + random.randrange(60_000)
-        failed = random.random() < 0.3
+        # Now well, now ill, so that alerts begin and end.
+        failed = random.random() < (0.7 if ts_ms // CURRENT_MS % 2 else 0.05)
         event: dict[str, Any] = {
             "id": f"{model}-{self.ids}",
             "model": model,

@@ -32,6 +32,7 @@ def violations(world: World) -> list[str]:
         *_dead_letters(world, wanted),
         *_alerts(world),
         *_memory(world),
+        *_notifications(world),
     ]
 
 
@@ -129,6 +130,23 @@ def _alerts(world: World) -> Iterator[str]:
         if firing[name]["alertname"] in TOLD_AGAIN:
             continue
         yield f"{firing[name]} fires; the desk holds {held.get(name)}"
+
+
+def _notifications(world: World) -> Iterator[str]:
+    """What fires at the desk was told, what is over was told too, and nothing twice without saying so."""
+    seen: set[str] = set()
+    told: dict[str, str] = {}
+    for one in world.broker.received:
+        if one.idempotency_key in seen and not one.possible_repeat:
+            yield f"{one.title!r} was sent twice, and is not marked as a possible repeat"
+        seen.add(one.idempotency_key)
+        told |= {alert.fingerprint: alert.status for alert in one.alerts}
+    firing = {name for desk in world.desks if desk.desk is not None for name in desk.desk.firing}
+    believed = {name for name, status in told.items() if status == "firing"}
+    for name in sorted(firing - believed):
+        yield f"{name} fires, and nobody was told"
+    for name in sorted(believed - firing):
+        yield f"{name} is over, and nobody was told"
 
 
 def _memory(world: World) -> Iterator[str]:

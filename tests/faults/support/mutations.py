@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from virtual_desk import DeskWorker
 from virtual_workers import JudgeWorker, ProfileWorker
 
 from streams import profiler
@@ -150,11 +151,40 @@ def invalid_events_counted_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(profiler.Profiler, "_uncounted", uncounted)
 
 
+def sent_before_the_ledger(patch: pytest.MonkeyPatch) -> None:
+    def write(self: DeskWorker) -> Iterator[None]:
+        if self.desk is None:
+            return
+        for delivery in self.desk.tick(self.clock()):
+            outcome = self._deliver(delivery)
+            yield
+            self.desk.settled(delivery.id, outcome, self.clock())
+        receipts, self._receipts = self._receipts, []
+        yield from self._write(self.desk)
+        for receipt in receipts:
+            receipt.ack()
+
+    patch.setattr(DeskWorker, "write", write)
+
+
+def alerts_acknowledged_before_the_ledger(patch: pytest.MonkeyPatch) -> None:
+    right = DeskWorker.write
+
+    def write(self: DeskWorker) -> Iterator[None]:
+        for receipt in self._receipts:
+            receipt.ack()
+        self._receipts.clear()
+        return right(self)
+
+    patch.setattr(DeskWorker, "write", write)
+
+
 MUTATIONS: tuple[Break, ...] = (
     checkpoint_before_profiles, heartbeats_before_profiles, closed_rows_deleted_before_the_checkpoint,
     acknowledged_before_the_checkpoint, fences_ignored_when_counting, late_rows_win_at_stage_1,
     late_states_win_at_stage_2, lower_fences_accepted, unsent_profiles_forgotten,
     dead_letters_after_the_checkpoint, state_before_outputs, state_cut_after_outputs,
     input_acknowledged_at_once, heartbeats_not_remembered, clocks_trusted,
-    quiet_counted_from_the_newest_event, invalid_events_counted_again,
+    quiet_counted_from_the_newest_event, invalid_events_counted_again, sent_before_the_ledger,
+    alerts_acknowledged_before_the_ledger,
 )  # fmt: skip

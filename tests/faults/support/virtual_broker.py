@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from alerts.notification import Notification
 from streams.writes import Record
 
 Place = tuple[str, int]
@@ -20,11 +21,15 @@ class Entry(NamedTuple):
 
 @dataclass
 class VirtualBroker:
-    """What the fleet shares: it never loses what it has taken, and keeps the order within a partition."""
+    """What the fleet shares: it never loses what it has taken, and keeps the order within a partition.
+
+    Beside the topics: the next offset each recovery came to, and what receivers got.
+    """
 
     logs: defaultdict[Place, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[Place, int] = field(default_factory=dict)
     recovered: dict[str, int] = field(default_factory=dict)
+    received: list[Notification] = field(default_factory=list)
 
     def append(self, record: Record, at_ms: int) -> int:
         """Take a record, and return its offset; without a partition it goes to the first."""

@@ -52,6 +52,7 @@ class VirtualWorker(ABC):
         Told of what must not be.
     """
 
+    may_stall = True
     source: str
     changelog: str
     newer: Newer
@@ -203,10 +204,6 @@ class VirtualWorker(ABC):
         """Return the next task."""
         return self.write()
 
-    @abstractmethod
-    def held(self) -> int:
-        """Return how many things it keeps in memory."""
-
 
 class ProfileWorker(VirtualWorker):
     """Stage 1."""
@@ -279,10 +276,6 @@ class ProfileWorker(VirtualWorker):
         known = self.highwater.get(partition)
         return None if known is None else max(known - self.profiler.partitions[partition].next_offset, 0)
 
-    def held(self) -> int:
-        states = self.profiler.partitions.values()
-        return sum(len(state.open) for state in states) + sum(map(len, self.rows.values()))
-
 
 class JudgeWorker(VirtualWorker):
     """Stage 2."""
@@ -329,7 +322,3 @@ class JudgeWorker(VirtualWorker):
 
     def _rows_of(self, partition: int) -> dict[bytes, bytes]:
         return self.rows[partition]
-
-    def held(self) -> int:
-        inboxes = sum(len(one.inbox) for one in self.judges.models.values())
-        return inboxes + sum(map(len, self.rows.values()))

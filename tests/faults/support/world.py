@@ -12,6 +12,7 @@ from random import Random
 
 from inputs import LATENESS_MS, PANE_MS, T0, Producer, Sent, watched
 from virtual_broker import VirtualBroker
+from virtual_desk import GROUP_WAIT_MS, DeskWorker
 from virtual_workers import JudgeWorker, ProfileWorker, VirtualWorker
 
 from streams import judge
@@ -57,6 +58,9 @@ class World:
         self.wrong: list[str] = []
         self.late: list[list[Record]] = []
         self.moves = 0
+        self.latest_ms = self.wall_ms
+        # The desk's timers are to run, without any source partition falling idle meanwhile.
+        self.desk_ms = 0
         self.live = random.random() < 0.4
         models = tuple(random.sample(["churn", "fraud", "nobody"], random.choice([1, 1, 2, 3])))
         self.producer = Producer(Random(random.random()), models, prompt=self.live)
@@ -67,6 +71,7 @@ class World:
         self.groups = [
             Group(ProfileWorker, self.fleet.source_partitions),
             Group(JudgeWorker, self.fleet.profile_partitions),
+            Group(DeskWorker, 1),
         ]
         self._pace_ms = 50 if self.live else random.choice([100, 300, 1_000, 3_000])
         self._faults = random.choice([0.05, 0.2, 0.4])
@@ -92,6 +97,11 @@ class World:
         return [one for one in self.groups[0].members if isinstance(one, ProfileWorker)]
 
     @property
+    def desks(self) -> list[DeskWorker]:
+        """The workers of stage 3; one owns the desk."""
+        return [one for one in self.groups[2].members if isinstance(one, DeskWorker)]
+
+    @property
     def judges(self) -> list[JudgeWorker]:
         """The workers of stage 2 that are not stalled."""
         return [one for one in self.groups[1].members if isinstance(one, JudgeWorker)]
@@ -109,7 +119,7 @@ class World:
         if self.live and luck > 0.95:
             self._be_quiet()
             return
-        if luck > 0.88:
+        if luck > 0.85:
             self._pass_on()
             return
         if luck < 0.25:
@@ -132,13 +142,16 @@ class World:
             self.say(f"{worker.name} works{'' if worker.task is None else ' and pauses'}")
 
     def _pass_on(self) -> None:
-        """Have stage 1 write all it can and stage 2 take it, so that panes are about to close."""
-        for worker in self.groups[0].members:
-            self._drain(worker)
-        for worker in self.groups[1].members:
+        """Have all up to some stage do what they can, and the next take it: it is about to write."""
+        last = self.random.choice([1, 1, 2])
+        for group in self.groups[:last]:
+            for worker in group.members:
+                self._drain(worker)
+        for worker in self.groups[last].members:
             for partition in sorted(worker.owned):
                 worker.fetch(partition, 1000)
-        self.say("stage 1 is done with what came, and stage 2 has it")
+        self.desk_ms += self.random.randrange(2 * GROUP_WAIT_MS)
+        self.say(f"stage {last} is done with what came, and stage {last + 1} has it")
 
     def _open(self) -> None:
         """Let every source partition speak of every model first: how long the judge waits for that is no law."""
@@ -219,6 +232,7 @@ class World:
                 self._rebalance(group)
             case "jump":
                 jump_ms = self.random.choice([-3_600_000, -5_000, 3_600_000 if self.live else 500])
+                self.latest_ms = max(self.latest_ms, self.wall_ms, self.wall_ms + jump_ms)
                 self.wall_ms += jump_ms
                 self.say(f"the workers' clocks jump by {jump_ms / 1000:g} s")
             case "late":
@@ -232,7 +246,8 @@ class World:
         skew_ms = self.random.choice([0, 0, -700, 700])
         worker = group.kind(
             name, self.fleet, self.broker, Random(self.random.random()),
-            lambda: self.wall_ms + skew_ms, self.wrong.append,
+            lambda: self.wall_ms + skew_ms + (self.desk_ms if group.kind is DeskWorker else 0),
+            self.wrong.append,
         )  # fmt: skip
         group.members.append(worker)
         group.unsettled = True
@@ -256,6 +271,8 @@ class World:
         """Leave a worker behind: its partitions go to others, and it does not know."""
         if len(group.stalled) < 2:
             worker = self.random.choice(group.members)
+            if not worker.may_stall:
+                return
             if isinstance(worker, JudgeWorker) and worker.ticking and worker.task is not None:
                 # What a tick found before a stall and tells after it, only an owner's epoch could refuse.
                 return
@@ -327,6 +344,12 @@ class World:
         for group in self.groups:
             self._rebalance(group)
         self._catch_up()
+        # Until every timer has run, whenever it was set: clocks may have been an hour ahead, several times.
+        self.wall_ms = self.latest_ms
+        for _ in range(10):
+            self.wall_ms += 600_000
+            for worker in self.desks:
+                worker.finish()
 
     def _drain(self, worker: VirtualWorker) -> None:
         for partition in sorted(worker.owned):
