@@ -119,7 +119,7 @@ class World:
         if self.live and luck > 0.95:
             self._be_quiet()
             return
-        if luck > 0.85:
+        if luck > 0.7:
             self._pass_on()
             return
         if luck < 0.25:
@@ -142,16 +142,19 @@ class World:
             self.say(f"{worker.name} works{'' if worker.task is None else ' and pauses'}")
 
     def _pass_on(self) -> None:
-        """Have all up to some stage do what they can, and the next take it: it is about to write."""
-        last = self.random.choice([1, 1, 2])
-        for group in self.groups[:last]:
-            for worker in group.members:
-                self._drain(worker)
-        for worker in self.groups[last].members:
+        """Have one stage read all there is, and write some or all of it: the others stand where they are."""
+        group = self.random.choice(self.groups)
+        for worker in group.members:
             for partition in sorted(worker.owned):
                 worker.fetch(partition, 1000)
+            if self.random.random() < 0.5:
+                worker.finish()
+            for _ in range(self.random.randint(0, 4)):
+                worker.work()
+            if self.random.random() < 0.5:
+                worker.commit()
         self.desk_ms += self.random.randrange(2 * GROUP_WAIT_MS)
-        self.say(f"stage {last} is done with what came, and stage {last + 1} has it")
+        self.say(f"{', '.join(one.name for one in group.members)} take all there is")
 
     def _open(self) -> None:
         """Let every source partition speak of every model first: how long the judge waits for that is no law."""
