@@ -83,9 +83,18 @@ def _reader(state: JudgeState, rows: list[tuple[PaneKey, bytes]]) -> Callable[[M
             if layout is not None and layout.hash == judge_layout(judge, state):
                 pane = Pane(key.start_ms, key.end_ms, profile_of(layout, parts))
                 found[(key.version, key.segment)].append(pane)
-        return found
+        return {group: apart(panes) for group, panes in found.items()}
 
     return read
+
+
+def apart(panes: list[Pane]) -> list[Pane]:
+    """Return panes without those that lie in another: a late writer's, of before they were rolled up."""
+    kept: list[Pane] = []
+    for pane in sorted(panes, key=lambda one: (one.start_ms, -one.end_ms)):
+        if not kept or pane.start_ms >= kept[-1].end_ms:
+            kept.append(pane)
+    return kept
 
 
 def judge_layout(judge: ModelJudge, state: JudgeState) -> str:

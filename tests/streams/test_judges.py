@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from prediction_events import T0, event, monitor
 from profile_rows import fold
 
+from streams.history import Pane
 from streams.layout import compile_layout
+from streams.profile import Profile
 from streams.profiler import Profiler
-from streams.stages import profile_rows
+from streams.stages import judge_rows, profile_rows
 from streams.stages.fleet import Fleet, Watched
 from streams.stages.judges import Judges
 from streams.writes import Record
@@ -64,3 +66,11 @@ def test_what_is_taken_while_outputs_are_sent_is_not_in_the_state_that_is_writte
     again.restore(rows, 0)
     _take(again, first)
     assert [writing.judged.panes for writing in again.close(rows_of, 0) if writing.judge] == []
+
+
+def test_a_pane_that_was_rolled_up_and_written_again_late_is_in_the_history_once() -> None:
+    # Simulator, seed 581.
+    empty = Profile(FLEET.models["churn"].layout)
+    spans = [(0, 10), (0, 30), (10, 20), (30, 40), (20, 30)]
+    found = judge_rows.apart([Pane(start, end, empty) for start, end in spans])
+    assert [(pane.start_ms, pane.end_ms) for pane in found] == [(0, 30), (30, 40)]
