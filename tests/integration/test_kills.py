@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import only_on
 from counting import all_counted
 from fleet_of_stages import Pipeline
 from traffic import Traffic
@@ -36,6 +37,7 @@ DEATHS = {
 }
 
 
+@only_on.kafka
 async def test_ten_kills_in_a_row_at_ten_steps_of_each_stage_lose_nothing_and_count_nothing_twice(
     pipeline: Pipeline,
 ) -> None:
