@@ -1,6 +1,7 @@
 """Runs the web front inside an event loop that is already running."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,4 +101,7 @@ def listen(host: str, port: int, *, remedy: str = "choose another with --port") 
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror or error}; {remedy}") from error
+        # Of a taken address, Python's own words name it once more.
+        is_unknown = isinstance(error, socket.gaierror) or error.errno is None
+        reason = error.strerror or error if is_unknown else os.strerror(error.errno)
+        raise CannotListen(f"cannot listen on {host}:{port}: {reason}; {remedy}") from error

@@ -36,7 +36,8 @@ def test_the_commands_of_the_house_are_all_there() -> None:
 
 def test_the_exit_codes_are_documented(driftline: Run) -> None:
     said = plain(driftline("--help").out)
-    assert "Exit codes: 0 done, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C." in said
+    assert "Exit codes: 0 done, or stopped in order (up, worker, web); 1 something to mend;" in said
+    assert "130 cut short by Ctrl-C." in said
 
 
 def test_the_version_is_the_packages(driftline: Run) -> None:
