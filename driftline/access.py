@@ -2,18 +2,34 @@
 
 from driftline.connection_settings import ConnectionSettings
 from driftline.errors import DriftlineError
-from driftline.variables import secret
+from driftline.variables import secret, variable
 from streams.connections import Brokers, Login, StoreAddress, Tls, TokenEndpoint, TokenFile, Tokens
+
+_EXAMPLES = {"kafka": "localhost:9092", "redis": "redis://localhost:6379/0"}
 
 
 class NotConfiguredError(DriftlineError):
-    """A setting that this command cannot do without."""
+    """Settings that this command cannot do without."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__("\n".join(_how_to_set(variable(name), _EXAMPLES[name]) for name in names))
+
+
+def _how_to_set(name: str, example: str) -> str:
+    return f"{name} is not set; e.g. {name}={example}"
+
+
+def require(settings: ConnectionSettings, *names: str) -> None:
+    """Raise `NotConfiguredError` with all of some settings that are missing."""
+    missing = [name for name in names if getattr(settings, name) is None]
+    if missing:
+        raise NotConfiguredError(*missing)
 
 
 def brokers(settings: ConnectionSettings) -> Brokers:
     """Return the brokers, or say how to name them."""
     if settings.kafka is None:
-        raise NotConfiguredError("DRIFTLINE_KAFKA is not set; e.g. DRIFTLINE_KAFKA=localhost:9092")
+        raise NotConfiguredError("kafka")
     return Brokers(settings.kafka, _tls(settings), _sasl(settings))
 
 
@@ -54,7 +70,7 @@ def _tokens(settings: ConnectionSettings) -> Tokens:
 def store(settings: ConnectionSettings) -> StoreAddress:
     """Return the store's address, or say how to name it."""
     if settings.redis is None:
-        raise NotConfiguredError("DRIFTLINE_REDIS is not set; e.g. DRIFTLINE_REDIS=redis://localhost:6379/0")
+        raise NotConfiguredError("redis")
     return StoreAddress(
         settings.redis.get_secret_value(),
         settings.redis_username,

@@ -24,6 +24,8 @@ REQUEUED = "driftline-requeued"
 #: Records read at a time; each may be half a megabyte.
 BLOCK = 100
 SILENCE_S = 15.0
+#: Seconds without a record after which a topic counts as read to its end, and how long one looks for it.
+QUIET_S, SEARCH_S = 1.0, 10.0
 
 _MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.){0,200}")')
 Place = tuple[int, int]
@@ -186,8 +188,21 @@ class DeadLetters:
                 f"no topic {self._topic} at {self._brokers}; create it: driftline topics create"
             )
         places = [TopicPartition(self._topic, number) for number in sorted(partitions)]
-        first, last = consumer.beginning_offsets(places), consumer.end_offsets(places)
+        first, last = consumer.beginning_offsets(places), self._ends(consumer, places)
         return {place.partition: (first[place], last[place]) for place in places}
+
+    def _ends(self, consumer: Any, places: list[Any]) -> dict[Any, int]:
+        """Return where partitions end: the embedded broker tells an end within the last batch, so read on."""
+        ends: dict[Any, int] = consumer.end_offsets(places)
+        consumer.assign(places)
+        for place, told in ends.items():
+            consumer.seek(place, told)
+        began_s = heard_s = time.monotonic()
+        while time.monotonic() < min(heard_s + QUIET_S, began_s + SEARCH_S):
+            for place, records in consumer.poll(timeout_ms=100, max_records=BLOCK).items():
+                ends[place] = max(ends[place], records[-1].offset + 1)
+                heard_s = time.monotonic()
+        return ends
 
     def _backwards(self, consumer: Any, partition: int, first: int, last: int) -> Iterator[Letter]:
         receipts: set[int] = set()
@@ -219,7 +234,9 @@ class DeadLetters:
 
     @contextmanager
     def _consumer(self) -> Iterator[Any]:
-        with self._client(KafkaConsumer, enable_auto_commit=False, allow_auto_create_topics=False) as client:
+        with self._client(
+            KafkaConsumer, enable_auto_commit=False, allow_auto_create_topics=False, fetch_max_wait_ms=100
+        ) as client:
             yield client
 
     @contextmanager

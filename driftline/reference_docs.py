@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from alerts import duration
 from detectors.registry import DETECTORS
-from driftline.cli import app
+from driftline.cli import EXIT_CODES, app
 from driftline.settings import Settings, variable
 from streams import views
 from streams.metrics import Metrics
@@ -33,7 +33,7 @@ def reference() -> str:
         "# Reference",
         "Written from the code by `make docs`; edit there, not here.",
         "## Commands",
-        "Exit codes: 0 done, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C.",
+        EXIT_CODES,
         *_commands(),
         "## Settings",
         "Environment variables. An empty one counts as not set.",

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -11,9 +12,10 @@ from driftline import access
 from driftline import fleet as fleets
 from driftline.homes import Home
 from driftline.monitors import load_folder
-from driftline.settings import Settings
+from driftline.settings import Settings, variable
 from driftline.web.app import create_app
-from driftline.web.server import serve
+from driftline.web.errors import CannotListen
+from driftline.web.server import listen, serve
 from driftline.worker import Supervisor, metrics_page, settings_environment, stop_on_signals
 from streams.stages.run import StageName
 from streams.topics import Topics
@@ -23,20 +25,16 @@ _logger = logging.getLogger(__name__)
 
 async def serve_worker(settings: Settings, stages: Sequence[StageName]) -> None:
     """Run a worker's stages, with ``/metrics`` and ``/healthz`` beside them, until a signal."""
+    access.require(settings, "kafka", "redis")
     load_folder(settings.monitors)
     fleets.load_alerting(settings.alerting)
-    access.store(settings)
-    fleets.prepare_topics(settings)
-    stop = asyncio.Event()
-    stop_on_signals(stop)
-    with Home() as home:
+    with metrics_listener(settings) as listener, Home() as home:
+        fleets.prepare_topics(settings)
+        stop = asyncio.Event()
+        stop_on_signals(stop)
         supervisor = Supervisor(settings_environment(settings), str(home.folder("metrics")), stages)
         page = worker_page(supervisor)
-        await until_one_ends(
-            stop,
-            supervisor.run(stop),
-            serve(page, settings.host, settings.metrics_port, stop, bound=_tell("metrics")),
-        )
+        await until_one_ends(stop, supervisor.run(stop), serve(page, listener, stop, bound=_tell("metrics")))
 
 
 async def serve_web(settings: Settings, port: int) -> None:
@@ -49,7 +47,30 @@ async def serve_web(settings: Settings, port: int) -> None:
         topic=Topics(settings.topic_prefix).predictions.name,
         brokers=settings.kafka or "localhost:9092",
     )
-    await serve(app, settings.host, port, stop, bound=_tell("web"))
+    await serve(app, listen(settings.host, port), stop, bound=_tell("web"))
+
+
+def metrics_listener(settings: Settings) -> socket.socket:
+    """Take the address of a worker's own page; beside another worker a free port, unless one was chosen.
+
+    Raises
+    ------
+    CannotListen
+        The chosen one is taken.
+    """
+    chosen = variable("metrics_port")
+    try:
+        return listen(
+            settings.host, settings.metrics_port, remedy=f"choose another with {chosen}; 0 takes a free one"
+        )
+    except CannotListen:
+        if "metrics_port" in settings.model_fields_set:
+            raise
+    _logger.warning(
+        "port %d is taken, by another worker perhaps: this one's metrics take a free port; %s chooses one",
+        settings.metrics_port, chosen,
+    )  # fmt: skip
+    return listen(settings.host, 0, remedy="set DRIFTLINE_HOST to an address of this machine")
 
 
 def worker_page(supervisor: Supervisor) -> FastAPI:
@@ -79,6 +100,8 @@ async def until_one_ends(stop: asyncio.Event, *parts: Coroutine[Any, Any, None])
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
+        # The first failure is told when all have ended, not while others still close what they hold.
+        await asyncio.wait(tasks)
         await asyncio.gather(*tasks)
 
 

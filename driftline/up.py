@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import tempfile
 import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.console import Console
 from driftline import access
 from driftline import demo as demonstration
 from driftline import fleet as fleets
-from driftline.embedded import EmbeddedBroker, EmbeddedStore, free_port
+from driftline.embedded import EmbeddedBroker, EmbeddedStore
 from driftline.errors import DriftlineError
 from driftline.homes import Home
 from driftline.journal import Journal
@@ -21,7 +22,7 @@ from driftline.monitors import load_folder
 from driftline.serving import until_one_ends
 from driftline.settings import Settings
 from driftline.web.app import create_app
-from driftline.web.server import serve
+from driftline.web.server import listen, serve
 from driftline.worker import Supervisor, metrics_page, settings_environment, stop_on_signals
 from streams.topics import Topics
 
@@ -32,6 +33,10 @@ class DataNeedsEmbeddedError(DriftlineError):
     """``--data`` beside a broker of one's own."""
 
 
+class UnusableDataError(DriftlineError):
+    """A folder for ``--data`` that cannot be made or written."""
+
+
 async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) -> None:
     """Run broker and store (where none are set), a worker, and the web face, until a signal.
 
@@ -39,16 +44,23 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
     ------
     DataNeedsEmbeddedError
         For ``data`` with a broker that keeps what it has anyway.
+    UnusableDataError
+        For ``data`` that is no folder, or none that can be written.
+    CannotListen
+        The port is taken.
     """
     if data is not None and settings.kafka is not None:
         raise DataNeedsEmbeddedError(
             "--data is for the embedded broker; DRIFTLINE_KAFKA names one that keeps its own"
         )
+    if data is not None:
+        _check_data(data)
     stop = asyncio.Event()
     stop_on_signals(stop)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    port = port or free_port()
     with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(listen(settings.host, port))
+        port = listener.getsockname()[1]
         home = stack.enter_context(Home())
         settings = _with_demo(settings, home) if demo else _with_monitors(settings, home, console)
         load_folder(settings.monitors)
@@ -67,21 +79,35 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
             topic=topics.predictions.name,
             brokers=str(access.brokers(settings)),
         )
+        journal = None
+        if data is not None:
+            journal = Journal(data, access.brokers(settings), topics, settings.partitions)
+            console.print(f"data:   {data} ({await journal.restore():,} records restored)")
         parts = [
             supervisor.run(stop),
-            serve(app, settings.host, port, stop, bound=lambda actual: _tell_web(console, actual)),
+            serve(app, listener, stop, bound=lambda actual: _tell_web(console, actual)),
         ]
         if demo:
             produce = demonstration.produce(
                 access.brokers(settings), topics.predictions.name, stop, console.print
             )
             parts.append(produce)
-        if data is not None:
-            journal = Journal(data, access.brokers(settings), topics, settings.partitions)
-            console.print(f"data:   {data} ({await journal.restore():,} records restored)")
+        if journal is not None:
             parts = [_journaled(journal, stop, parts)]
         await until_one_ends(stop, *parts)
     console.print("driftline: stopped")
+
+
+def _check_data(folder: Path) -> None:
+    """Find out before anything is started whether a folder can be used."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UnusableDataError(
+            f"--data {folder} cannot be used: {error.strerror}; name a folder that can be written"
+        ) from error
 
 
 async def _journaled(

@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C.
+"""The command line, and what its exit codes say.
 
 Commands import what they run inside their functions, so that ``--help`` and completion answer at once.
 """
@@ -13,13 +13,17 @@ import typer
 from driftline import __version__
 from driftline.cli import alerts, dead_letter, history, offline, running, topics
 
+EXIT_CODES = (
+    "Exit codes: 0 done, or stopped in order (up, worker, web); 1 something to mend; 2 wrong usage; "
+    "130 cut short by Ctrl-C."
+)
 _NOISY = ("aiokafka", "faust", "mode", "streams.transport", "streams.stages.rows", "uvicorn")
 
 app = typer.Typer(
     name="driftline",
     help="Monitoring for machine-learning models: events in, few true alerts out.\n\n"
     "Look around: driftline up --demo",
-    epilog="Exit codes: 0 done, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

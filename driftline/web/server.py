@@ -1,6 +1,7 @@
 """Runs the web front inside an event loop that is already running."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +14,7 @@ from driftline.web.errors import CannotListen, WebError
 
 async def serve(
     app: FastAPI,
-    host: str,
-    port: int,
+    listener: socket.socket,
     stop: asyncio.Event,
     *,
     bound: Callable[[int], None] | None = None,
@@ -27,10 +27,8 @@ async def serve(
     ----------
     app
         What to serve.
-    host
-        Address or name to listen on.
-    port
-        TCP port; 0 takes a free one.
+    listener
+        From `listen`; it is closed at the end.
     stop
         Ends serving when set.
     bound
@@ -38,13 +36,10 @@ async def serve(
 
     Raises
     ------
-    CannotListen
-        The address is in use or not of this machine.
     WebError
         The app refused to start.
     """
-    listener = _listen(host, port)
-    try:
+    with listener:
         server = _Server(
             uvicorn.Config(
                 app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
@@ -63,8 +58,6 @@ async def serve(
             started.cancel()
             stopping.cancel()
             await serving
-    finally:
-        listener.close()
 
 
 class _Server(uvicorn.Server):
@@ -87,11 +80,28 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, remedy: str = "choose another with --port") -> socket.socket:
+    """Take an address, before anything is started that would have to be stopped if it is taken.
+
+    Parameters
+    ----------
+    host
+        Address or name to listen on.
+    port
+        TCP port; 0 takes a free one.
+    remedy
+        What the message advises.
+
+    Raises
+    ------
+    CannotListen
+        The address is in use or not of this machine.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port"
-        ) from error
+        # Of a taken address, Python's own words name it once more.
+        is_unknown = isinstance(error, socket.gaierror) or error.errno is None
+        reason = error.strerror or error if is_unknown else os.strerror(error.errno)
+        raise CannotListen(f"cannot listen on {host}:{port}: {reason}; {remedy}") from error

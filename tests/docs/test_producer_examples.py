@@ -135,10 +135,10 @@ async def test_the_commands_for_bad_events_show_them_and_put_them_back(broker: B
     for topic in (topics.predictions, topics.dead_letter):
         await create_topic(broker.bootstrap, topic.name)
     chunk = Chunk(topics.predictions.name, 0, [7], [1], [b"k"], [b"{"])
-    key, value, headers = dead_letter(chunk, BadEvent(0, BadCode.NOT_JSON, "cut off"))
+    letter = dead_letter(topics.dead_letter.name, chunk, BadEvent(0, BadCode.NOT_JSON, "cut off"))
     producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
     await producer.start()
-    await producer.send_and_wait(topics.dead_letter.name, value, key=key, headers=headers)
+    await producer.send_and_wait(letter.topic, letter.value, key=letter.key, headers=letter.headers)
     await producer.stop()
     (block,) = blocks("docs/producer.md", "sh", "requeue")
     printed = run(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import Run
 
+from driftline.embedded import EmbeddedServer
 from driftline.reference_docs import commands
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,8 @@ def test_the_commands_of_the_house_are_all_there() -> None:
 
 def test_the_exit_codes_are_documented(driftline: Run) -> None:
     said = plain(driftline("--help").out)
-    assert "Exit codes: 0 done, 1 something to mend, 2 wrong usage, 130 stopped by Ctrl-C." in said
+    assert "Exit codes: 0 done, or stopped in order (up, worker, web); 1 something to mend;" in said
+    assert "130 cut short by Ctrl-C." in said
 
 
 def test_the_version_is_the_packages(driftline: Run) -> None:
@@ -65,7 +67,6 @@ def test_a_stage_that_is_none_is_wrong_usage_and_the_stages_are_named(driftline:
 @pytest.mark.parametrize(
     ("arguments", "missing"),
     [
-        (["worker"], "DRIFTLINE_REDIS"),
         (["web"], "DRIFTLINE_REDIS"),
         (["alerts"], "DRIFTLINE_REDIS"),
         (["topics", "create"], "DRIFTLINE_KAFKA"),
@@ -80,6 +81,14 @@ def test_a_setting_that_is_missing_is_one_sentence_with_an_example(
     assert (ran.status, ran.out) == (1, "")
     (line,) = ran.err.splitlines()
     assert line.startswith(f"{missing} is not set; e.g. {missing}=")
+
+
+def test_a_worker_names_all_settings_it_lacks_at_once(driftline: Run) -> None:
+    ran = driftline("worker")
+    assert (ran.status, ran.out) == (1, "")
+    assert [line.partition(" is not set; e.g. ")[0] for line in ran.err.splitlines()] == [
+        "DRIFTLINE_KAFKA", "DRIFTLINE_REDIS",
+    ]  # fmt: skip
 
 
 def test_settings_that_make_no_sense_are_said_without_a_traceback(driftline: Run) -> None:
@@ -97,6 +106,36 @@ def test_a_port_that_is_taken_is_said_with_the_remedy(driftline: Run) -> None:
     assert ran.status == 1
     assert ran.err.splitlines()[-1].startswith(f"cannot listen on 127.0.0.1:{port}: ")
     assert "Traceback" not in ran.err
+
+
+def test_up_says_that_its_port_is_taken_before_anything_starts(
+    driftline: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EmbeddedServer, "start", not_to_be_started)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = driftline("up", "--port", port)
+    assert ran.status == 1
+    (line,) = ran.err.splitlines()
+    assert line.startswith(f"cannot listen on 127.0.0.1:{port}: ")
+    assert line.endswith("; choose another with --port")
+
+
+@pytest.mark.parametrize("below", ["", "data"])
+def test_up_says_that_its_data_folder_is_none_before_anything_starts(
+    below: str, driftline: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(EmbeddedServer, "start", not_to_be_started)
+    (tmp_path / "file").write_text("kept")
+    ran = driftline("up", "--data", tmp_path / "file" / below, "--port", 0)
+    assert ran.status == 1
+    (line,) = ran.err.splitlines()
+    assert line.startswith(f"--data {tmp_path / 'file' / below} cannot be used: ")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def not_to_be_started(server: EmbeddedServer) -> None:
+    pytest.fail(f"the {server.name} was started")
 
 
 def test_detectors_are_listed_and_explained(driftline: Run) -> None:

@@ -20,20 +20,29 @@ Event = tuple[BadCode, bytes | None, bytes | None]
 CODES = list(BadCode)
 
 
-async def fill(broker: Broker, prefix: str, events: list[Event], *, source: str = "predictions") -> None:
+async def fill(
+    broker: Broker, prefix: str, events: list[Event], *, source: str = "predictions", batched: bool = False
+) -> None:
     """Write dead letters as stage 1 writes them, event ``i`` into partition ``i % 2`` at time ``1000 + i``."""
     for name in (source, "dead-letter"):
         await create_topic(broker.bootstrap, f"{prefix}.{name}", 2)
-    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, max_request_size=2 * MAX_BYTES)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=broker.bootstrap, max_request_size=2 * MAX_BYTES, linger_ms=200 if batched else 0
+    )
     await producer.start()
+    sent = []
     try:
         for row, (code, key, value) in enumerate(events):
             chunk = Chunk(f"{prefix}.{source}", 1, [100 + row], [1], [key], [value])
-            letter_key, raw, headers = dead_letter(chunk, BadEvent(0, code, f"field {row} is wrong"))
-            await producer.send_and_wait(
-                f"{prefix}.dead-letter", raw, key=letter_key, partition=row % 2, headers=headers,
+            letter = dead_letter(f"{prefix}.dead-letter", chunk, BadEvent(0, code, f"field {row} is wrong"))
+            sending = await producer.send(
+                letter.topic, letter.value, key=letter.key, partition=row % 2, headers=letter.headers,
                 timestamp_ms=1_000 + row,
             )  # fmt: skip
+            if not batched:
+                await sending
+            sent.append(sending)
+        await asyncio.gather(*sent)
     finally:
         await producer.stop()
 
@@ -94,6 +103,16 @@ async def test_a_long_topic_is_read_to_its_beginning(broker: Broker, prefix: str
     assert len(await asyncio.to_thread(listed, letters, "--code", CODES[2].value)) == 2
     assert len(await asyncio.to_thread(listed, letters, "--model", "oldest")) == 2
     assert len(await asyncio.to_thread(listed, letters, "--limit", 10_000)) == count + 2
+
+
+async def test_letters_that_came_in_one_batch_are_all_listed_and_put_back(
+    broker: Broker, prefix: str, letters: Run
+) -> None:
+    await fill(broker, prefix, [event(row) for row in range(10)], batched=True)
+    assert len(await asyncio.to_thread(listed, letters)) == 10
+    ran = await asyncio.to_thread(letters, "requeue", "--yes")
+    assert ran.out == f"put 10 events back onto {prefix}.predictions\n"
+    assert len(await records(broker, f"{prefix}.predictions", 10)) == 10
 
 
 async def test_a_list_can_be_narrowed_by_code_and_model(broker: Broker, prefix: str, letters: Run) -> None:

@@ -17,8 +17,10 @@ from clients import until
 
 from driftline import worker
 from driftline.embedded import EmbeddedBroker, EmbeddedStore
-from driftline.serving import worker_page
+from driftline.serving import metrics_listener, until_one_ends, worker_page
 from driftline.settings import Settings
+from driftline.web.errors import CannotListen
+from driftline.web.server import listen
 from driftline.worker import Supervisor, metrics_page, settings_environment
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +123,42 @@ async def test_one_page_shows_the_metrics_of_all_stages(supervisor: Supervisor) 
     finally:
         stop.set()
         await task
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with listen("127.0.0.1", 0) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_beside_another_worker_the_metrics_take_a_free_port_and_say_so(
+    taken: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings.model_construct(host="127.0.0.1", metrics_port=taken, _fields_set=set())
+    with metrics_listener(settings) as listener:
+        assert listener.getsockname()[1] != taken
+    assert f"port {taken} is taken" in caplog.text
+
+
+def test_a_port_of_metrics_that_was_chosen_and_is_taken_names_its_variable(taken: int) -> None:
+    with pytest.raises(CannotListen, match="choose another with DRIFTLINE_METRICS_PORT"):
+        metrics_listener(Settings(metrics_port=taken))
+
+
+async def test_a_part_that_fails_is_told_when_the_others_have_ended() -> None:
+    stop, ended = asyncio.Event(), []
+
+    async def slow() -> None:
+        await stop.wait()
+        await asyncio.sleep(0.05)
+        ended.append("slow")
+
+    async def broken() -> None:
+        raise CannotListen("taken")
+
+    with pytest.raises(CannotListen):
+        await until_one_ends(stop, slow(), broken())
+    assert ended == ["slow"]
 
 
 async def test_a_stop_before_the_stages_are_up_leaves_none(supervisor: Supervisor) -> None:
