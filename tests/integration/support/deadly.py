@@ -116,7 +116,7 @@ def wrap_sender(kind: str, moment: str, fuse: Fuse) -> None:
     """Act around the sending of records of a kind."""
     from streams.stages.sender import Sender
 
-    real = Sender.send_with_headers
+    real = Sender.send
     under_way = 0
 
     async def others_are_through() -> None:
@@ -125,8 +125,9 @@ def wrap_sender(kind: str, moment: str, fuse: Fuse) -> None:
             await asyncio.sleep(0.005)
             quiet = 0 if under_way else quiet + 1
 
-    async def wrapped(self: Sender, records: Any) -> None:
+    async def wrapped(self: Sender, records: Any) -> list[Any]:
         nonlocal under_way
+        placed: list[Any] = []
         records = list(records)
         is_struck = any(RECORDS[kind](topic, key, value) for topic, _, key, value, _ in records)
         is_struck = is_struck and (moment != "half" or len(records) > 1) and fuse.lit()
@@ -137,15 +138,16 @@ def wrap_sender(kind: str, moment: str, fuse: Fuse) -> None:
         under_way += 1
         try:
             if half:
-                await real(self, records[:half])
+                placed += await real(self, records[:half])
                 await fuse.act_in_time()
-            await real(self, records[half:])
+            placed += await real(self, records[half:])
         finally:
             under_way -= 1
         if is_struck and moment == "after":
             await fuse.act_in_time()
+        return placed
 
-    Sender.send_with_headers = wrapped  # type: ignore[method-assign]
+    Sender.send = wrapped  # type: ignore[method-assign]
 
 
 def main() -> None:
