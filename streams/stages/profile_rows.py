@@ -74,14 +74,15 @@ def flush_steps(fleet: Fleet, flush: Flush) -> list[Step]:
         Record(topic, fleet.profile_partition(key.model), encode(key), encode(beat))
         for key, beat in flush.heartbeats
     ]
-    if flush.checkpoint is None:
-        return [Step(upserts), Step(beats)]
-    return [
-        Step(upserts, {encode(key): join_parts(parts) for key, parts in flush.profiles}),
-        Step(rows={CHECKPOINT: flush.checkpoint}),
-        Step(rows=dict.fromkeys(map(encode, flush.closed))),
-        Step(beats),
-    ]
+    rows = {encode(key): join_parts(parts) for key, parts in flush.profiles}
+    # Rows first: what a judge may have closed is taken up to the bit, not counted anew.
+    steps = [Step(rows=rows), Step(upserts)]
+    if flush.checkpoint is not None:
+        steps += [
+            Step(rows={CHECKPOINT: flush.checkpoint}),
+            Step(rows=dict.fromkeys(map(encode, flush.closed))),
+        ]
+    return [*steps, Step(beats)]
 
 
 def backlog_step(fleet: Fleet, partition: int, now_ms: int, *, caught_up: bool) -> Step:

@@ -26,11 +26,11 @@ def _steps(patch: pytest.MonkeyPatch, order: Callable[[list[Step]], list[Step]])
 
 def _whole(order: Callable[[list[Step]], list[Step]]) -> Callable[[list[Step]], list[Step]]:
     """Leave alone what is sent of closed panes between checkpoints."""
-    return lambda steps: order(steps) if len(steps) == 4 else steps
+    return lambda steps: order(steps) if len(steps) == 5 else steps
 
 
 def checkpoint_before_profiles(patch: pytest.MonkeyPatch) -> None:
-    _steps(patch, _whole(lambda steps: [steps[1], steps[0], *steps[2:]]))
+    _steps(patch, _whole(lambda steps: [steps[2], *steps[:2], *steps[3:]]))
 
 
 def heartbeats_before_profiles(patch: pytest.MonkeyPatch) -> None:

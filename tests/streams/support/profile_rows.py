@@ -28,8 +28,7 @@ class Rows:
 
     def write(self, flush: Flush, *, rows: int | None = None, upserts: int | None = None) -> None:
         """Write a flush; with numbers the worker dies after so many rows and upserts, before the checkpoint."""
-        if flush.checkpoint is not None:
-            self.open.update(flush.profiles[:rows])
+        self.open.update(flush.profiles[:rows])
         for key, parts in flush.profiles[:upserts]:
             fence = decode_part(parts[0]).fence
             if fence > self.sent.get(key, (-1, []))[0]:
