@@ -1,5 +1,7 @@
 """YAML files as data that knows its lines, so that every mistake can be shown where it stands."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,18 @@ class YamlFile:
             return None, [*loader.refusals, error]
         finally:
             loader.dispose()
+
+
+def yaml_text(text: str) -> str:
+    """Return text as a YAML scalar, quoted where it must be.
+
+    Examples
+    --------
+    >>> yaml_text("churn"), yaml_text("a: b"), yaml_text("no")
+    ('churn', '"a: b"', '"no"')
+    """
+    is_plain = re.fullmatch(r"[A-Za-z][\w./-]*", text) and yaml.safe_load(text) == text
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 def _read(path: Path) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.sentence import quantity
 from driftline.errors import DriftlineError
 from driftline.history.files import Reading, read
 from streams import reference
@@ -150,10 +151,12 @@ class _Source:
 
     def losses(self) -> list[str]:
         """Return what was left out, in words."""
-        lost = [f"{rows:,} rows of model {name!r} were passed over" for name, rows in self._others.items()]
+        lost = [
+            f"{quantity(rows, 'row')} of model {name!r} passed over" for name, rows in self._others.items()
+        ]
         if self._bad:
             reasons = "; ".join(f"{reason} ({n:,})" for reason, n in self._bad.most_common(_SHOWN))
-            lost.append(f"{self._bad.total():,} rows are invalid and were left out: {reasons}")
+            lost.append(f"left out as invalid: {quantity(self._bad.total(), 'row')}: {reasons}")
         return lost
 
 
@@ -200,7 +203,7 @@ def _remarks(profile: Profile) -> list[str]:
     remarks = []
     if profile.events < MIN_ROWS:
         remarks.append(
-            f"only {profile.events:,} rows; below {MIN_ROWS} a reference says little, give it more"
+            f"only {quantity(profile.events, 'row')}; below {MIN_ROWS} a reference says little, give it more"
         )
     for position, column in enumerate(profile.layout.numbers):
         if column.role == "latency":

@@ -1,5 +1,6 @@
 """Commands over files of history: replay, and the reference built from one."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -92,6 +93,8 @@ def build(
 
     Example: driftline reference build held_out.parquet --monitor monitors/churn.yaml --out monitors/churn.json
     """
+    from detectors.sentence import quantity
+    from driftline.configfile import yaml_text
     from driftline.history.files import parse_mapping
     from driftline.monitors import load_monitor
     from driftline.reference_build import build as run
@@ -106,9 +109,12 @@ def build(
         note=lambda sentence: typer.secho(f"note: {sentence}", fg="yellow", err=True),
     )
     _replace(out, dump(built))
-    typer.echo(f"{out}: reference of {built.model} from {built.rows:,} rows")
-    if watched.reference_path(monitor.parent) != out:
-        typer.echo(f"to use it, write into {monitor}: reference: {{file: {out.name}}}")
+    typer.echo(f"{out}: reference of {built.model} from {quantity(built.rows, 'row')}")
+    named = watched.reference_path(monitor.parent)
+    if named is None or named.resolve() != out.resolve():
+        # `check` takes it from the monitor's folder, wherever this command is run.
+        path = os.path.relpath(out.resolve(), monitor.parent.resolve())
+        typer.echo(f"to use it, write into {monitor}: reference: {{file: {yaml_text(path)}}}")
 
 
 def _check_outputs(outputs: list[Path], inputs: list[Path]) -> None:

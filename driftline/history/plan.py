@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from detectors.sentence import quantity
 from driftline.errors import DriftlineError
 from streams.layout import Role
 from streams.stages.fleet import Watched
@@ -123,12 +124,14 @@ class Planner:
         absent = [name for name in features if found[name] is None]
         if features and len(absent) == len(features):
             raise MissingColumnError(
-                f"{self.path}: none of the {len(features)} features of {model} is a column; "
+                f"{self.path}: none of the features of {model} is a column; "
                 f"name them with --map, e.g. {absent[0]}=COLUMN. There are: {self._shown()}"
             )
         if absent:
             shown = ", ".join(absent[:5]) + (", …" if len(absent) > 5 else "")
-            self.note(f"{self.path}: no column for {len(absent)} features of {model} ({shown}); all missing")
+            self.note(
+                f"{self.path}: no column for {quantity(len(absent), 'feature')} of {model} ({shown}); all missing"
+            )
 
     def _column(self, name: str, role: Role) -> str | None:
         return self._of("features", name) if role == "feature" else self._source(name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alerts.alert import AlertUpsert
+from detectors.sentence import quantity
 from driftline.replay.rehearsal import Rehearsed
 from streams.folding import Folded
 from streams.views import rfc3339
@@ -14,6 +15,8 @@ _WEEK_MS = 7 * 24 * 3600 * 1000
 _EXAMPLES = 3
 _SHOWN = 20
 _MANY_LATE = 0.01
+#: From so many on, years say it better.
+_MANY_WEEKS = 105
 
 
 @dataclass(slots=True)
@@ -102,8 +105,8 @@ class ReplayReport:
         """Return the summary, a line each."""
         lines = ["Interrupted: what was written so far is true, but not all."] if self.interrupted else []
         lines.append(
-            f"{self.rows:,} rows in {self.seconds:,.1f} s ({self.rows_per_second:,.0f} rows/s), "
-            f"{sum(self.panes.values()):,} panes judged, {self.verdicts:,} verdicts"
+            f"{quantity(self.rows, 'row')} in {self.seconds:,.1f} s ({self.rows_per_second:,.0f} rows/s), "
+            f"{quantity(sum(self.panes.values()), 'pane')} judged, {quantity(self.verdicts, 'verdict')}"
         )
         if self.first_ms is not None and self.last_ms is not None:
             lines.append(f"event time {rfc3339(self.first_ms)} to {rfc3339(self.last_ms)} ({self._span()})")
@@ -114,6 +117,8 @@ class ReplayReport:
         return lines
 
     def _span(self) -> str:
+        if self.weeks >= _MANY_WEEKS:
+            return f"{self.weeks * 7 / 365.25:.1f} years"
         return f"{self.weeks:.1f} weeks" if self.weeks >= 1 else f"{self.weeks * 7 * 24:.1f} hours"
 
     def _trouble(self) -> list[str]:
@@ -128,7 +133,7 @@ class ReplayReport:
             codes = ", ".join(f"{count:,} {code}" for code, count in self.invalid.most_common())
             lines.append(f"invalid: {codes}; e.g. {'; '.join(self.examples)}")
         for model, rows in self.unmonitored.most_common(5):
-            lines.append(f"passed over: {rows:,} rows of {model!r}, which has no monitor")
+            lines.append(f"passed over: {quantity(rows, 'row')} of {model!r}, which has no monitor")
         return lines + [f"note: {note}" for note in self.notes]
 
     def _alerts(self) -> list[str]:

@@ -1,7 +1,6 @@
 """What the routers share: the store, the clock, and how a page is made."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from driftline.configfile import yaml_text
 from driftline.web import distributions, numerals, plots, times
 from driftline.web.pulse import Pulse
 from driftline.web.store import Store
@@ -130,17 +130,6 @@ def file_name(model: str) -> str:
     ('risk-eu-v2', 'model')
     """
     return re.sub(r"[^\w.]+", "-", model).strip("-.") or "model"
-
-
-def yaml_text(text: str) -> str:
-    """Return text as a YAML scalar, quoted where it must be.
-
-    Examples
-    --------
-    >>> yaml_text("churn"), yaml_text("a: b")
-    ('churn', '"a: b"')
-    """
-    return text if re.fullmatch(r"[A-Za-z][\w-]*", text) else json.dumps(text, ensure_ascii=False)
 
 
 def _context(request: Request) -> Context:

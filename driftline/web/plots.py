@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from detectors.sentence import quantity
 from driftline.web.numerals import integer, per_second, plain
 from driftline.web.scale import Linear, nice_ticks, spread, time_ticks
 from driftline.web.timeline import Slot
@@ -55,7 +56,9 @@ def sparkline(values: Sequence[int], title: str) -> Markup:
         tall = max(round(height * value / top, 1), 1.0)
         style = "bar" if value else "nil"
         body += f'<rect class="{style}" x="{i * step}" y="{height - tall:g}" width="2" height="{tall:g}"/>'
-    text = f"{len(values)} panes, last {integer(values[-1])} events, most {integer(max(values))}"
+    text = (
+        f"{quantity(len(values), 'pane')}, last {quantity(values[-1], 'event')}, most {integer(max(values))}"
+    )
     return figure(title, text, Markup(body), width=width, height=height, style="spark")
 
 

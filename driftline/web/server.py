@@ -1,6 +1,7 @@
 """Runs the web front inside an event loop that is already running."""
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -102,6 +103,6 @@ def listen(host: str, port: int, *, remedy: str = "choose another with --port") 
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         # Of a taken address, Python's own words name it once more.
-        is_unknown = isinstance(error, socket.gaierror) or error.errno is None
-        reason = error.strerror or error if is_unknown else os.strerror(error.errno)
+        is_taken = error.errno == errno.EADDRINUSE
+        reason = os.strerror(errno.EADDRINUSE) if is_taken else error.strerror or error
         raise CannotListen(f"cannot listen on {host}:{port}: {reason}; {remedy}") from error

@@ -188,6 +188,21 @@ def test_a_reference_is_built_and_history_replayed(history: Path, driftline: Run
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
 
 
+@pytest.mark.parametrize("out", ["churn.json", "monitors/churn.json", "references/of churn.json"])
+def test_what_a_built_reference_advises_is_found_by_check_wherever_it_was_built(
+    out: str, history: Path, driftline: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (history / "references").mkdir()
+    monkeypatch.chdir(history)
+    built = driftline(
+        "reference", "build", "november.csv", "--monitor", "monitors/churn.yaml", "--out", out,
+        "--map", "ts=time,prediction=score",
+    )  # fmt: skip
+    advice = built.out.splitlines()[1].partition("monitors/churn.yaml: ")[2]
+    (history / "monitors" / "churn.yaml").write_text(f"{MONITOR}{advice}\n")
+    assert driftline("check").status == 0
+
+
 @pytest.mark.parametrize("option", ["--alerts-out", "--verdicts-out"])
 def test_replay_never_writes_over_what_it_reads(option: str, history: Path, driftline: Run) -> None:
     data = history / "november.csv"

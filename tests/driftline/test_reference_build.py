@@ -127,8 +127,8 @@ def test_invalid_rows_and_other_models_are_left_out_and_told(tmp_path: Path) -> 
     table["age"][0] = np.inf
     found, notes = built(tables.parquet(tmp_path / "train.parquet", table))
     assert found.rows == 399
-    assert "200 rows of model 'fraud' were passed over" in notes
-    assert "1 rows are invalid and were left out: age: not a finite number (1)" in notes
+    assert "200 rows of model 'fraud' passed over" in notes
+    assert "left out as invalid: 1 row: age: not a finite number (1)" in notes
 
 
 def test_data_without_a_row_of_the_model_is_refused(tmp_path: Path) -> None:

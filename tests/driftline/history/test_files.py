@@ -166,7 +166,7 @@ def test_absent_features_are_noted_once_and_missing(tmp_path: Path) -> None:
     found = batch_of(tables.parquet(tmp_path / "a.parquet", table), reading=reading)
     assert list(found.texts[0]) == [None] * 10
     assert [note.split(": ", 1)[1] for note in reading.notes] == [
-        "no column for 1 features of churn (plan); all missing"
+        "no column for 1 feature of churn (plan); all missing"
     ]
 
 
@@ -174,7 +174,7 @@ def test_a_table_with_none_of_the_features_is_refused(tmp_path: Path) -> None:
     table = {
         name: values for name, values in tables.columns(5).items() if name not in ("age", "plan", "member")
     }
-    with pytest.raises(MissingColumnError, match=r"none of the 3 features of churn is a column.*--map"):
+    with pytest.raises(MissingColumnError, match=r"none of the features of churn is a column.*--map"):
         chunks(tables.parquet(tmp_path / "a.parquet", table))
 
 
