@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,13 @@ import yaml
 from pydantic import ValidationError
 
 from driftline.errors import ConfigError, Problem
+from driftline.mistakes import Loc, sentence
 
 MAX_BYTES = 1024 * 1024
 #: Values a file may hold once its anchors are written out.
 MAX_VALUES = 200_000
 
 _MERGE = "tag:yaml.org,2002:merge"
-
-Loc = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
@@ -93,12 +92,22 @@ class YamlFile:
             line, node = found
         return line
 
-    def problems(self, error: ValidationError) -> list[Problem]:
-        """Return a validation error's problems, each with its line, in order of lines."""
+    def problems(
+        self, error: ValidationError, known_keys: Callable[[Loc], Collection[str]] = lambda _: ()
+    ) -> list[Problem]:
+        """Return a validation error's problems, each with its line, in order of lines.
+
+        Parameters
+        ----------
+        known_keys
+            Tells the keys there are where one stands that is none.
+        """
         found = error.errors()
         places = [one["loc"] for one in found]
         problems = [
-            Problem(self.path, self.line(one["loc"]), _place(one["loc"]), _message(one))
+            Problem(
+                self.path, self.line(one["loc"]), _place(one["loc"]), sentence(one, known_keys(one["loc"]))
+            )
             for one in found
             if not (one["type"] == "too_short" and _is_around(one["loc"], places))
         ]
@@ -204,15 +213,3 @@ def _is_around(place: Loc, others: Sequence[Loc]) -> bool:
 
 def _place(loc: Loc) -> str:
     return ".".join(str(step) for step in loc if step != "[key]")
-
-
-def _message(one: Any) -> str:
-    message = str(one["msg"]).removeprefix("Value error, ")
-    if one["type"] == "extra_forbidden":
-        return "no such key; check its spelling"
-    found = one.get("input")
-    if one["type"] in ("missing", "value_error") or not isinstance(found, str | int | float):
-        return message
-    if one["type"] == "string_type":
-        return f"{message}, found {str(found)[:60]!r}; write it in quotes"
-    return f"{message}, found {str(found)[:60]!r}"

@@ -9,6 +9,7 @@ from alerts import config as alerting
 from driftline.access import brokers, store
 from driftline.configfile import YamlFile
 from driftline.errors import ConfigError
+from driftline.mistakes import Loc, keys_beside
 from driftline.settings import Settings
 from driftline.topics import Found, ensure_topics
 from streams.alerting import Links
@@ -30,7 +31,11 @@ def load_alerting(path: Path | None) -> alerting.Config:
     try:
         return alerting.parse(file.data)
     except ValidationError as error:
-        raise ConfigError(file.problems(error)) from error
+        raise ConfigError(file.problems(error, _known_keys)) from error
+
+
+def _known_keys(place: Loc) -> set[str]:
+    return keys_beside(alerting.Config.model_json_schema(), place)
 
 
 def prepare_topics(settings: Settings) -> list[Found]:

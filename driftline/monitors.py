@@ -1,5 +1,6 @@
 """Monitor files from a folder, with their references: what the fleet watches."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -7,9 +8,10 @@ from pydantic import ValidationError
 
 from driftline.configfile import YamlFile
 from driftline.errors import ConfigError, Problem
+from driftline.mistakes import Loc, keys_beside
 from streams import reference
 from streams.layout import compile_layout
-from streams.monitor import Monitor
+from streams.monitor import Monitor, detector_keys
 from streams.stages.fleet import Watched
 from streams.window import window_of
 
@@ -26,7 +28,13 @@ def load_monitor(path: Path) -> tuple[YamlFile, Monitor]:
     try:
         return file, Monitor.model_validate(file.data)
     except ValidationError as error:
-        raise ConfigError(file.problems(error)) from error
+        raise ConfigError(file.problems(error, _known_keys)) from error
+
+
+def _known_keys(place: Loc) -> Collection[str]:
+    if place[0] == "detectors" and len(place) == 3:
+        return detector_keys(str(place[1]))
+    return keys_beside(Monitor.model_json_schema(), place)
 
 
 def load_file(path: Path) -> Watched:

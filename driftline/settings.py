@@ -40,7 +40,10 @@ class Settings(ConnectionSettings):
         description="address the web face and a worker's metrics listen on; 0.0.0.0 in a container",
     )
     metrics_port: int = Field(
-        default=9464, ge=0, le=65535, description="port of a worker's /metrics and /healthz"
+        default=9464,
+        ge=0,
+        le=65535,
+        description="port of a worker's /metrics and /healthz; unless set, a free one where this one is taken",
     )
     session_timeout_s: float = Field(
         default=30.0, ge=6, le=300, description="seconds without a heartbeat until a worker's partitions move"

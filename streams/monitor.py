@@ -1,5 +1,6 @@
 """The monitor file: what a model's owner declares about it, one YAML file a model."""
 
+import difflib
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails
 
+from alerts import duration
 from alerts.duration import DurationMs
 from detectors.base import Severity
 from detectors.registry import DETECTORS
@@ -26,6 +28,23 @@ from streams.events import MAX_NAME_LENGTH
 RESERVED_NAMES = frozenset({"prediction", "latency_ms"})
 DAY_MS = 24 * 3600 * 1000
 _OWN_KEYS = frozenset({"for", "clear_for", "severity"})
+
+
+def _bounded(least_ms: int, most_ms: int | None = None) -> AfterValidator:
+    """Return a check of a duration's bounds, said as they are written."""
+
+    def check(value_ms: int) -> int:
+        if value_ms < least_ms:
+            raise ValueError(
+                f"{duration.format(value_ms)} is too short; write at least {duration.format(least_ms)}"
+            )
+        if most_ms is not None and value_ms > most_ms:
+            raise ValueError(
+                f"{duration.format(value_ms)} is too long; write at most {duration.format(most_ms)}"
+            )
+        return value_ms
+
+    return AfterValidator(check)
 
 
 def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -86,17 +105,20 @@ class Prediction(_Strict):
 class Windows(_Strict):
     """Event-time windows; durations as 10s, 5m, 1h, 7d."""
 
-    pane: DurationMs = Field(default=10_000, ge=1_000, le=30 * DAY_MS, description="length of a pane")
-    current: DurationMs = Field(default=300_000, ge=1_000, description="length of the current window")
-    allowed_lateness: DurationMs = Field(
-        default=30_000, ge=0, description="how long a pane waits for stragglers"
+    pane: Annotated[DurationMs, _bounded(1_000, 30 * DAY_MS)] = Field(
+        default=10_000, description="length of a pane"
     )
+    current: Annotated[DurationMs, _bounded(1_000)] = Field(
+        default=300_000, description="length of the current window"
+    )
+    allowed_lateness: DurationMs = Field(default=30_000, description="how long a pane waits for stragglers")
     min_samples: int = Field(default=500, ge=1, description="events a window needs before it is judged")
 
     @model_validator(mode="after")
     def _holds_whole_panes(self) -> "Windows":
         if self.current < self.pane or self.current % self.pane:
-            raise ValueError(f"current ({self.current} ms) must be a multiple of pane ({self.pane} ms)")
+            current, pane = duration.format(self.current), duration.format(self.pane)
+            raise ValueError(f"current ({current}) must be a multiple of pane ({pane})")
         return self
 
 
@@ -106,8 +128,8 @@ class Reference(_Strict):
     file: str | None = Field(
         default=None, description="built by `driftline reference build`, beside the monitor"
     )
-    trailing: DurationMs | None = Field(
-        default=None, ge=60_000, description="the model's own last days, e.g. 7d"
+    trailing: Annotated[DurationMs, _bounded(60_000)] | None = Field(
+        default=None, description="the model's own last days, e.g. 7d"
     )
     version: str | None = Field(default=None, description="another version's traffic")
 
@@ -142,12 +164,11 @@ class DetectorSettings(_Strict):
     for_ms: DurationMs = Field(
         default="0s",
         validate_default=True,
-        ge=0,
         alias="for",
         description="how long it must fire before the alert",
     )
     clear_for_ms: DurationMs | None = Field(
-        default=None, ge=0, alias="clear_for", description="how long it must be well before it resolves"
+        default=None, alias="clear_for", description="how long it must be well before it resolves"
     )
     severity: Severity | None = None
     params: dict[str, Any] = {}
@@ -165,13 +186,20 @@ class DetectorSettings(_Strict):
         return {key: item for key, item in entry.items() if key not in _OWN_KEYS}
 
 
+def detector_keys(detector: str) -> frozenset[str]:
+    """Return the keys an entry of ``detectors:`` may have."""
+    return _OWN_KEYS | DETECTORS[detector].params_class.model_fields.keys()
+
+
 _USUAL = DetectorSettings.model_validate({})
 
 
 def _detector_mistakes(name: Any, entry: Any) -> Iterator[InitErrorDetails]:
     """Yield what is wrong with an entry of ``detectors:``, each with its place below that."""
     if name not in DETECTORS:
-        error = ValueError(f"no detector {name!r}; there are: {', '.join(sorted(DETECTORS))}")
+        near = difflib.get_close_matches(str(name), DETECTORS, 1)
+        meant = f"did you mean {near[0]}? There are: " if near else "there are: "
+        error = ValueError(f"no detector {name!r}; {meant}{', '.join(sorted(DETECTORS))}")
         yield InitErrorDetails(type="value_error", loc=(str(name),), input=entry, ctx={"error": error})
         return
     found = [] if entry is None else _mistakes(DetectorSettings, entry)

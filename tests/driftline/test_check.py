@@ -28,11 +28,11 @@ receivers:
 
 SAID = """\
 monitors/churn.yaml:3: features.age: min 100.0 is above max 18.0; swap them
-monitors/churn.yaml:4: features.plan.values.0: Input should be a valid string, found 'True'; write it in quotes
-monitors/churn.yaml:4: features.plan.values.1: Input should be a valid string, found 'False'; write it in quotes
+monitors/churn.yaml:4: features.plan.values.0: expected text, found 'True'; write it in quotes
+monitors/churn.yaml:4: features.plan.values.1: expected text, found 'False'; write it in quotes
 monitors/churn.yaml:6: windows.pane: 'ten seconds' is not a duration; write one such as 30s, 5m, 1h30m or 1d
 monitors/churn.yaml:7: reference: give exactly one of file, trailing, version; given: ['file', 'trailing']
-monitors/churn.yaml:9: objectives.latency_p99: no such key; check its spelling
+monitors/churn.yaml:9: objectives.latency_p99: no such key; did you mean latency_p99_ms?
 monitors/fraud.yaml:2: not YAML: mapping values are not allowed here
 monitors/risk.yml:2: reference.file: monitors/risk.json: No such file or directory; build it: driftline reference \
 build DATA --monitor monitors/risk.yml --out monitors/risk.json
@@ -84,8 +84,51 @@ detectors:
         ["11", "detectors.pssi"],
         ["12", "detectors.page_hinkley"],
     ]
-    assert said[1].endswith("no such key; check its spelling")
-    assert "there are: adwin, chi_square" in said[3]
+    assert said[1].endswith("no such key; did you mean threshold?")
+    assert "no detector 'pssi'; did you mean psi? There are: adwin, chi_square" in said[3]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("segments: country", "segments: expected a list, found 'country'; write [country]"),
+        ("features: {plan: {type: category, values: free}}",
+         "features.plan.values: expected a list, found 'free'; write [free]"),
+        ("features: {age: {min: 1}}", "features.age.type: is missing; write it"),
+        ("features: {age: {type: number, min: low}}", "features.age.min: expected a number, found 'low'"),
+        ("features: {age: {type: number, required: maybe}}",
+         "features.age.required: expected true or false, found 'maybe'"),
+        ("prediction: score", "prediction: expected a mapping of keys, found 'score'"),
+        ("prediction: {type: scores}",
+         "prediction.type: expected 'score', 'class', 'number' or 'probabilities', found 'scores'"),
+        ("reference: {trailing: 1s}", "reference.trailing: 1s is too short; write at least 1m"),
+        ("windows: {pane: 10ms}", "windows.pane: 10ms is too short; write at least 1s"),
+        ("windows: {pane: 60d, current: 60d}", "windows.pane: 60d is too long; write at most 30d"),
+        ("windows: {pane: 7s}", "windows: current (5m) must be a multiple of pane (7s)"),
+        ("windows: {min_samples: 0}", "windows.min_samples: must be 1 or more, found '0'"),
+        ("objectives: {error_rate: 5}", "objectives.error_rate: must be 1 or less, found '5'"),
+        ("false_alarms: {per_week: 0}", "false_alarms.per_week: must be above 0, found '0'"),
+        ("objektives: {}", "objektives: no such key; did you mean objectives?"),
+        ("objectives: {err_rate: 1}", "objectives.err_rate: no such key; did you mean error_rate?"),
+        ("false_alarms: {zzz: 1}", "false_alarms.zzz: no such key; there are: per_week"),
+    ],
+)  # fmt: skip
+def test_the_usual_mistakes_are_said_in_the_words_of_the_file(
+    line: str, said: str, driftline: Run, tmp_path: Path
+) -> None:
+    write(tmp_path, {"monitors/churn.yaml": f"model: churn\n{line}\n"})
+    ran = driftline("check", "--monitors", tmp_path / "monitors")
+    assert ran.status == 1
+    assert ran.err == f"{tmp_path}/monitors/churn.yaml:2: {said}\n"
+
+
+def test_a_misspelt_key_of_the_alerting_file_is_answered_with_the_near_one(
+    driftline: Run, tmp_path: Path
+) -> None:
+    text = "route: {receiver: ops}\nreceivers:\n  - name: ops\n    webhook_config: []\n"
+    write(tmp_path, {"monitors/a.yml": "model: a\n", "alerting.yml": text})
+    ran = driftline("check", "--monitors", tmp_path / "monitors", "--alerting", tmp_path / "alerting.yml")
+    assert "receivers.0.webhook_config: no such key; did you mean webhook_configs?" in ran.err
 
 
 def test_files_without_a_mistake_are_named_and_the_exit_is_0(driftline: Run, tmp_path: Path) -> None:

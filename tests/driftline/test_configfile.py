@@ -59,12 +59,10 @@ named:
     size: many
 """
     assert problems(tmp_path, text) == [
-        "file.yaml:2: name: Input should be a valid string, found '1.4'; write it in quotes",
-        "file.yaml:6: items.1.size: Input should be a valid integer, unable to parse string as an integer, "
-        "found 'large'",
-        "file.yaml:8: items.3: Input should be a valid dictionary or instance of Item, found 'none'",
-        "file.yaml:12: named.second.size: Input should be a valid integer, unable to parse string as an "
-        "integer, found 'many'",
+        "file.yaml:2: name: expected text, found '1.4'; write it in quotes",
+        "file.yaml:6: items.1.size: expected a whole number, found 'large'",
+        "file.yaml:8: items.3: expected a mapping of keys, found 'none'",
+        "file.yaml:12: named.second.size: expected a whole number, found 'many'",
     ]
 
 

@@ -67,10 +67,10 @@ def test_every_problem_of_every_file_is_said_at_once_with_its_line(folder: Path)
     (folder / "b.yml").write_text("model: b\nwindows: {current: 7s}\ndetectors: {pis: {}}\n")
     (folder / "c.yaml").write_text("model: c\nmodel: d\n")
     assert refused(folder) == [
-        "a.yaml:3: features.x.type: Input should be 'number', 'category' or 'boolean', found 'nubmer'",
-        "a.yaml:4: features.y.mni: no such key; check its spelling",
-        "b.yml:2: windows: current (7000 ms) must be a multiple of pane (10000 ms)",
-        f"b.yml:3: detectors.pis: no detector 'pis'; there are: {', '.join(sorted(DETECTORS))}",
+        "a.yaml:3: features.x.type: expected 'number', 'category' or 'boolean', found 'nubmer'",
+        "a.yaml:4: features.y.mni: no such key; did you mean min?",
+        "b.yml:2: windows: current (7s) must be a multiple of pane (10s)",
+        f"b.yml:3: detectors.pis: no detector 'pis'; did you mean psi? There are: {', '.join(sorted(DETECTORS))}",
         "c.yaml:2: not YAML: key 'model' stands here twice; keep one",
     ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from streams.monitor import Monitor
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown detector": ({"detectors": {"pssi": {}}}, "no detector 'pssi'; there are: adwin"),
+    "unknown detector": ({"detectors": {"pssi": {}}}, "no detector 'pssi'; did you mean psi? There are: adwin"),
     "unknown parameter": ({"detectors": {"psi": {"treshold": 1}}}, "detectors.psi.treshold\n"),
     "parameter out of bounds": ({"detectors": {"psi": {"threshold": "high"}}}, "detectors.psi.threshold\n"),
     "detector as a number": ({"detectors": {"psi": 3}}, "write a mapping of parameters"),

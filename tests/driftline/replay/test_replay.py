@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from alerts.config import default_config
 from driftline.history import files
 from driftline.reference_build import build
 from driftline.replay import ProgressBar, ReplayError, replay
+from driftline.replay.report import ReplayReport
 from streams.judge import Judged, ModelJudge
 from streams.profiler import Profiler
 from streams.publish import verdict_row
@@ -286,3 +288,16 @@ def _rounded(value: Any) -> Any:
                 for key, item in value.items()}  # fmt: skip
         return {key: _rounded(item) for key, item in read.items()}
     return value
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [(1, "24.0 hours"), (21, "3.0 weeks"), (14_508, "39.7 years")],
+    ids=lambda each: str(each),
+)
+def test_the_time_covered_is_said_in_a_unit_a_person_can_picture(days: int, said: str) -> None:
+    report = ReplayReport(rows=1, panes=Counter(churn=1), first_ms=0, last_ms=days * 86_400_000)
+    lines = report.lines()
+    assert lines[0].startswith("1 row in ")
+    assert ", 1 pane judged, 0 verdicts" in lines[0]
+    assert lines[1].endswith(f"({said})")

@@ -53,14 +53,16 @@ async def test_numbers_are_for_people(browse, seed):
 
 async def test_a_sparkline_grows_with_each_closed_pane(browse, seed):
     seed.summary(versions=["1", "2"])
+    seed.pane("churn", 5, version="1", events=1)
+    assert "1 pane, last 1 event, most 1" in (await browse("/")).text
     for ago in (4, 3):
         seed.pane("churn", ago, version="1", events=10)
         seed.pane("churn", ago, version="2", events=5)
-    assert "2 panes, last 15 events, most 15" in (await browse("/")).text
+    assert "3 panes, last 15 events, most 15" in (await browse("/")).text
     seed.pane("churn", 2, version="1", events=40)
-    assert "3 panes, last 40 events, most 40" in (await browse("/")).text
+    assert "4 panes, last 40 events, most 40" in (await browse("/")).text
     seed.pane("churn", 2, version="2", events=2)
-    assert "3 panes, last 42 events, most 42" in (await browse("/")).text
+    assert "4 panes, last 42 events, most 42" in (await browse("/")).text
 
 
 async def test_search_and_filter_go_into_the_links(browse, seed):
