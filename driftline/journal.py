@@ -2,9 +2,11 @@
 
 State topics (layouts, the judge's and the desk's rows) are kept as their latest value by key, the record
 of closed panes as its newest rows. At start the files are written compactly again, and produced to the
-fresh broker before any stage runs. Whoever runs the journal stops it after the stages have ended: what they
-write last is what they sent last. Killed instead, it loses the last moment's rows, and what was told in it
-is told again.
+fresh broker before any stage runs; of the judge's rows, what was said of the former broker's source
+partitions is left out.
+
+Whoever runs the journal stops it after the stages have ended: what they write last is what they sent last.
+Killed instead, it loses the last moment's rows, and what was told in it is told again.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ import contextlib
 import json
 import logging
 from base64 import b64decode, b64encode
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,6 +24,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from driftline.brokers import connect
 from driftline.errors import DriftlineError
 from streams.connections import Brokers, aiokafka_options
+from streams.stages import judge_rows
 from streams.topics import Topics
 from streams.views import PANES_KEPT
 
@@ -177,7 +180,10 @@ class Journal:
         latest: dict[tuple[int, bytes], bytes | None] = {}
         for partition, key, value in _rows(path):
             latest[(partition, key)] = value
-        return [(partition, key, value) for (partition, key), value in latest.items() if value is not None]
+        held = {place: value for place, value in latest.items() if value is not None}
+        if topic == self._state[2]:
+            held = _for_new_sources(held)
+        return [(partition, key, value) for (partition, key), value in held.items()]
 
     def _rewrite(self, topic: str, rows: list[Row]) -> None:
         path = self._path(topic)
@@ -192,6 +198,18 @@ class Journal:
 
     def _path(self, topic: str) -> Path:
         return self._folder / f"{topic}.jsonl"
+
+
+def _for_new_sources(held: dict[tuple[int, bytes], bytes]) -> dict[tuple[int, bytes], bytes]:
+    """Return the judge's rows for a broker whose predictions begin at offset 0 again."""
+    rows: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+    for (partition, key), value in held.items():
+        rows[partition][key] = value
+    return {
+        (partition, key): value
+        for partition, mine in rows.items()
+        for key, value in judge_rows.begun_anew(mine).items()
+    }
 
 
 def _line(row: Row) -> str:

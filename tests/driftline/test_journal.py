@@ -10,7 +10,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from driftline.embedded import EmbeddedBroker
 from driftline.journal import Journal
 from driftline.topics import ensure_topics
+from streams.stages.judge_rows import PaneKey
 from streams.topics import Topics
+from streams.wire import Heartbeat, HeartbeatKey, encode
 
 PARTITIONS = 2
 DEADLINE_S = 30.0
@@ -60,7 +62,11 @@ async def test_all_that_was_written_before_the_stop_is_there_for_recovery_to_rea
     stop = asyncio.Event()
     running = asyncio.create_task(journal.run(stop))
     await write(brokers[0], [(topics.desk.name, 0, b"%d" % n, b"row") for n in range(40)])
-    await write(brokers[0], [(judge, n % PARTITIONS, b"%d" % n, b"row") for n in range(30)])
+    panes = [encode(PaneKey("churn", "", "", n, n + 1)) for n in range(30)]
+    await write(brokers[0], [(judge, n % PARTITIONS, key, b"row") for n, key in enumerate(panes)])
+    await write(
+        brokers[0], [(judge, 0, encode(HeartbeatKey(0, "churn")), encode(Heartbeat(1, False, 1, 1, 1)))]
+    )
     await write(brokers[0], [(topics.desk.name, 0, b"7", None), (topics.desk.name, 0, b"8", b"newer")])
     stop.set()
     async with asyncio.timeout(DEADLINE_S):
