@@ -3,7 +3,7 @@
 State topics (layouts, the judge's and the desk's rows) are kept as their latest value by key, the record
 of closed panes as its newest rows. At start the files are written compactly again, and produced to the
 fresh broker before any stage runs; of the judge's rows, what was said of the former broker's source
-partitions is left out.
+partitions is left out. One process at a time has the folder, by `owned`.
 
 Whoever runs the journal stops it after the stages have ended: what they write last is what they sent last.
 Killed instead, it loses the last moment's rows, and what was told in it is told again.
@@ -11,10 +11,13 @@ Killed instead, it loses the last moment's rows, and what was told in it is told
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import logging
+import os
 from base64 import b64decode, b64encode
 from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -40,13 +43,44 @@ class JournalError(DriftlineError):
     """A data folder that cannot be used."""
 
 
+@contextlib.contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Have a folder, made if it is missing, for oneself: two journals in one would undo each other's rows.
+
+    Raises
+    ------
+    JournalError
+        When another process has it, or it cannot be used.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "owner.lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise JournalError(f"--data {folder} cannot be used: {error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise JournalError(
+                f"--data {folder} is in use by another driftline up (pid {lock.read().strip() or 'unknown'}); "
+                "stop that one, or take another folder"
+            ) from error
+        try:
+            lock.truncate(0)
+            print(os.getpid(), file=lock, flush=True)
+        except OSError as error:
+            raise JournalError(f"--data {folder} cannot be written: {error.strerror}") from error
+        yield
+
+
 class Journal:
     """Keeps some topics of one broker in a folder.
 
     Parameters
     ----------
     folder
-        Made if it is missing. One `driftline up` at a time may use it.
+        Made if it is missing; the caller has it as `owned`.
     partitions
         Of the judge's rows; a folder written with another number cannot be read.
     """

@@ -16,7 +16,7 @@ from driftline import fleet as fleets
 from driftline.embedded import EmbeddedBroker, EmbeddedStore, free_port
 from driftline.errors import DriftlineError
 from driftline.homes import Home
-from driftline.journal import Journal
+from driftline.journal import Journal, owned
 from driftline.monitors import load_folder
 from driftline.serving import until_one_ends
 from driftline.settings import Settings
@@ -39,6 +39,8 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
     ------
     DataNeedsEmbeddedError
         For ``data`` with a broker that keeps what it has anyway.
+    JournalError
+        For ``data`` that cannot be used, or that another process uses.
     """
     if data is not None and settings.kafka is not None:
         raise DataNeedsEmbeddedError(
@@ -49,6 +51,8 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     port = port or free_port()
     with contextlib.ExitStack() as stack:
+        if data is not None:
+            stack.enter_context(owned(data))
         home = stack.enter_context(Home())
         settings = _with_demo(settings, home) if demo else _with_monitors(settings, home, console)
         load_folder(settings.monitors)
