@@ -78,6 +78,11 @@ class Up:
         lines = (line for file in files for line in file.read_text().splitlines() if line.endswith("]"))
         return sum(json.loads(b64decode(json.loads(line)[2]))["model"] == model for line in lines)
 
+    def kept(self, topic: str) -> int:
+        """Return how many lines the journal has for a topic."""
+        path = self.home / "data" / f"{topic}.jsonl"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
     def models(self) -> list[dict[str, Any]]:
         """Return the models its API lists; none while nobody answers."""
         found = re.search(r"web: +(\S+)", self.log())
