@@ -2,17 +2,22 @@
 
 State topics (layouts, the judge's and the desk's rows) are kept as their latest value by key, the record
 of closed panes as its newest rows. At start the files are written compactly again, and produced to the
-fresh broker before any stage runs. Whoever runs the journal stops it after the stages have ended: what they
-write last is what they sent last. Killed instead, it loses the last moment's rows, and what was told in it
-is told again.
+fresh broker before any stage runs; of the judge's rows, what was said of the former broker's source
+partitions is left out. One process at a time has the folder, by `owned`.
+
+Whoever runs the journal stops it after the stages have ended: what they write last is what they sent last.
+Killed instead, it loses the last moment's rows, and what was told in it is told again.
 """
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import logging
+import os
 from base64 import b64decode, b64encode
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,6 +27,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from driftline.brokers import connect
 from driftline.errors import DriftlineError
 from streams.connections import Brokers, aiokafka_options
+from streams.stages import judge_rows
 from streams.topics import Topics
 from streams.views import PANES_KEPT
 
@@ -37,13 +43,44 @@ class JournalError(DriftlineError):
     """A data folder that cannot be used."""
 
 
+@contextlib.contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Have a folder, made if it is missing, for oneself: two journals in one would undo each other's rows.
+
+    Raises
+    ------
+    JournalError
+        When another process has it, or it cannot be used.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "owner.lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise JournalError(f"--data {folder} cannot be used: {error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise JournalError(
+                f"--data {folder} is in use by another driftline up (pid {lock.read().strip() or 'unknown'}); "
+                "stop that one, or take another folder"
+            ) from error
+        try:
+            lock.truncate(0)
+            print(os.getpid(), file=lock, flush=True)
+        except OSError as error:
+            raise JournalError(f"--data {folder} cannot be written: {error.strerror}") from error
+        yield
+
+
 class Journal:
     """Keeps some topics of one broker in a folder.
 
     Parameters
     ----------
     folder
-        Made if it is missing. One `driftline up` at a time may use it.
+        Made if it is missing; the caller has it as `owned`.
     partitions
         Of the judge's rows; a folder written with another number cannot be read.
     """
@@ -177,7 +214,10 @@ class Journal:
         latest: dict[tuple[int, bytes], bytes | None] = {}
         for partition, key, value in _rows(path):
             latest[(partition, key)] = value
-        return [(partition, key, value) for (partition, key), value in latest.items() if value is not None]
+        held = {place: value for place, value in latest.items() if value is not None}
+        if topic == self._state[2]:
+            held = _for_new_sources(held)
+        return [(partition, key, value) for (partition, key), value in held.items()]
 
     def _rewrite(self, topic: str, rows: list[Row]) -> None:
         path = self._path(topic)
@@ -192,6 +232,18 @@ class Journal:
 
     def _path(self, topic: str) -> Path:
         return self._folder / f"{topic}.jsonl"
+
+
+def _for_new_sources(held: dict[tuple[int, bytes], bytes]) -> dict[tuple[int, bytes], bytes]:
+    """Return the judge's rows for a broker whose predictions begin at offset 0 again."""
+    rows: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+    for (partition, key), value in held.items():
+        rows[partition][key] = value
+    return {
+        (partition, key): value
+        for partition, mine in rows.items()
+        for key, value in judge_rows.begun_anew(mine).items()
+    }
 
 
 def _line(row: Row) -> str:

@@ -17,7 +17,7 @@ from driftline import fleet as fleets
 from driftline.embedded import EmbeddedBroker, EmbeddedStore
 from driftline.errors import DriftlineError
 from driftline.homes import Home
-from driftline.journal import Journal
+from driftline.journal import Journal, owned
 from driftline.monitors import load_folder
 from driftline.serving import until_one_ends
 from driftline.settings import Settings
@@ -48,6 +48,8 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
         For ``data`` that is no folder, or none that can be written.
     CannotListen
         The port is taken.
+    JournalError
+        For ``data`` that cannot be used, or that another process uses.
     """
     if data is not None and settings.kafka is not None:
         raise DataNeedsEmbeddedError(
@@ -61,6 +63,8 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(listen(settings.host, port))
         port = listener.getsockname()[1]
+        if data is not None:
+            stack.enter_context(owned(data))
         home = stack.enter_context(Home())
         settings = _with_demo(settings, home) if demo else _with_monitors(settings, home, console)
         load_folder(settings.monitors)

@@ -12,12 +12,17 @@ Group = tuple[str, str]
 
 
 class Progress(msgspec.Struct):
-    """What one source partition last said of the model."""
+    """What one source partition last said of the model.
+
+    ``former``: it was said of a source that is gone; the partition of that number begins anew, and has not
+    spoken yet.
+    """
 
     watermark_ms: int = NEVER_MS
     idle: bool = False
     last_event_ms: int = NEVER_MS
     last_record_ms: int = NEVER_MS
+    former: bool = False
 
 
 @dataclass(slots=True)
@@ -66,6 +71,7 @@ class Inbox:
     def heard(self, partition: int, heartbeat: Heartbeat) -> None:
         """Take a source partition's progress; watermarks never go back."""
         progress = self.progress.setdefault(partition, Progress())
+        progress.former = False
         if heartbeat.watermark_ms >= progress.watermark_ms:
             # One from behind is old, and what it says of idleness with it.
             progress.watermark_ms, progress.idle = heartbeat.watermark_ms, heartbeat.idle
@@ -79,6 +85,11 @@ class Inbox:
         if busy:
             return min(busy)
         return max((one.watermark_ms for one in self.progress.values()), default=NEVER_MS)
+
+    @property
+    def spoken(self) -> set[int]:
+        """Source partitions that have spoken of the model."""
+        return {partition for partition, one in self.progress.items() if not one.former}
 
     @property
     def oldest_open_ms(self) -> int | None:

@@ -36,7 +36,7 @@ class Judged:
 
     ``panes`` are closed ones with version and segment, ``verdicts`` come with those and their event time;
     ``layout`` is a new one and the start of the first pane it is for; ``incomplete`` counts profiles
-    of which a part never came.
+    that cannot be read: a part never came, or nobody knows the layout.
     """
 
     panes: list[tuple[Group, Pane]] = field(default_factory=list)
@@ -169,6 +169,7 @@ class ModelJudge:
     def _close(self, ready: ReadyPane, judged: Judged) -> None:
         end_ms = ready.start_ms + self.monitor.windows.pane
         for group, per_partition in sorted(ready.groups.items()):
+            judged.incomplete += sum(self._layout_of(one) is None for one in per_partition)
             profile = self._merged(per_partition)
             if profile is not None:
                 self._close_group(group, Pane(ready.start_ms, end_ms, profile), judged)

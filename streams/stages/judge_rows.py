@@ -7,11 +7,12 @@ from dataclasses import replace
 import msgspec
 
 from streams.history import Pane
-from streams.inbox import Group
+from streams.inbox import Group, Inbox, Progress
 from streams.judge import Judged, JudgeState, ModelJudge
 from streams.publish import pane_row, verdict_row
 from streams.stages.layouts import layout_record
 from streams.topics import Topics
+from streams.watermark import NEVER_MS
 from streams.wire import Heartbeat, HeartbeatKey, decode_heartbeat, decode_part, parts_of, profile_of
 from streams.writes import Record, Step
 
@@ -54,6 +55,33 @@ def newer(key: bytes, held: bytes, found: bytes) -> bool:
     return closed.decode(found).closed_until_ms >= closed.decode(held).closed_until_ms
 
 
+def begun_anew(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the rows for source partitions whose offsets begin anew, as on a fresh broker.
+
+    Nobody would say of the former ones that they are idle by now, and those that do not speak of a model
+    again would hold its panes back for good. When their last events came is kept: silence goes on.
+    """
+    said = {raw_key: _key.decode(raw_key) for raw_key in rows}
+    last = {key: decode_heartbeat(rows[raw]) for raw, key in said.items() if isinstance(key, HeartbeatKey)}
+    kept: dict[bytes, bytes] = {}
+    for raw_key, key in said.items():
+        if isinstance(key, PaneKey):
+            kept[raw_key] = rows[raw_key]
+        elif isinstance(key, StateKey):
+            state = msgspec.msgpack.decode(rows[raw_key], type=JudgeState)
+            inbox = Inbox(0)
+            inbox.progress = state.progress
+            for place, beat in last.items():
+                if place.model == key.model:
+                    inbox.heard(place.partition, beat)
+            state.progress = {
+                partition: Progress(NEVER_MS, True, one.last_event_ms, one.last_record_ms, former=True)
+                for partition, one in inbox.progress.items()
+            }
+            kept[raw_key] = msgspec.msgpack.encode(state)
+    return kept
+
+
 def heartbeats(rows: Mapping[bytes, bytes]) -> list[tuple[HeartbeatKey, Heartbeat]]:
     """Return what each source partition last said of each model."""
     found = ((_key.decode(raw_key), value) for raw_key, value in rows.items())
@@ -75,12 +103,14 @@ def models(rows: Mapping[bytes, bytes]) -> dict[str, tuple[JudgeState, Callable[
 
 def _reader(state: JudgeState, rows: list[tuple[PaneKey, bytes]]) -> Callable[[ModelJudge], Panes]:
     def read(judge: ModelJudge) -> Panes:
-        layouts = judge.layouts | {layout.hash: layout for layout in state.layouts}
+        # Panes of a former reference file are held against no other; what warmed up stays till new bins are used.
+        others = () if judge.has_reference_file else state.layouts
+        layouts = judge.layouts | {layout.hash: layout for layout in others}
         found: defaultdict[Group, list[Pane]] = defaultdict(list)
         for key, value in rows:
             parts = [decode_part(raw) for raw in msgspec.msgpack.decode(value, type=_Panes).parts]
             layout = layouts.get(parts[0].layout)
-            if layout is not None and layout.hash == judge_layout(judge, state):
+            if layout is not None:
                 pane = Pane(key.start_ms, key.end_ms, profile_of(layout, parts))
                 found[(key.version, key.segment)].append(pane)
         return {group: apart(panes) for group, panes in found.items()}
@@ -95,13 +125,6 @@ def apart(panes: list[Pane]) -> list[Pane]:
         if not kept or pane.start_ms >= kept[-1].end_ms:
             kept.append(pane)
     return kept
-
-
-def judge_layout(judge: ModelJudge, state: JudgeState) -> str:
-    """Return the hash of the layout in force: the reference file's, or the one cut last."""
-    if judge.has_reference_file or not state.layouts:
-        return judge.layout.hash
-    return state.layouts[-1].hash
 
 
 def changes(judge: ModelJudge, held: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:

@@ -13,6 +13,7 @@ from streams.stages import judge_rows
 from streams.stages.board import Board
 from streams.stages.fleet import Fleet
 from streams.stages.judges import Judges, Writing
+from streams.stages.layouts import LayoutFollower
 from streams.stages.pulse import Pulse
 from streams.stages.rows import Rows
 from streams.stages.sender import Sender
@@ -52,6 +53,7 @@ class JudgeStage:
             newer=judge_rows.newer, recovered=self._restore,
         )  # fmt: skip
         self._series = SeriesReader(fleet, self.projection)
+        self._layouts = LayoutFollower(fleet, self.judges.learn)
         self._owned: frozenset[int] | None = None
         self._ready: set[int] = set()
         self._next_offset: dict[int, int] = {}
@@ -80,11 +82,12 @@ class JudgeStage:
                 await asyncio.sleep(TICK_S)
                 await self.tick()
 
-        for run in (self.pulse.run, self.projection.run, self._series.run):
+        for run in (self.pulse.run, self.projection.run, self._series.run, self._layouts.follow):
             self.app.task(run)
 
     async def disconnect(self) -> None:
-        """Do nothing: all connections are the app's, or close with their tasks."""
+        """Close the connection that is not the app's and does not close with its task."""
+        await self._layouts.stop()
 
     # Partitions come and go.
 
@@ -109,6 +112,7 @@ class JudgeStage:
             self._next_offset.clear()
 
     async def _restore(self) -> None:
+        await self._layouts.catch_up()
         steady_ms = _steady_ms()
         self.judges.await_all(steady_ms)
         for partition in (self._owned or frozenset()) - self._ready:

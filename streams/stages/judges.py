@@ -3,14 +3,15 @@
 Pure: the stage carries out what is yielded here, and hands in the clock and the rows it holds.
 """
 
+import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from detectors.registry import DETECTORS
-from streams.judge import Judged, ModelJudge
-from streams.layout import fits, unmonitored_layout
+from streams.judge import LAYOUTS_KEPT, Judged, ModelJudge
+from streams.layout import Layout, fits, unmonitored_layout
 from streams.monitor import Monitor
 from streams.stages import judge_rows
 from streams.stages.fleet import Fleet
@@ -18,6 +19,8 @@ from streams.topics import Topics
 from streams.watermark import NEVER_MS
 from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
 from streams.writes import Step
+
+_logger = logging.getLogger(__name__)
 
 #: How long a source partition with a backlog, which has not spoken of a model yet, holds its panes back.
 HOLD_BACK_MS = 60_000
@@ -66,6 +69,17 @@ class Judges:
         self._backlog_since: dict[int, int] = {}
         self._first_heard_ms: dict[str, int] = {}
         self._heard: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self._layouts: defaultdict[str, list[Layout]] = defaultdict(list)
+
+    def learn(self, layout: Layout, from_ms: int) -> None:
+        """Know a published layout: stage 1 counts in the newest, whether the model's rows know it or not."""
+        known = self._layouts[layout.model]
+        if layout not in known:
+            known.append(layout)
+            del known[:-LAYOUTS_KEPT]
+        judge = self.models.get(layout.model)
+        if judge is not None and layout.hash not in judge.layouts:
+            judge.take_layout(layout)
 
     def forget(self) -> None:
         """Forget all models; those that come back are restored from their rows."""
@@ -86,6 +100,7 @@ class Judges:
             # A monitor that was changed since has other columns, and begins anew.
             state.layouts = [one for one in state.layouts if fits(judge.monitor, one)]
             judge.restore(state, panes(judge))
+            self._teach(judge)
         for key, beat in judge_rows.heartbeats(rows):
             self._take_heartbeat(key, beat, now_ms)
 
@@ -126,6 +141,12 @@ class Judges:
                 self._touched.add(model)
                 continue
             judged = judge.close()
+            if judged.incomplete:
+                _logger.warning(
+                    "%d profiles of %r are left out: a part never came, or their layout was never published",
+                    judged.incomplete,
+                    model,
+                )
             if judged:
                 yield self._writing(judge, judged, rows_of, judge_rows.close_steps)
         # A quiet partition does not say again that it is idle: what is acknowledged must be remembered.
@@ -150,8 +171,14 @@ class Judges:
         judge = self.models.get(model)
         if judge is None:
             judge = self.models[model] = self._judge(model)
-            self._first_heard_ms[model] = now_ms
+            self._teach(judge)
+        if not judge.inbox.spoken:
+            self._first_heard_ms.setdefault(model, now_ms)
         return judge
+
+    def _teach(self, judge: ModelJudge) -> None:
+        for layout in self._layouts[judge.monitor.model]:
+            judge.take_layout(layout)
 
     def _judge(self, model: str) -> ModelJudge:
         watched = self._fleet.models.get(model)
@@ -181,7 +208,7 @@ class Judges:
 
     def _held_back(self, judge: ModelJudge, now_ms: int) -> bool:
         """Return whether a source partition that has not spoken of the model yet may have events of open panes."""
-        silent = set(range(self._fleet.source_partitions)) - judge.inbox.progress.keys()
+        silent = set(range(self._fleet.source_partitions)) - judge.inbox.spoken
         if not silent:
             return False
         if now_ms - self._first_heard_ms.get(judge.monitor.model, NEVER_MS) < FIRST_HOLD_MS:

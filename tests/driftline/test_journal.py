@@ -1,6 +1,9 @@
 """The journal of ``driftline up --data``: what one broker held, the next one holds."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +11,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from driftline.embedded import EmbeddedBroker
-from driftline.journal import Journal
+from driftline.journal import Journal, JournalError, owned
 from driftline.topics import ensure_topics
+from streams.stages.judge_rows import PaneKey
 from streams.topics import Topics
+from streams.wire import Heartbeat, HeartbeatKey, encode
 
 PARTITIONS = 2
 DEADLINE_S = 30.0
@@ -60,7 +65,11 @@ async def test_all_that_was_written_before_the_stop_is_there_for_recovery_to_rea
     stop = asyncio.Event()
     running = asyncio.create_task(journal.run(stop))
     await write(brokers[0], [(topics.desk.name, 0, b"%d" % n, b"row") for n in range(40)])
-    await write(brokers[0], [(judge, n % PARTITIONS, b"%d" % n, b"row") for n in range(30)])
+    panes = [encode(PaneKey("churn", "", "", n, n + 1)) for n in range(30)]
+    await write(brokers[0], [(judge, n % PARTITIONS, key, b"row") for n, key in enumerate(panes)])
+    await write(
+        brokers[0], [(judge, 0, encode(HeartbeatKey(0, "churn")), encode(Heartbeat(1, False, 1, 1, 1)))]
+    )
     await write(brokers[0], [(topics.desk.name, 0, b"7", None), (topics.desk.name, 0, b"8", b"newer")])
     stop.set()
     async with asyncio.timeout(DEADLINE_S):
@@ -70,3 +79,31 @@ async def test_all_that_was_written_before_the_stop_is_there_for_recovery_to_rea
     assert restored == 39 + 30
     assert await ends(brokers[1], topics.desk.name, 1) == [39]
     assert await ends(brokers[1], judge, PARTITIONS) == [15, 15]
+
+
+def test_a_folder_another_one_uses_is_refused_and_free_again_when_that_has_ended(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    command = [sys.executable, "-m", "driftline", "up", "--data", str(folder), "--port", "0"]
+    with owned(folder):
+        ran = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env=os.environ | {"COLUMNS": "300"},
+        )
+    assert ran.returncode == 1, ran.stderr
+    assert f"--data {folder} is in use by another driftline up (pid {os.getpid()})" in ran.stderr
+    assert "broker:" not in ran.stderr
+    with owned(folder):
+        pass
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(JournalError, match=r"--data .*file/data cannot be used"),
+        owned(tmp_path / "file" / "data"),
+    ):
+        pass

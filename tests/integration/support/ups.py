@@ -6,10 +6,12 @@ import os
 import re
 import signal
 import sys
+import urllib.request
 from asyncio.subprocess import Process
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from driftline.lifeline import die_with_parent
 
@@ -75,6 +77,23 @@ class Up:
         files = (self.home / "data").glob("*.panes.jsonl")
         lines = (line for file in files for line in file.read_text().splitlines() if line.endswith("]"))
         return sum(json.loads(b64decode(json.loads(line)[2]))["model"] == model for line in lines)
+
+    def kept(self, topic: str) -> int:
+        """Return how many lines the journal has for a topic."""
+        path = self.home / "data" / f"{topic}.jsonl"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return the models its API lists; none while nobody answers."""
+        found = re.search(r"web: +(\S+)", self.log())
+        if found is None:
+            return []
+        try:
+            with urllib.request.urlopen(f"{found[1]}/api/v1/models", timeout=5) as answer:
+                listed: list[dict[str, Any]] = json.load(answer)
+        except OSError:
+            return []
+        return listed
 
     def log(self) -> str:
         """Return what it printed since it was started."""
