@@ -103,14 +103,12 @@ def models(rows: Mapping[bytes, bytes]) -> dict[str, tuple[JudgeState, Callable[
 
 def _reader(state: JudgeState, rows: list[tuple[PaneKey, bytes]]) -> Callable[[ModelJudge], Panes]:
     def read(judge: ModelJudge) -> Panes:
-        # Panes of a former reference file are held against no other; what warmed up stays till new bins are used.
-        others = () if judge.has_reference_file else state.layouts
-        layouts = judge.layouts | {layout.hash: layout for layout in others}
+        layouts = judge.layouts | {layout.hash: layout for layout in state.layouts}
         found: defaultdict[Group, list[Pane]] = defaultdict(list)
         for key, value in rows:
             parts = [decode_part(raw) for raw in msgspec.msgpack.decode(value, type=_Panes).parts]
             layout = layouts.get(parts[0].layout)
-            if layout is not None:
+            if layout is not None and layout.hash == judge_layout(judge, state):
                 pane = Pane(key.start_ms, key.end_ms, profile_of(layout, parts))
                 found[(key.version, key.segment)].append(pane)
         return {group: apart(panes) for group, panes in found.items()}
@@ -125,6 +123,13 @@ def apart(panes: list[Pane]) -> list[Pane]:
         if not kept or pane.start_ms >= kept[-1].end_ms:
             kept.append(pane)
     return kept
+
+
+def judge_layout(judge: ModelJudge, state: JudgeState) -> str:
+    """Return the hash of the layout in force: the reference file's, or the one cut last."""
+    if judge.has_reference_file or not state.layouts:
+        return judge.layout.hash
+    return state.layouts[-1].hash
 
 
 def changes(judge: ModelJudge, held: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:

@@ -138,20 +138,3 @@ def test_profiles_of_a_layout_nobody_published_are_told_of(caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING):
         assert worker.serve(T0, 60) == 0
     assert "profiles of 'churn' are left out" in caplog.text
-
-
-def test_panes_closed_before_the_bins_were_cut_are_shown_again_after_a_restart() -> None:
-    rows: dict[bytes, bytes] = {}
-    worker = Worker(rows)
-    second = 0
-    while not worker.judges.models or worker.judges.models["churn"].layout == LAYOUT:
-        assert second < 60
-        worker.serve(T0 + second * 1000, 1, rate=20)
-        second += 1
-    before = worker.judges.models["churn"].views
-    again = Worker(judge_rows.begun_anew(rows)).judges.models["churn"]
-    assert again.layout.frozen
-    assert {group: view.window.events for group, view in again.views.items()} == {
-        group: view.window.events for group, view in before.items()
-    }
-    assert before
