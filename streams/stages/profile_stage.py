@@ -219,7 +219,9 @@ class ProfileStage:
         A partition is quiet as long as the broker says so. Where it has not been heard, because it, the
         network or this process stood still, nobody knows what waits there.
         """
-        return self.app.consumer.answered_ms(TP(self.fleet.topics.predictions.name, partition)) or 0
+        heard_ms = self.app.consumer.answered_ms(TP(self.fleet.topics.predictions.name, partition))
+        # Before the first answer: from now on, by the same clock.
+        return _steady_ms() if heard_ms is None else heard_ms
 
     def _lag(self, partition: int) -> int | None:
         """Return the records of a partition still to be counted; None while that is not known."""

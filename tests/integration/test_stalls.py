@@ -57,7 +57,7 @@ async def test_events_that_waited_while_a_worker_stood_still_are_not_late(pipeli
         await traffic.panes_of(10)
         await pipeline.start("desk", "judge")
         # It wakes up in a flush, before it can know what has come meanwhile.
-        await pipeline.start("profile", fuse="flush@24:STOP")
+        await pipeline.start("profile", fuse="flush@5:STOP")
         await pipeline.until(lambda: pipeline.is_stopped("profile"), "stage 1 stands still")
         # Its partitions were idle by then: event time has gone on a little.
         traffic.panes += 16

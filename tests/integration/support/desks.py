@@ -123,12 +123,6 @@ class Desks(Pipeline):
         self._processes |= self._stalled
         await super().__aexit__(*error)
 
-    def _environment(self, name: str) -> dict[str, str]:
-        # As in a fleet, each worker has files of its own: two that write the same ones spoil them.
-        folder = self.metrics_dir / name.replace("/", "-")
-        folder.mkdir(exist_ok=True)
-        return super()._environment(name) | {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
-
     def stall(self, name: str) -> None:
         """``kill -STOP``: the worker stands still, and does not know."""
         self._stalled[name] = self._processes.pop(name)
