@@ -5,13 +5,11 @@ A secret may stand in a variable or, better, in a file whose path is in the vari
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from driftline import contradictions
 
 
 class _Settings(BaseSettings):
@@ -136,10 +134,4 @@ class KafkaSettings(_Settings):
 
 
 class ConnectionSettings(RedisSettings, KafkaSettings):
-    """Both servers; what contradicts itself is refused."""
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if found := contradictions.find(self):
-            raise ValueError("\n".join(found))
-        return self
+    """Both servers; `driftline.contradictions` says what of it cannot be meant together."""

@@ -2,13 +2,10 @@
 
 import ssl
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from driftline.connection_settings import ConnectionSettings
 from driftline.variables import secret, variable
-
-if TYPE_CHECKING:
-    from driftline.connection_settings import ConnectionSettings
 
 _OF_TLS = ("ca_file", "cert_file", "key_file", "key_password", "key_password_file")
 _OF_PASSWORDS = ("sasl_username", "sasl_password", "sasl_password_file")
@@ -26,13 +23,13 @@ _PROTOCOL = variable("kafka_security_protocol")
 _MECHANISM = variable("kafka_sasl_mechanism")
 
 
-def find(chosen: "ConnectionSettings") -> list[str]:
+def find(chosen: ConnectionSettings) -> list[str]:
     """Return everything that contradicts, and every file that cannot be used."""
     found = [*_secrets(chosen), *_kafka(chosen), *_redis(chosen)]
     return found or [*_certificates(chosen)]
 
 
-def _secrets(chosen: "ConnectionSettings") -> Iterator[str]:
+def _secrets(chosen: ConnectionSettings) -> Iterator[str]:
     for name in _SECRETS:
         value, file = getattr(chosen, name), getattr(chosen, f"{name}_file")
         if value is not None and file is not None:
@@ -46,7 +43,7 @@ def _secrets(chosen: "ConnectionSettings") -> Iterator[str]:
             yield f"{variable(name)}_FILE: {file} {error}"
 
 
-def _kafka(chosen: "ConnectionSettings") -> Iterator[str]:
+def _kafka(chosen: ConnectionSettings) -> Iterator[str]:
     protocol, mechanism = chosen.kafka_security_protocol, chosen.kafka_sasl_mechanism
     if protocol != "PLAINTEXT" and chosen.kafka is None:
         yield f"{_PROTOCOL}: there is no broker to speak {protocol} with; set DRIFTLINE_KAFKA"
@@ -72,7 +69,7 @@ def _kafka(chosen: "ConnectionSettings") -> Iterator[str]:
             yield f"{variable('kafka_sasl_password')}_FILE: needed with {mechanism}"
 
 
-def _tokens(chosen: "ConnectionSettings") -> Iterator[str]:
+def _tokens(chosen: ConnectionSettings) -> Iterator[str]:
     file, url = variable("kafka_oauth_token_file"), variable("kafka_oauth_token_url")
     if _has(chosen, "oauth_token_file"):
         yield from _useless(chosen, _OF_ENDPOINTS, file, "unset that")
@@ -88,7 +85,7 @@ def _tokens(chosen: "ConnectionSettings") -> Iterator[str]:
         yield f"{variable('kafka_oauth_client_secret')}_FILE: needed to get tokens from an endpoint"
 
 
-def _redis(chosen: "ConnectionSettings") -> Iterator[str]:
+def _redis(chosen: ConnectionSettings) -> Iterator[str]:
     given = [
         name for name in type(chosen).model_fields if name.startswith("redis_") and getattr(chosen, name)
     ]
@@ -112,7 +109,7 @@ def _redis(chosen: "ConnectionSettings") -> Iterator[str]:
         yield f"{variable('redis_cert_file')}: needed beside DRIFTLINE_REDIS_KEY_FILE"
 
 
-def _certificates(chosen: "ConnectionSettings") -> Iterator[str]:
+def _certificates(chosen: ConnectionSettings) -> Iterator[str]:
     """Look into the files once everything else agrees: a client would fail later, and with less to say."""
     for name in ("kafka_ca_file", "kafka_oauth_ca_file", "redis_ca_file"):
         path = getattr(chosen, name)
@@ -138,11 +135,11 @@ def _certificates(chosen: "ConnectionSettings") -> Iterator[str]:
             yield f"{variable(f'{server}_cert_file')}: {cert} or its key {key} cannot be read: {error.strerror}"
 
 
-def _useless(chosen: "ConnectionSettings", names: tuple[str, ...], beside: str, remedy: str) -> Iterator[str]:
+def _useless(chosen: ConnectionSettings, names: tuple[str, ...], beside: str, remedy: str) -> Iterator[str]:
     for name in names:
         if _has(chosen, name):
             yield f"{variable(f'kafka_{name}')}: has no use with {beside}; {remedy}, or leave it out"
 
 
-def _has(chosen: "ConnectionSettings", *names: str) -> bool:
+def _has(chosen: ConnectionSettings, *names: str) -> bool:
     return any(getattr(chosen, f"kafka_{name}") is not None for name in names)

@@ -3,10 +3,11 @@
 import os
 import socket
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from driftline import contradictions
 from driftline.connection_settings import ConnectionSettings
 from driftline.errors import DriftlineError
 from driftline.variables import variable
@@ -73,6 +74,12 @@ class Settings(ConnectionSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if found := contradictions.find(self):
+            raise ValueError("\n".join(found))
+        return self
 
     @field_validator("log_level", mode="before")
     @classmethod
