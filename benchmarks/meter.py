@@ -66,6 +66,7 @@ class Meter:
             "events": self._taken - events,
             "wall_s": round(time.monotonic() - wall_s, 3),
             "cpu_s": round(cpu_s() - spent_s, 3),
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }
         print(json.dumps(result), flush=True)
         # Clients are slow to close, and nobody waits for them here.

@@ -58,6 +58,7 @@ class Row:
     events: int = 0
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    peak_mb: int = 0
     note: str = ""
 
     @property
@@ -118,7 +119,9 @@ def measure(name: str, job: Job, peer_python: str) -> Row:
 
 def table(rows: dict[str, Row]) -> Table:
     """Return the results side by side."""
-    shown = Table("consumer", "events/s", "events per CPU s", "x stock Faust", "x Bytewax decode")
+    shown = Table(
+        "consumer", "events/s", "events per CPU s", "x stock Faust", "x Bytewax decode", "peak memory, MB"
+    )
     for column in shown.columns[1:]:
         column.justify = "right"
     for name, row in rows.items():
@@ -127,7 +130,7 @@ def table(rows: dict[str, Row]) -> Table:
             continue
         shown.add_row(
             TITLES[name], f"{row.per_second:,.0f}", f"{row.per_cpu_second:,.0f}",
-            _ratio(row, rows.get("faust")), _ratio(row, rows.get("bytewax")),
+            _ratio(row, rows.get("faust")), _ratio(row, rows.get("bytewax")), f"{row.peak_mb:,}",
         )  # fmt: skip
     return shown
 
