@@ -56,7 +56,9 @@ def owned(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "owner.lock").open("a+", encoding="ascii")
     except OSError as error:
-        raise JournalError(f"--data {folder} cannot be used: {error}") from error
+        raise JournalError(
+            f"--data {folder} cannot be used: {error.strerror}; name a folder that can be written"
+        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

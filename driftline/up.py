@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import tempfile
 import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -33,10 +32,6 @@ class DataNeedsEmbeddedError(DriftlineError):
     """``--data`` beside a broker of one's own."""
 
 
-class UnusableDataError(DriftlineError):
-    """A folder for ``--data`` that cannot be made or written."""
-
-
 async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) -> None:
     """Run broker and store (where none are set), a worker, and the web face, until a signal.
 
@@ -44,8 +39,6 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
     ------
     DataNeedsEmbeddedError
         For ``data`` with a broker that keeps what it has anyway.
-    UnusableDataError
-        For ``data`` that is no folder, or none that can be written.
     CannotListen
         The port is taken.
     JournalError
@@ -55,8 +48,6 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
         raise DataNeedsEmbeddedError(
             "--data is for the embedded broker; DRIFTLINE_KAFKA names one that keeps its own"
         )
-    if data is not None:
-        _check_data(data)
     stop = asyncio.Event()
     stop_on_signals(stop)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -100,18 +91,6 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
             parts = [_journaled(journal, stop, parts)]
         await until_one_ends(stop, *parts)
     console.print("driftline: stopped")
-
-
-def _check_data(folder: Path) -> None:
-    """Find out before anything is started whether a folder can be used."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UnusableDataError(
-            f"--data {folder} cannot be used: {error.strerror}; name a folder that can be written"
-        ) from error
 
 
 async def _journaled(
