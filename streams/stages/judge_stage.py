@@ -48,12 +48,12 @@ class JudgeStage:
         self.pulse = Pulse("judge", fleet, metrics)
         self.projection = Projection(fleet.redis_url, f"{fleet.worker}/judge", metrics, self._refill)
         self._board = Board(self.projection, metrics)
+        self._layouts = LayoutFollower(fleet, self.judges.learn)
         self._rows = Rows(
             self.app, Sender(self.app), "state", partitions=fleet.profile_partitions,
-            newer=judge_rows.newer, recovered=self._restore,
+            newer=judge_rows.newer, prepare=self._layouts.catch_up, recovered=self._restore,
         )  # fmt: skip
         self._series = SeriesReader(fleet, self.projection)
-        self._layouts = LayoutFollower(fleet, self.judges.learn)
         self._owned: frozenset[int] | None = None
         self._ready: set[int] = set()
         self._next_offset: dict[int, int] = {}
@@ -111,8 +111,7 @@ class JudgeStage:
             self._ready.clear()
             self._next_offset.clear()
 
-    async def _restore(self) -> None:
-        await self._layouts.catch_up()
+    def _restore(self) -> None:
         steady_ms = _steady_ms()
         self.judges.await_all(steady_ms)
         for partition in (self._owned or frozenset()) - self._ready:

@@ -40,6 +40,7 @@ class LayoutFollower:
         self._known = {(name, one.layout.hash): one.layout for name, one in fleet.models.items()}
         self._consumer: Any = None
         self._started = asyncio.Event()
+        self._catching_up = asyncio.Lock()
 
     def layout(self, model: str, layout_hash: str) -> Layout | None:
         """Return a layout by its hash, None if it is not known."""
@@ -49,7 +50,11 @@ class LayoutFollower:
         return found if found is not None and found.hash == layout_hash else None
 
     async def catch_up(self) -> None:
-        """Read what was published so far."""
+        """Read what was published so far; a rebalance may have a second recovery ask while the first still reads."""
+        async with self._catching_up:
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(
                 **aiokafka_options(self._fleet.brokers),

@@ -53,11 +53,11 @@ class ProfileStage:
         self.pulse = Pulse("profile", fleet, metrics)
         sender = Sender(self.app)
         self._letter_box = LetterBox(sender, fleet.topics.dead_letter.name)
+        self._layouts = LayoutFollower(fleet, self.profiler.relayout)
         self._rows = Rows(
             self.app, sender, "state", partitions=fleet.source_partitions,
-            newer=profile_rows.newer, recovered=self._restore,
+            newer=profile_rows.newer, prepare=self._layouts.catch_up, recovered=self._restore,
         )  # fmt: skip
-        self._layouts = LayoutFollower(fleet, self.profiler.relayout)
         self._pace = Pace()
         self._owned: frozenset[int] | None = None
         self._ready: set[int] = set()
@@ -115,9 +115,8 @@ class ProfileStage:
             for partition in list(self.profiler.partitions):
                 self.profiler.drop(partition)
 
-    async def _restore(self) -> None:
+    def _restore(self) -> None:
         """Take up every partition of ours from its rows; runs before its first chunk is delivered."""
-        await self._layouts.catch_up()
         for partition in (self._owned or frozenset()) - self._ready:
             rows = self._rows.of(partition)
             found = profile_rows.profiles(rows, self._layouts.layout)

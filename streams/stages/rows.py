@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from faust.stores.memory import Store
@@ -59,8 +59,9 @@ class Rows:
         As many as the source topic has, so that the rows of a partition move with it.
     newer
         Whether the second of two values of a key may replace the first, at recovery; always, if not given.
-    recovered
-        Awaited after each recovery, before any event is delivered; an exception ends the app.
+    prepare, recovered
+        The first is awaited after each recovery, then the second called, before any event is delivered; an
+        exception ends the app. Where a rebalance comes meanwhile, the next recovery does both.
     """
 
     def __init__(
@@ -70,7 +71,8 @@ class Rows:
         name: str,
         *,
         partitions: int,
-        recovered: Callable[[], Any],
+        prepare: Callable[[], Awaitable[None]],
+        recovered: Callable[[], None],
         newer: Newer | None = None,
     ) -> None:
         self._table = _RowTable(
@@ -84,7 +86,10 @@ class Rows:
         async def on_recover() -> None:
             # Faust waits for these callbacks, but does not look at what they raise.
             try:
-                await recovered()
+                recovered_at = app.tables.recovery.recovered_at
+                await prepare()
+                if app.rebalancing_count == recovered_at:
+                    recovered()
             except Exception as error:
                 await app.crash(error)
                 raise

@@ -53,12 +53,12 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]  # faust is untyped her
     # Fetching.
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:
-        before = self.app.rebalancing_count
         records: dict[TP, list[Any]] = await super()._getmany(active_partitions, timeout)
-        if self.app.rebalancing_count == before:
+        if self._thread.taken_at == self.app.rebalancing_count:
             return records
         # A chunk of the last assignment is fetched again under the new one; delivering it as well would
-        # move the read offset beyond what has to be read.
+        # move the read offset beyond what has to be read. What a wait that began before a rebalance takes
+        # after it is new, and would not come again.
         return {tp: some for tp, some in records.items() if tp.topic not in self.chunk_schemas}
 
     def _to_message(self, tp: TP, record: Any) -> Any:

@@ -67,6 +67,7 @@ def make_app(
         "stream_wait_empty": False,
         "stream_recovery_delay": 0.0,
         "store": "memory://",
+        "TableManager": "streams.transport.recovery:Tables",
         "table_standby_replicas": 0,
         "topic_disable_leader": True,
         "web_enabled": False,

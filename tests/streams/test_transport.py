@@ -273,7 +273,7 @@ async def test_a_table_recovers_and_no_chunk_is_lost_meanwhile(broker: Broker, p
     for number in range(2):
         await produce(broker.bootstrap, topic, numbered(300, start=300 * number))
         app = stage_app(prefix, broker)
-        rows = Rows(app, Sender(app), "rows", partitions=1, recovered=_nothing)
+        rows = Rows(app, Sender(app), "rows", partitions=1, prepare=_nothing, recovered=lambda: None)
         counted: list[int] = []
 
         async def count(stream: Any, rows: Rows = rows, counted: list[int] = counted) -> None:

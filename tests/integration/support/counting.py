@@ -33,7 +33,7 @@ async def all_counted(pipeline: Pipeline, traffic: Traffic) -> None:
         except AssertionError as error:
             raise AssertionError(f"{await _difference(pipeline, model, wanted)}\n{error}") from None
         rows = await pipeline.panes(model)
-        assert shown(rows) == wanted.panes
+        assert shown(rows) == wanted.panes, await _difference(pipeline, model, wanted)
         assert sum(row["late"] for row in rows if not row["segment"]) == wanted.late
         assert shown(await told(pipeline, model)) == wanted.panes
 
@@ -46,6 +46,7 @@ async def _difference(pipeline: Pipeline, model: str, wanted: Recount) -> str:
         if there.get(key) != pane:
             events = there[key]["events"] if key in there else None
             lines.append(f"{model} {key}: {events} events, wanted {pane['events']}")
+    lines += [f"{model} {key}: not wanted" for key in sorted(there.keys() - wanted.panes.keys())]
     return "\n".join(lines[:20])
 
 
