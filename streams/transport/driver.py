@@ -53,9 +53,8 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]  # faust is untyped her
     # Fetching.
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Any]]:
-        before = self.app.rebalancing_count
         records: dict[TP, list[Any]] = await super()._getmany(active_partitions, timeout)
-        if self.app.rebalancing_count == before:
+        if self.app.rebalancing_count == self._thread.taken_in:
             return records
         # A chunk of the last assignment is fetched again under the new one; delivering it as well would
         # move the read offset beyond what has to be read.

@@ -60,6 +60,8 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        #: The count of rebalances as chunks were taken last: a call may wait from before one till after it.
+        self.taken_in = 0
         self._answered_ms: dict[TopicPartition, int] = {}
         self._watched: Any = None
 
@@ -137,6 +139,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
     ) -> dict[Any, list[Any]]:
         schemas = self.consumer.chunk_schemas
         taken: dict[Any, list[Any]] = {}
+        self.taken_in = self.app.rebalancing_count
         # A chunk fetched before recovery has sought and cleared the queues would be lost until restart.
         if not self.app.rebalancing:
             for partition in [tp for tp in fetcher._records if tp.topic in schemas and tp in active]:

@@ -201,6 +201,20 @@ async def test_clean_rebalances_lose_nothing_and_repeat_nothing(broker: Broker, 
     assert len(set(rows_when_heard[1:4])) == 1, "nothing is delivered between revoking and assigned"
 
 
+async def test_what_comes_after_a_rebalance_is_delivered_by_a_fetch_that_waited_since_before_it(
+    broker: Broker, prefix: str
+) -> None:
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
+    app = stage_app(prefix, broker)
+    collector = Collector(app, chunk_topic(app, topic))
+    async with running(app):
+        for count in range(1, 4):
+            app.on_rebalance_start()
+            app.on_rebalance_end()
+            await produce(broker.bootstrap, topic, numbered(1, start=count))
+            await until(lambda: collector.rows == count)  # noqa: B023
+
+
 @pytest.mark.parametrize("partitions", [1, 2], ids=["nothing else to fetch", "waiting for another partition"])
 async def test_a_stalled_agent_bounds_what_is_fetched_and_goes_on_without_a_pause(
     broker: Broker, prefix: str, partitions: int
