@@ -55,6 +55,7 @@ class JudgeStage:
         self._series = SeriesReader(fleet, self.projection)
         self._layouts = LayoutFollower(fleet, self.judges.learn)
         self._owned: frozenset[int] | None = None
+        self._moves = 0
         self._ready: set[int] = set()
         self._next_offset: dict[int, int] = {}
         self._closing = asyncio.Lock()
@@ -93,6 +94,7 @@ class JudgeStage:
 
     async def assigned(self, partitions: frozenset[TP]) -> None:
         """Take note of the partitions that are ours from now on."""
+        self._moves += 1
         self._owned = frozenset(
             tp.partition for tp in partitions if tp.topic == self.fleet.topics.profiles.name
         )
@@ -104,6 +106,7 @@ class JudgeStage:
     async def revoked(self, partitions: frozenset[TP]) -> None:
         """Forget all models; those that come back are restored from their rows."""
         self.metrics.rebalances.labels(stage="judge").inc()
+        self._moves += 1
         async with self._closing:
             for model in self.judges.models:
                 self.metrics.forget_model(model)
@@ -112,7 +115,11 @@ class JudgeStage:
             self._next_offset.clear()
 
     async def _restore(self) -> None:
+        moves = self._moves
         await self._layouts.catch_up()
+        if self._moves != moves:
+            # What is ours by now is still being recovered, and restored after that.
+            return
         steady_ms = _steady_ms()
         self.judges.await_all(steady_ms)
         for partition in (self._owned or frozenset()) - self._ready:

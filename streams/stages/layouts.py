@@ -39,6 +39,7 @@ class LayoutFollower:
         self._heard = heard
         self._known = {(name, one.layout.hash): one.layout for name, one in fleet.models.items()}
         self._consumer: Any = None
+        self._catching_up = asyncio.Lock()
         self._started = asyncio.Event()
 
     def layout(self, model: str, layout_hash: str) -> Layout | None:
@@ -50,6 +51,15 @@ class LayoutFollower:
 
     async def catch_up(self) -> None:
         """Read what was published so far."""
+        async with self._catching_up:
+            await self._connect()
+            partition = TopicPartition(self._fleet.topics.layouts.name, 0)
+            end = (await self._consumer.end_offsets([partition]))[partition]
+            while await self._consumer.position(partition) < end:
+                await self._read(timeout_ms=1_000)
+        self._started.set()
+
+    async def _connect(self) -> None:
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(
                 **aiokafka_options(self._fleet.brokers),
@@ -59,11 +69,6 @@ class LayoutFollower:
             await self._consumer.start()
             self._consumer.assign([TopicPartition(self._fleet.topics.layouts.name, 0)])
             await self._consumer.seek_to_beginning()
-        partition = TopicPartition(self._fleet.topics.layouts.name, 0)
-        end = (await self._consumer.end_offsets([partition]))[partition]
-        while await self._consumer.position(partition) < end:
-            await self._read(timeout_ms=1_000)
-        self._started.set()
 
     async def follow(self) -> None:
         """Read on, as long as the stage runs."""

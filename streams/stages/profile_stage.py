@@ -60,6 +60,7 @@ class ProfileStage:
         self._layouts = LayoutFollower(fleet, self.profiler.relayout)
         self._pace = Pace()
         self._owned: frozenset[int] | None = None
+        self._moves = 0
         self._ready: set[int] = set()
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
         self._letters: defaultdict[int, list[tuple[str, Record]]] = defaultdict(list)
@@ -97,6 +98,7 @@ class ProfileStage:
 
     async def assigned(self, partitions: frozenset[TP]) -> None:
         """Take note of the partitions that are ours from now on."""
+        self._moves += 1
         self._owned = frozenset(
             tp.partition for tp in partitions if tp.topic == self.fleet.topics.predictions.name
         )
@@ -108,6 +110,7 @@ class ProfileStage:
     async def revoked(self, partitions: frozenset[TP]) -> None:
         """Forget all partitions; those that come back are restored from their rows."""
         self.metrics.rebalances.labels(stage="profile").inc()
+        self._moves += 1
         async with self._flushing:
             self._ready.clear()
             self._receipts.clear()
@@ -117,7 +120,11 @@ class ProfileStage:
 
     async def _restore(self) -> None:
         """Take up every partition of ours from its rows; runs before its first chunk is delivered."""
+        moves = self._moves
         await self._layouts.catch_up()
+        if self._moves != moves:
+            # What is ours by now is still being recovered, and restored after that.
+            return
         for partition in (self._owned or frozenset()) - self._ready:
             rows = self._rows.of(partition)
             found = profile_rows.profiles(rows, self._layouts.layout)

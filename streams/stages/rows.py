@@ -82,6 +82,13 @@ class Rows:
         self._newer = newer
 
         async def on_recover() -> None:
+            recovery = app.tables.recovery
+            if (
+                recovery.signal_recovery_start.is_set()
+                or recovery._generation_id != app.consumer_generation_id
+            ):
+                # Partitions have moved since; the rows of those we have now come with the next recovery.
+                return
             # Faust waits for these callbacks, but does not look at what they raise.
             try:
                 await recovered()
