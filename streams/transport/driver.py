@@ -146,6 +146,7 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]  # faust is untyped her
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Tell the listeners, then let the app recover and resume."""
+        self._thread.forget_answers()
         self.chunk_schemas = chunk_schemas(self.app)
         await self._tell("assigned", assigned)
         await super().on_partitions_assigned(assigned, generation_id)

@@ -71,7 +71,7 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
         return consumer
 
     def answered_ms(self, partition: Any) -> int | None:
-        """Return when the last request for a partition left that the broker answered; None before the first.
+        """Return when the last request for a partition left that was answered since it came to us, or None.
 
         Parameters
         ----------
@@ -79,6 +79,10 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
             Of a chunk topic. The time is of a clock that is never set, in milliseconds.
         """
         return self._answered_ms.get(partition)
+
+    def forget_answers(self) -> None:
+        """Forget when partitions were answered for: others may have read them in the meantime."""
+        self._answered_ms.clear()
 
     def _watch_answers(self, fetcher: Any) -> None:
         """Have the fetcher write down which requests were answered; aiokafka tells only the wall clock's time."""

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 from brokers import Broker
 from clients import committed, create_topic, produce, running, stage_app, until
 from faust.exceptions import ImproperlyConfigured
+from faust.types.tuples import TP
 
 from driftline.embedded import free_port
 from streams.stages.rows import Rows
@@ -199,6 +200,42 @@ async def test_clean_rebalances_lose_nothing_and_repeat_nothing(broker: Broker, 
     rows_when_heard = [rows for _, _, rows in listeners[0].heard]
     assert rows_when_heard[0] == listeners[1].heard[0][2] == 0, "assigned comes before any event"
     assert len(set(rows_when_heard[1:4])) == 1, "nothing is delivered between revoking and assigned"
+
+
+async def test_what_comes_after_a_rebalance_is_delivered_by_a_fetch_that_waited_since_before_it(
+    broker: Broker, prefix: str
+) -> None:
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
+    app = stage_app(prefix, broker)
+    collector = Collector(app, chunk_topic(app, topic))
+    async with running(app):
+        for count in range(1, 4):
+            app.on_rebalance_start()
+            app.on_rebalance_end()
+            await produce(broker.bootstrap, topic, numbered(1, start=count))
+            await until(lambda: collector.rows == count)  # noqa: B023
+
+
+async def test_who_gets_a_partition_back_does_not_know_of_answers_from_before(
+    broker: Broker, prefix: str
+) -> None:
+    topic = await create_topic(broker.bootstrap, f"{prefix}-t")
+    app = stage_app(prefix, broker)
+    collector = Collector(app, chunk_topic(app, topic))
+    known: list[int | None] = []
+
+    class Answers(Ownership):
+        async def assigned(self, partitions: frozenset[Any]) -> None:
+            known.extend(app.consumer.answered_ms(tp) for tp in partitions)
+
+    listen(app, Answers(collector))
+    async with running(app):
+        ours = TP(topic, 0)
+        await until(lambda: known and app.consumer.answered_ms(ours) is not None)
+        long_ago_ms = app.consumer._thread._answered_ms[ours] = 1
+        await app.consumer.on_partitions_assigned({ours}, app.consumer_generation_id)
+    assert len(known) == 2
+    assert long_ago_ms not in known
 
 
 @pytest.mark.parametrize("partitions", [1, 2], ids=["nothing else to fetch", "waiting for another partition"])
