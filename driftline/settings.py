@@ -58,7 +58,7 @@ class Settings(ConnectionSettings):
     )
     behind_s: float = Field(
         default=300.0,
-        ge=1,
+        ge=4,
         le=86_400,
         description="seconds that the newest event counted may be behind the newest there is, before Driftline "
         "alerts on itself (Backlog)",

@@ -18,7 +18,8 @@ from streams.wire import Heartbeat
 
 KIND = "Backlog"
 SEVERITY = "critical"
-#: A source partition that has said nothing for so long is said to be unheard of; it speaks every ten seconds.
+LONGEST_PAUSE_MS = 10_000
+#: A source partition that has said nothing for so long is said to be unheard of.
 UNHEARD_MS = 60_000
 
 
@@ -28,6 +29,11 @@ class Limits:
 
     behind_ms: int = 300_000
     for_ms: int = 120_000
+
+    @property
+    def told_every_ms(self) -> int:
+        """How often a source partition says how it stands, also when nothing changes: no word tells, too."""
+        return min(LONGEST_PAUSE_MS, self.behind_ms // 4)
 
 
 class Standings:
@@ -68,6 +74,14 @@ class BacklogState(msgspec.Struct, frozen=True):
     alert: Alert | None = None
     sequence: int = 0
     told_ms: int = NEVER_MS
+
+
+def restored(state: BacklogState) -> BacklogState:
+    """Return a state as a judge takes it up: it tells again at once, for a crash may have kept the news back."""
+    if state.alert is None:
+        return state
+    alert = msgspec.structs.replace(state.alert, told_ms=NEVER_MS)
+    return msgspec.structs.replace(state, alert=alert)
 
 
 def verdict(standings: Standings, now_ms: int, limits: Limits) -> Verdict:

@@ -117,7 +117,7 @@ class Judges:
         for key, beat in judge_rows.heartbeats(rows):
             self._take_heartbeat(partition, key, beat, now_ms)
         if partition == BACKLOG_PARTITION:
-            self.backlog = judge_rows.backlog_of(rows)
+            self.backlog = backlog.restored(judge_rows.backlog_of(rows))
 
     def take(
         self,

@@ -31,8 +31,6 @@ LETTERS_HELD = 2_000
 #: Where writing all that is open takes long, it may take this share of the time, and not more.
 CHECKPOINT_SHARE = 0.1
 LONGEST_CHECKPOINT_S = 30.0
-#: How often the judges are told how a source partition stands, also when nothing changes: silence tells, too.
-STANDING_EVERY_MS = 10_000
 
 
 class ProfileStage:
@@ -220,7 +218,7 @@ class ProfileStage:
                 next_offset=next_offset, end_offset=next_offset + lag, at_ms=self._heard_ms(partition)
             )
         was_caught_up, told_ms = self._told.get(partition, (None, steady_ms))
-        if was_caught_up is caught_up and steady_ms - told_ms < STANDING_EVERY_MS:
+        if was_caught_up is caught_up and steady_ms - told_ms < self.fleet.backlog.told_every_ms:
             return
         until_ms = standing.until_ms
         step = profile_rows.standing_step(
