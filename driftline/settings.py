@@ -60,8 +60,7 @@ class Settings(ConnectionSettings):
         default=300.0,
         ge=4,
         le=86_400,
-        description="seconds that the newest event counted may be behind the newest there is, before Driftline "
-        "alerts on itself (Backlog)",
+        description="seconds an event may wait to be counted before Driftline alerts on itself (Backlog)",
     )
     behind_for_s: float = Field(
         default=120.0,
