@@ -34,7 +34,9 @@ class AlertUpsert(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: Literal["firing", "resolved"]
-    labels: dict[str, str] = Field(description="identity; alertname, model, and severity are always there")
+    labels: dict[str, str] = Field(
+        description="identity; alertname and severity are always there, model unless it is of the fleet"
+    )
     annotations: dict[str, str] = Field(
         default_factory=dict, description="summary, description, runbook_url, dashboard_url, evidence (JSON)"
     )

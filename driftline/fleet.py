@@ -13,6 +13,7 @@ from driftline.mistakes import Loc, keys_beside
 from driftline.settings import Settings
 from driftline.topics import Found, ensure_topics
 from streams.alerting import Links
+from streams.backlog import Limits
 from streams.stages.fleet import Fleet, Watched
 from streams.topics import Topics
 
@@ -61,4 +62,5 @@ def make_fleet(settings: Settings, models: Mapping[str, Watched]) -> Fleet:
         stalled_s=settings.stalled_s,
         links=Links(settings.public_url),
         worker=settings.worker,
+        backlog=Limits(round(settings.behind_s * 1000), round(settings.behind_for_s * 1000)),
     )

@@ -56,6 +56,18 @@ class Settings(ConnectionSettings):
         description="seconds a stage may stand still (lag without progress, a write without an end, a "
         "blocked process) before it ends itself, to be started again",
     )
+    behind_s: float = Field(
+        default=300.0,
+        ge=4,
+        le=86_400,
+        description="seconds an event may wait to be counted before Driftline alerts on itself (Backlog)",
+    )
+    behind_for_s: float = Field(
+        default=120.0,
+        ge=0,
+        le=86_400,
+        description="seconds it must be so until that alert fires, and no more be so until it is resolved",
+    )
     static_membership: bool = Field(
         default=False,
         description="a restart within the session timeout moves no partition; needs DRIFTLINE_WORKER",

@@ -117,15 +117,24 @@ class ModelJudge:
                 judged.layout = (self._next_pane_ms(), layout)
         return judged
 
-    def tick(self, now_ms: int) -> Judged:
-        """Judge what depends on time going by: silence, staleness. ``now_ms`` is the wall clock."""
+    def tick(self, now_ms: int, counted_until_ms: int | None = None) -> Judged:
+        """Judge what depends on time going by: silence, staleness.
+
+        Parameters
+        ----------
+        now_ms
+            The wall clock, epoch ms.
+        counted_until_ms
+            The time before which everything that came is counted. What came since waits, and nobody knows of
+            which model it is: so silence and staleness are judged as of then. Now, unless given.
+        """
         judged = Judged()
         windows = self._traffic()
         heard = [one for one in self.inbox.progress.values() if one.last_record_ms != NEVER_MS]
         if windows and heard:
             whole = replace(
                 traffic_window(windows),
-                now_ms=now_ms,
+                now_ms=now_ms if counted_until_ms is None else min(counted_until_ms, now_ms),
                 last_record_ms=max(one.last_record_ms for one in heard),
                 last_event_ms=max(one.last_event_ms for one in heard),
             )

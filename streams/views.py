@@ -8,6 +8,7 @@ key                                           type     value
 ``driftline:model:<m>:panes``                 ZSET     `PaneRow`, scored by end; the newest `PANES_KEPT`
 ``driftline:model:<m>:verdicts``              HASH     ``detector|feature|version|segment`` -> `VerdictRow`
 ``driftline:model:<m>:alerts``                HASH     fingerprint -> `AlertRow`: firing, and lately resolved
+``driftline:alerts``                          HASH     fingerprint -> `AlertRow`: those of no model
 ``driftline:workers``                         HASH     worker -> `WorkerRow`
 ============================================  =======  ====================================================
 
@@ -159,7 +160,7 @@ class VerdictRow(BaseModel):
 
 
 class AlertRow(BaseModel):
-    """An alert of a model; also a line of ``--alerts-out``."""
+    """An alert of a model, or of the fleet; also a line of ``--alerts-out``."""
 
     at: str
     status: Literal["firing", "resolved"]

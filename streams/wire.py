@@ -50,6 +50,10 @@ class Heartbeat(msgspec.Struct, frozen=True, array_like=True):
     ``watermark_ms``: no event of an earlier pane will be counted any more. ``idle``: nothing came for a
     while, so the partition holds nobody up. ``last_event_ms`` is the newest event time, ``last_record_ms``
     the broker's time of the newest record, ``at_ms`` when this was said (wall clock).
+
+    One about no model in particular says how the partition as a whole stands: ``counted_until_ms``, before
+    which everything that came is counted (wall clock; `NEVER_MS` when that is not known, None from a worker
+    that does not say), and how many records are ``waiting``.
     """
 
     watermark_ms: int
@@ -58,6 +62,8 @@ class Heartbeat(msgspec.Struct, frozen=True, array_like=True):
     last_record_ms: int
     at_ms: int
     monitored: bool = True
+    counted_until_ms: int | None = None
+    waiting: int = 0
 
 
 #: Ascending positions and what they hold, each in the narrowest type.

@@ -31,7 +31,7 @@ def alerts(
     all_: Annotated[bool, typer.Option("--all", help="Also those lately resolved.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the alerts that fire now, the worst first.
+    """List the alerts that fire now, the worst first; those without a model are Driftline's on itself.
 
     What to do about one stands in its runbook: <web>/runbooks/<kind>.
 
@@ -61,9 +61,10 @@ async def _read(address: "StoreAddress", model: str | None) -> "list[AlertRow]":
                 f"no model {model!r} was seen; there are: {', '.join(map(printable, known)) or 'none yet'}"
             )
         answers = await store.alerts(known if model is None else [model])
+        itself = await store.fleet_alerts() if model is None else []
     finally:
         await store.close()
-    return [row for rows in answers.values() for row in rows]
+    return itself + [row for rows in answers.values() for row in rows]
 
 
 def _row(alert: "AlertRow") -> dict[str, Any]:

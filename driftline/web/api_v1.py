@@ -82,11 +82,12 @@ async def models(context: ContextOf) -> list[ModelSummary]:
     return sorted(await context.store.summaries(), key=lambda summary: summary.model)
 
 
-@router.get("/alerts", summary="Active alerts of all models")
+@router.get("/alerts", summary="Active alerts of all models, and of Driftline itself")
 async def alerts(context: ContextOf) -> list[AlertRow]:
     """Return the alerts that fire now: the most severe, then the newest first."""
     names = [summary.model for summary in await context.store.summaries()]
-    found = [alert for rows in (await context.store.alerts(names)).values() for alert in rows]
+    found = await context.store.fleet_alerts()
+    found += [alert for rows in (await context.store.alerts(names)).values() for alert in rows]
     return sorted(alerts_in_order(found, "firing"), key=severity_rank)
 
 

@@ -30,7 +30,9 @@ async def overview(
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
 ) -> HTMLResponse:
     """Show the fleet, what is wrong first."""
-    models, workers = await asyncio.gather(context.store.summaries(), context.store.workers())
+    models, workers, itself = await asyncio.gather(
+        context.store.summaries(), context.store.workers(), context.store.fleet_alerts()
+    )
     chosen = fleet.choose(models, q=q, state=state, page=page)
     pulses, reasons = await asyncio.gather(context.pulse.of(chosen.rows), _reasons(context, chosen.rows))
     values = {
@@ -41,6 +43,8 @@ async def overview(
         "reasons": reasons,
         "workers": workers,
         "unready": unready(workers, context.now_ms()),
+        "itself": inspection.alerts_in_order(itself, "firing"),
+        "kinds": set(runbooks.kinds()),
         "topic": context.topic,
         "brokers": context.brokers,
         "sample_ts": rfc3339(context.now_ms()),

@@ -16,6 +16,7 @@ from streams.views import AlertRow, ModelSummary, ModelView, VerdictRow, WorkerR
 
 MODELS = "driftline:models"
 WORKERS = "driftline:workers"
+FLEET_ALERTS = "driftline:alerts"
 
 log = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=BaseModel)
@@ -106,6 +107,10 @@ class Store:
         return {
             name: _rows(AlertRow, key, answer) for name, key, answer in zip(names, keys, answers, strict=True)
         }
+
+    async def fleet_alerts(self) -> list[AlertRow]:
+        """Return the alerts of no model, Driftline's on itself: firing and lately resolved."""
+        return _rows(AlertRow, FLEET_ALERTS, await self._hash(FLEET_ALERTS))
 
     async def workers(self) -> list[WorkerRow]:
         """Return the last heartbeat of each worker."""

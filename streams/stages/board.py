@@ -1,7 +1,8 @@
 """What a judge shows: its rows for Redis, and its metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from alerts.alert import AlertUpsert
 from detectors.base import Verdict
 from streams.judge import Judged, ModelJudge
 from streams.metrics import Metrics
@@ -9,6 +10,8 @@ from streams.projection import Projection
 from streams.publish import model_view, pane_row, verdict_row
 from streams.views import RESOLVED_KEPT, AlertRow
 
+#: Key of the alerts of no model.
+FLEET_ALERTS = "alerts"
 _QUANTILES = (0.5, 0.95, 0.99)
 
 
@@ -57,13 +60,20 @@ class Board:
             row_json = AlertRow.of(upsert).model_dump_json()
             self._projection.put(f"model:{model}:alerts", upsert.fingerprint, row_json)
 
-    def forget_alerts(self, judge: ModelJudge, held: Mapping[str, str]) -> None:
-        """Take away alerts that fire in the store, but for the judge do not any more."""
-        model = judge.monitor.model
-        current = {upsert.fingerprint for upsert in judge.book.current()}
-        for fingerprint in held.keys() - current:
+    def show_fleet(self, upserts: Iterable[AlertUpsert], *, again: bool = False) -> None:
+        """Put up alerts of no model; ``again`` if nothing new is told of them."""
+        for upsert in upserts:
+            self._projection.put(FLEET_ALERTS, upsert.fingerprint, AlertRow.of(upsert).model_dump_json())
+            kind, firing = upsert.labels["alertname"], upsert.status == "firing"
+            self._metrics.alerts_firing.labels(model="", kind=kind).set(int(firing))
+            if not again and (not firing or upsert.starts_at_ms == upsert.pane_end_ms):
+                self._metrics.alert_transitions.labels(kind=kind, status=upsert.status).inc()
+
+    def forget_alerts(self, key: str, current: Iterable[AlertUpsert], held: Mapping[str, str]) -> None:
+        """Take away alerts that fire in the store, under a key, but for the judge do not any more."""
+        for fingerprint in held.keys() - {upsert.fingerprint for upsert in current}:
             if AlertRow.model_validate_json(held[fingerprint]).status == "firing":
-                self._projection.put(f"model:{model}:alerts", fingerprint, None)
+                self._projection.put(key, fingerprint, None)
 
     def _show_model(self, judge: ModelJudge, now_ms: int, monitored: bool) -> None:
         view = model_view(judge, now_ms, monitored=monitored)

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from detectors.window import Window
 from streams.alerting import Links
+from streams.backlog import Limits
 from streams.connections import Brokers, StoreAddress
 from streams.layout import Layout
 from streams.monitor import Monitor
@@ -43,6 +44,8 @@ class Fleet:
         How often stage 1 sends what the watermark has closed.
     checkpoint_s
         How often it also writes what is open, and acknowledges: what a crash makes it count again.
+    backlog
+        When the fleet alerts on itself, for being behind.
     """
 
     brokers: Brokers | str
@@ -57,6 +60,7 @@ class Fleet:
     worker: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
     flush_s: float = 0.5
     checkpoint_s: float = 3.0
+    backlog: Limits = field(default_factory=Limits)
 
     def profile_partition(self, model: str) -> int:
         """Return the partition a model is judged in: our own hash, the same for every producer."""

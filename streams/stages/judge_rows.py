@@ -1,11 +1,13 @@
 """How a judge's state and outputs lie in Kafka: rows that survive a worker, and records for readers."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
 
+from alerts.alert import AlertUpsert
+from streams.backlog import BacklogState
 from streams.history import Pane
 from streams.inbox import Group, Inbox, Progress
 from streams.judge import Judged, JudgeState, ModelJudge
@@ -35,8 +37,13 @@ class PaneKey(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     end_ms: int
 
 
-_RowKey = StateKey | PaneKey | HeartbeatKey
+class BacklogKey(msgspec.Struct, frozen=True, array_like=True, tag="b"):
+    """Row key of the fleet's `BacklogState`."""
+
+
+_RowKey = StateKey | PaneKey | HeartbeatKey | BacklogKey
 _key: msgspec.msgpack.Decoder[_RowKey] = msgspec.msgpack.Decoder(_RowKey)
+_BACKLOG = msgspec.msgpack.encode(BacklogKey())
 
 
 class _Panes(msgspec.Struct, array_like=True):
@@ -48,8 +55,11 @@ class _Closed(msgspec.Struct):
 
 
 def newer(key: bytes, held: bytes, found: bytes) -> bool:
-    """At recovery a state that has closed less must not win: a worker that lost the model wrote it late."""
-    if not isinstance(_key.decode(key), StateKey):
+    """At recovery a state that has closed or told less must not win: a worker that lost it wrote it late."""
+    found_key = _key.decode(key)
+    if isinstance(found_key, BacklogKey):
+        return backlog_of({key: found}).sequence >= backlog_of({key: held}).sequence
+    if not isinstance(found_key, StateKey):
         return True
     closed = msgspec.msgpack.Decoder(_Closed)
     return closed.decode(found).closed_until_ms >= closed.decode(held).closed_until_ms
@@ -65,7 +75,7 @@ def begun_anew(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     last = {key: decode_heartbeat(rows[raw]) for raw, key in said.items() if isinstance(key, HeartbeatKey)}
     kept: dict[bytes, bytes] = {}
     for raw_key, key in said.items():
-        if isinstance(key, PaneKey):
+        if isinstance(key, PaneKey | BacklogKey):
             kept[raw_key] = rows[raw_key]
         elif isinstance(key, StateKey):
             state = msgspec.msgpack.decode(rows[raw_key], type=JudgeState)
@@ -180,6 +190,19 @@ def tick_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping[
     ]
 
 
+def backlog_of(rows: Mapping[bytes, bytes]) -> BacklogState:
+    """Return the state of the fleet's alert on its backlog."""
+    row = rows.get(_BACKLOG)
+    return BacklogState() if row is None else msgspec.msgpack.decode(row, type=BacklogState)
+
+
+def backlog_steps(topics: Topics, state: BacklogState, upserts: Sequence[AlertUpsert]) -> list[Step]:
+    """Return what the fleet's alert on its backlog writes, in the order of `tick_steps` and for its reasons."""
+    over = _alert_records(topics, (one for one in upserts if one.status == "resolved"))
+    fires = _alert_records(topics, (one for one in upserts if one.status == "firing"))
+    return [Step(over), Step(rows={_BACKLOG: msgspec.msgpack.encode(state)}), Step(fires)]
+
+
 def _output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
     """Return the records that tell readers of panes, verdicts and alerts."""
     key = model.encode("utf-8", "surrogatepass")
@@ -196,11 +219,14 @@ def _output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
         )
         for group, at_ms, verdict in judged.verdicts
     ]
-    alerts = [
+    return panes + verdicts + _alert_records(topics, judged.alerts)
+
+
+def _alert_records(topics: Topics, upserts: Iterable[AlertUpsert]) -> list[Record]:
+    return [
         Record(topics.alerts.name, 0, upsert.fingerprint.encode(), upsert.model_dump_json().encode())
-        for upsert in judged.alerts
+        for upsert in upserts
     ]
-    return panes + verdicts + alerts
 
 
 def _with_model(model: str, row: str) -> bytes:

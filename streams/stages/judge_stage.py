@@ -6,11 +6,12 @@ from typing import Any
 
 from faust.types.tuples import TP
 
+from streams import backlog
 from streams.metrics import Metrics
 from streams.pace import Pace
 from streams.projection import Projection
 from streams.stages import judge_rows
-from streams.stages.board import Board
+from streams.stages.board import FLEET_ALERTS, Board
 from streams.stages.fleet import Fleet
 from streams.stages.judges import Judges, Writing
 from streams.stages.layouts import LayoutFollower
@@ -107,6 +108,7 @@ class JudgeStage:
         async with self._closing:
             for model in self.judges.models:
                 self.metrics.forget_model(model)
+            self.metrics.forget_model("")
             self.judges.forget()
             self._ready.clear()
             self._next_offset.clear()
@@ -115,7 +117,7 @@ class JudgeStage:
         steady_ms = _steady_ms()
         self.judges.await_all(steady_ms)
         for partition in (self._owned or frozenset()) - self._ready:
-            self.judges.restore(self._rows.of(partition), steady_ms)
+            self.judges.restore(partition, self._rows.of(partition), steady_ms)
             self._ready.add(partition)
         self.projection.in_doubt()
 
@@ -153,6 +155,7 @@ class JudgeStage:
     async def _carry_out(self, writing: Writing, now_ms: int) -> None:
         await self._rows.carry_out(writing.partition, writing.steps)
         judge, judged = writing.judge, writing.judged
+        self._board.show_fleet(writing.fleet_alerts)
         if judge is None:
             return
         model = judge.monitor.model
@@ -185,7 +188,10 @@ class JudgeStage:
             # Partitions may move meanwhile: what is no longer ours is another's to mend.
             if self.judges.models.get(model) is judge:
                 spans[model] = full_span_ms(judge.monitor.windows.pane) if empty else RECENT_MS
-                self._board.forget_alerts(judge, held)
+                self._board.forget_alerts(f"model:{model}:alerts", judge.book.current(), held)
+        held = await self.projection.fields(FLEET_ALERTS)
+        if self.judges.backlog is not None:
+            self._board.forget_alerts(FLEET_ALERTS, backlog.current(self.judges.backlog), held)
         self._series.ask(spans)
         self._show_all()
 
@@ -193,6 +199,8 @@ class JudgeStage:
         now_ms = _now_ms()
         for judge in self.judges.models.values():
             self._board.refill(judge, now_ms, monitored=judge.monitor.model in self.fleet.models)
+        if self.judges.backlog is not None:
+            self._board.show_fleet(backlog.current(self.judges.backlog), again=True)
 
 
 def _now_ms() -> int:

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from alerts.alert import AlertUpsert
 from detectors.registry import DETECTORS
+from streams import backlog
+from streams.backlog import BacklogState, Standings
 from streams.judge import LAYOUTS_KEPT, Judged, ModelJudge
 from streams.layout import Layout, fits, unmonitored_layout
 from streams.monitor import Monitor
@@ -17,7 +20,7 @@ from streams.stages import judge_rows
 from streams.stages.fleet import Fleet
 from streams.topics import Topics
 from streams.watermark import NEVER_MS
-from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
+from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part, encode
 from streams.writes import Step
 
 _logger = logging.getLogger(__name__)
@@ -27,6 +30,8 @@ HOLD_BACK_MS = 60_000
 #: How long the first panes of a model wait for source partitions that have not spoken of it: what one flush
 #: brings of one partition may run weeks of event time ahead of the next, when a backlog is sent.
 FIRST_HOLD_MS = 10_000
+#: Whose judges own the fleet's alert on its backlog: one for all, since every profile partition hears of it.
+BACKLOG_PARTITION = 0
 
 RowsOf = Callable[[int], Mapping[bytes, bytes]]
 Steps = Callable[[Topics, ModelJudge, Judged, Mapping[bytes, bytes]], list[Step]]
@@ -41,12 +46,16 @@ class Receipt(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What to write into the rows of ``partition`` and elsewhere; and of whom it speaks, to be shown then."""
+    """What to write into the rows of ``partition`` and elsewhere; and of whom it speaks, to be shown then.
+
+    ``fleet_alerts`` are of no model.
+    """
 
     partition: int
     steps: list[Step]
     judge: ModelJudge | None = None
     judged: Judged = field(default_factory=Judged)
+    fleet_alerts: list[AlertUpsert] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -63,6 +72,7 @@ class Judges:
     def __init__(self, fleet: Fleet) -> None:
         self.models: dict[str, ModelJudge] = {}
         self.said_ms: dict[str, int] = {}
+        self.backlog: BacklogState | None = None
         self._fleet = fleet
         self._waiting: defaultdict[int, deque[_Waiting]] = defaultdict(deque)
         self._touched: set[str] = set()
@@ -70,6 +80,7 @@ class Judges:
         self._first_heard_ms: dict[str, int] = {}
         self._heard: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
         self._layouts: defaultdict[str, list[Layout]] = defaultdict(list)
+        self._standings: defaultdict[int, Standings] = defaultdict(Standings)
 
     def learn(self, layout: Layout, from_ms: int) -> None:
         """Know a published layout: stage 1 counts in the newest, whether the model's rows know it or not."""
@@ -84,6 +95,8 @@ class Judges:
     def forget(self) -> None:
         """Forget all models; those that come back are restored from their rows."""
         self.models.clear()
+        self.backlog = None
+        self._standings.clear()
         self._waiting.clear()
         self._touched.clear()
         self._heard.clear()
@@ -93,8 +106,8 @@ class Judges:
         """Take it that every source partition has a backlog, until it says that it has none."""
         self._backlog_since = dict.fromkeys(range(self._fleet.source_partitions), now_ms)
 
-    def restore(self, rows: Mapping[bytes, bytes], now_ms: int) -> None:
-        """Take up the models of a partition from its rows."""
+    def restore(self, partition: int, rows: Mapping[bytes, bytes], now_ms: int) -> None:
+        """Take up the models of a partition from its rows, and the fleet's alert, if it lies there."""
         for model, (state, panes) in judge_rows.models(rows).items():
             judge = self.models[model] = self._judge(model)
             # A monitor that was changed since has other columns, and begins anew.
@@ -102,7 +115,9 @@ class Judges:
             judge.restore(state, panes(judge))
             self._teach(judge)
         for key, beat in judge_rows.heartbeats(rows):
-            self._take_heartbeat(key, beat, now_ms)
+            self._take_heartbeat(partition, key, beat, now_ms)
+        if partition == BACKLOG_PARTITION:
+            self.backlog = backlog.restored(judge_rows.backlog_of(rows))
 
     def take(
         self,
@@ -121,8 +136,9 @@ class Judges:
             if isinstance(key, PartKey):
                 self._take_part(key, value, waiting, now_ms)
             else:
-                self._take_heartbeat(key, decode_heartbeat(value), now_ms)
-                self._heard[partition][raw_key] = value
+                beat = decode_heartbeat(value)
+                kept = self._take_heartbeat(partition, key, beat, now_ms)
+                self._heard[partition][raw_key] = value if kept is beat else encode(kept)
         self._waiting[partition].append(waiting)
 
     def close(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
@@ -157,11 +173,23 @@ class Judges:
     def tick(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
         """Judge silence and staleness; without alerts there is nothing to write, but to show."""
         for judge in list(self.models.values()):
-            judged = judge.tick(now_ms)
+            standings = self._standings[self._fleet.profile_partition(judge.monitor.model)]
+            judged = judge.tick(now_ms, standings.counted_until_ms(now_ms))
             if judged.alerts:
                 yield self._writing(judge, judged, rows_of, judge_rows.tick_steps)
             else:
                 yield Writing(self._fleet.profile_partition(judge.monitor.model), [], judge, judged)
+        if self.backlog is not None:
+            yield from self._judge_backlog(self.backlog, now_ms)
+
+    def _judge_backlog(self, state: BacklogState, now_ms: int) -> Iterator[Writing]:
+        """Judge whether the fleet is behind; where nothing of it changes, there is nothing to write."""
+        limits = self._fleet.backlog
+        found = backlog.verdict(self._standings[BACKLOG_PARTITION], now_ms, limits)
+        self.backlog, upserts = backlog.step(state, found, now_ms, limits, self._fleet.links)
+        if self.backlog != state:
+            steps = judge_rows.backlog_steps(self._fleet.topics, self.backlog, upserts)
+            yield Writing(BACKLOG_PARTITION, steps, fleet_alerts=upserts)
 
     def _writing(self, judge: ModelJudge, judged: Judged, rows_of: RowsOf, steps: Steps) -> Writing:
         partition = self._fleet.profile_partition(judge.monitor.model)
@@ -195,8 +223,10 @@ class Judges:
             waiting.panes[model] = max(waiting.panes.get(model, start_ms), start_ms)
             self._touched.add(model)
 
-    def _take_heartbeat(self, key: HeartbeatKey, beat: Heartbeat, now_ms: int) -> None:
+    def _take_heartbeat(self, partition: int, key: HeartbeatKey, beat: Heartbeat, now_ms: int) -> Heartbeat:
+        """Take what a source partition says; return what to remember of it."""
         if not key.model:
+            beat = self._standings[partition].take(key.partition, beat)
             if beat.idle:
                 self._backlog_since.pop(key.partition, None)
             else:
@@ -205,6 +235,7 @@ class Judges:
             self._judge_of(key.model, now_ms).inbox.heard(key.partition, beat)
             self.said_ms[key.model] = beat.at_ms
             self._touched.add(key.model)
+        return beat
 
     def _held_back(self, judge: ModelJudge, now_ms: int) -> bool:
         """Return whether a source partition that has not spoken of the model yet may have events of open panes."""

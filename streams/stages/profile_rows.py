@@ -85,9 +85,17 @@ def flush_steps(fleet: Fleet, flush: Flush) -> list[Step]:
     return [*steps, Step(beats)]
 
 
-def backlog_step(fleet: Fleet, partition: int, now_ms: int, *, caught_up: bool) -> Step:
-    """Return what tells every judge whether this source partition has a backlog, whatever its models."""
-    beat = encode(Heartbeat(0, caught_up, 0, 0, now_ms))
-    key = encode(HeartbeatKey(partition, ""))
+def standing_step(
+    fleet: Fleet,
+    partition: int,
+    now_ms: int,
+    *,
+    caught_up: bool,
+    counted_until_ms: int | None = None,
+    waiting: int = 0,
+) -> Step:
+    """Return what tells every judge how this source partition stands, whatever its models."""
+    beat = Heartbeat(0, caught_up, 0, 0, now_ms, counted_until_ms=counted_until_ms, waiting=waiting)
+    key, value = encode(HeartbeatKey(partition, "")), encode(beat)
     topic = fleet.topics.profiles.name
-    return Step([Record(topic, index, key, beat) for index in range(fleet.profile_partitions)])
+    return Step([Record(topic, index, key, value) for index in range(fleet.profile_partitions)])

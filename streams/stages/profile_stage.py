@@ -20,8 +20,10 @@ from streams.stages.layouts import LayoutFollower
 from streams.stages.pulse import Pulse
 from streams.stages.rows import Rows
 from streams.stages.sender import Sender
+from streams.standing import Standing
 from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
+from streams.watermark import NEVER_MS
 from streams.writes import Record
 
 #: Dead letters that may wait for the next checkpoint.
@@ -63,7 +65,8 @@ class ProfileStage:
         self._ready: set[int] = set()
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
         self._letters: defaultdict[int, list[tuple[str, Record]]] = defaultdict(list)
-        self._told_caught_up: dict[int, bool] = {}
+        self._standings: defaultdict[int, Standing] = defaultdict(Standing)
+        self._told: dict[int, tuple[bool, int]] = {}
         self._flushing = asyncio.Lock()
         self._checkpoint_due_s = 0.0
         listen(self.app, self)
@@ -112,6 +115,7 @@ class ProfileStage:
             self._ready.clear()
             self._receipts.clear()
             self._letters.clear()
+            self._standings.clear()
             for partition in list(self.profiler.partitions):
                 self.profiler.drop(partition)
 
@@ -121,7 +125,7 @@ class ProfileStage:
             rows = self._rows.of(partition)
             found = profile_rows.profiles(rows, self._layouts.layout)
             self.profiler.restore(partition, rows.get(profile_rows.CHECKPOINT), found)
-            self._told_caught_up.pop(partition, None)
+            self._told.pop(partition, None)
             self._ready.add(partition)
 
     # Events.
@@ -133,6 +137,8 @@ class ProfileStage:
         offsets = np.array(chunk.offsets, dtype=np.int64)
         record_ms = np.array(chunk.timestamps_ms, dtype=np.int64)
         folded = self.profiler.fold_records(chunk.partition, chunk.values, offsets, record_ms)
+        age_ms = time.time_ns() // 1_000_000 - chunk.timestamps_ms[-1]
+        self._standings[chunk.partition].passed(age_ms=age_ms, at_ms=_steady_ms())
         self._receipts[chunk.partition].append(receipt)
         self._count(len(chunk), folded)
         name = self.fleet.topics.dead_letter.name
@@ -183,7 +189,7 @@ class ProfileStage:
                 if flush.profiles or flush.heartbeats:
                     await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
                     self._measure(flush)
-                await self._tell_caught_up(partition, caught_up, now_ms)
+                await self._tell_standing(partition, caught_up, now_ms)
             self._report(now_ms)
 
     async def _flush_partition(self, partition: int, now_ms: int, *, steady: bool) -> None:
@@ -194,18 +200,36 @@ class ProfileStage:
         await self._letter_box.put([letter for _, letter in letters])
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
             await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
-        await self._tell_caught_up(partition, caught_up, now_ms)
+        await self._tell_standing(partition, caught_up, now_ms)
         for receipt in receipts:
             receipt.ack()
         for code, _ in letters:
             self.metrics.dead_letters.labels(code=code).inc()
         self._measure(flush)
 
-    async def _tell_caught_up(self, partition: int, caught_up: bool, now_ms: int) -> None:
-        if self._told_caught_up.get(partition) is not caught_up:
-            step = profile_rows.backlog_step(self.fleet, partition, now_ms, caught_up=caught_up)
-            await self._rows.carry_out(partition, [step])
-            self._told_caught_up[partition] = caught_up
+    async def _tell_standing(self, partition: int, caught_up: bool, now_ms: int) -> None:
+        """Tell the judges how a partition stands: when it has caught up or has not any more, and now and then."""
+        steady_ms, lag = _steady_ms(), self._lag(partition)
+        standing = self._standings[partition]
+        if lag is not None:
+            next_offset = self.profiler.partitions[partition].next_offset
+            standing.note(
+                next_offset=next_offset, end_offset=next_offset + lag, at_ms=self._heard_ms(partition)
+            )
+        was_caught_up, told_ms = self._told.get(partition, (None, steady_ms))
+        if was_caught_up is caught_up and steady_ms - told_ms < self.fleet.backlog.told_every_ms:
+            return
+        until_ms = standing.until_ms
+        step = profile_rows.standing_step(
+            self.fleet,
+            partition,
+            now_ms,
+            caught_up=caught_up,
+            counted_until_ms=NEVER_MS if until_ms == NEVER_MS else now_ms - (steady_ms - until_ms),
+            waiting=lag or 0,
+        )
+        await self._rows.carry_out(partition, [step])
+        self._told[partition] = caught_up, steady_ms
 
     def _measure(self, flush: Flush) -> None:
         for _, parts in flush.profiles:

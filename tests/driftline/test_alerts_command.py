@@ -97,3 +97,13 @@ def test_silence_is_said(driftline: Run) -> None:
     assert gone.status == 1
     assert gone.err.endswith("Check that Redis runs there and that DRIFTLINE_REDIS names it.\n")
     assert len(gone.err.splitlines()) == 1
+
+
+def test_an_alert_of_no_model_is_listed_with_those_of_all(alerts: Run, store: str) -> None:
+    row = alert("", "Driftline is behind", kind="Backlog", severity="critical", since=4)
+    row.labels = {"alertname": "Backlog", "component": "driftline", "severity": "critical"}
+    with Redis.from_url(store) as redis:
+        redis.hset("driftline:alerts", "1", row.model_dump_json())
+    assert "Driftline is behind" in alerts().out
+    assert json.loads(alerts("--json").out)[1]["kind"] == "Backlog"
+    assert "Backlog" not in alerts("--model", "churn").out

@@ -63,7 +63,7 @@ def test_what_is_taken_while_outputs_are_sent_is_not_in_the_state_that_is_writte
     assert not receipt.acked
 
     again = Judges(FLEET)
-    again.restore(rows, 0)
+    again.restore(0, rows, 0)
     _take(again, first)
     assert [writing.judged.panes for writing in again.close(rows_of, 0) if writing.judge] == []
 

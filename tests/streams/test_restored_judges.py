@@ -36,10 +36,10 @@ class Worker:
             self.profiler.relayout(layout, T0)
             self.judges.learn(layout, T0)
         self.judges.await_all(0)
-        self.judges.restore(rows, 0)
+        self.judges.restore(0, rows, 0)
         self._offsets = [0, 0]
         for partition in range(2):
-            self._send(profile_rows.backlog_step(FLEET, partition, 0, caught_up=True))
+            self._send(profile_rows.standing_step(FLEET, partition, 0, caught_up=True))
 
     def serve(
         self, from_ms: int, seconds: int, *, partitions: tuple[int, ...] = (0, 1), rate: int = 4

@@ -135,6 +135,21 @@ class Seed:
         self.redis.hset(f"driftline:model:{model}:alerts", field, row.model_dump_json())
         return row
 
+    def fleet_alert(self, **values: Any) -> AlertRow:
+        """Write an alert of no model."""
+        row = AlertRow(
+            **{
+                "at": rfc3339(self.now_ms),
+                "status": "firing",
+                "labels": {"alertname": "Backlog", "component": "driftline", "severity": "critical"},
+                "annotations": {"summary": "Driftline is behind: 1,234 records wait"},
+                "startsAt": rfc3339(self.now_ms - 480_000),
+            }
+            | values
+        )
+        self.redis.hset("driftline:alerts", "1", row.model_dump_json())
+        return row
+
     def worker(self, stage: str, **values: Any) -> WorkerRow:
         row = WorkerRow(
             **{

@@ -89,6 +89,14 @@ async def test_active_alerts_of_all_models_come_together(browse, seed):
     assert sorted(row["labels"]["model"] for row in await get(browse, "/alerts")) == ["a", "b"]
 
 
+async def test_an_alert_of_no_model_is_among_those_of_all(browse, seed):
+    seed.summary()
+    seed.alert("churn")
+    seed.fleet_alert()
+    assert [row["labels"]["alertname"] for row in await get(browse, "/alerts")] == ["Backlog", "FeatureDrift"]
+    assert len(await get(browse, "/models/churn/alerts")) == 1
+
+
 @pytest.mark.parametrize("path", ["", "/panes", "/verdicts", "/alerts"])
 async def test_an_unknown_model_is_told_with_similar_names(browse, seed, path):
     seed.summary("churn")

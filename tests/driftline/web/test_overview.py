@@ -4,6 +4,10 @@ import json
 import re
 import time
 
+import pytest
+
+from streams.views import rfc3339
+
 
 def rows(text):
     return re.findall(r'<tr role="row" class="(\w+)">.*?<bdi>(.*?)</bdi>', text, re.DOTALL)
@@ -37,6 +41,19 @@ async def test_a_firing_model_says_why(browse, seed):
     text = (await browse("/")).text
     assert "p99 is high" in text
     assert "(1) Fleet" in text
+
+
+@pytest.mark.parametrize("models", [0, 1])
+async def test_an_alert_of_no_model_stands_on_top_with_its_runbook(browse, seed, models):
+    for _ in range(models):
+        seed.summary()
+    assert "Driftline is behind" not in (await browse("/")).text
+    seed.fleet_alert()
+    text = (await browse("/")).text
+    assert "Driftline is behind: 1,234 records wait" in text
+    assert 'href="/runbooks/Backlog"' in text
+    seed.fleet_alert(status="resolved", endsAt=rfc3339(seed.now_ms))
+    assert "Driftline is behind" not in (await browse("/")).text
 
 
 async def test_a_model_without_a_monitor_says_how_to_start(browse, seed):

@@ -286,7 +286,7 @@ class ProfileWorker(VirtualWorker):
 
     def _tell_caught_up(self, partition: int, caught_up: bool, now_ms: int) -> Iterator[None]:
         if self._told.get(partition) is not caught_up:
-            step = profile_rows.backlog_step(self.fleet, partition, now_ms, caught_up=caught_up)
+            step = profile_rows.standing_step(self.fleet, partition, now_ms, caught_up=caught_up)
             yield from self.carry_out(partition, [step])
             self._told[partition] = caught_up
 
@@ -311,7 +311,7 @@ class JudgeWorker(VirtualWorker):
         now_ms = self.clock()
         self.judges.await_all(now_ms)
         for partition in self.owned:
-            self.judges.restore(self.rows[partition], now_ms)
+            self.judges.restore(partition, self.rows[partition], now_ms)
         for model, judge in self.judges.models.items():
             self.mark(f"the end of closed panes of {model}", judge.inbox.closed_until_ms)
             for group, history in judge.histories.items():

@@ -2,7 +2,8 @@
 
 ``python deadly.py STEP@N worker --stage profile`` runs the command line and sends its own process SIGKILL
 at the N-th time it comes to the step. ``STEP@N:STOP`` sends SIGSTOP, and SIGCONT lets it go on from there;
-``HANG`` has the step wait for ever, ``SPIN`` blocks the whole process in an endless loop.
+``HANG`` has the step wait for ever, ``SPIN`` blocks the whole process in an endless loop. ``SLOW`` has every call
+from the N-th on take a second more, as on a machine that is too slow.
 
 A step is a method (`METHODS`: as the call begins), or records of a kind on their way to the broker
 (`RECORDS`), with the moment after a dot:
@@ -21,6 +22,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +42,7 @@ METHODS = {
     "assigned": ("streams.transport.driver", "Consumer", "on_partitions_assigned"),
 }
 
+SLOW_S = 1.0
 _CHECKPOINT = b"checkpoint"
 
 
@@ -78,13 +81,16 @@ class Fuse:
 
     def lit(self) -> bool:
         self._left -= 1
-        return self._left == 0
+        return self._left == 0 or (self._left < 0 and self._action == "SLOW")
 
     @property
     def hangs(self) -> bool:
         return self._action == "HANG"
 
     def act(self) -> None:
+        if self._action == "SLOW":
+            time.sleep(SLOW_S)
+            return
         if self._action == "SPIN":
             while True:
                 pass

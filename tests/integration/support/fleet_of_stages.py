@@ -134,6 +134,12 @@ class Pipeline:
         states = [Path(f"/proc/{self._processes[name].pid}/stat").read_text() for name in names]
         return all(state.rpartition(")")[2].split()[0] == "T" for state in states)
 
+    def peak_bytes(self, name: str) -> int:
+        """Return the most memory a stage's process has held so far (its resident set)."""
+        status = Path(f"/proc/{self._processes[name].pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+
     async def _end(self, name: str, number: signal.Signals) -> int:
         process = self._processes[name]
         assert process.returncode is None, f"{name} has ended by itself\n{self.log()}"
