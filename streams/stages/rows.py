@@ -9,6 +9,7 @@ from faust.stores.memory import Store
 from faust.tables.table import Table
 
 from streams.stages.sender import Sender
+from streams.topics import BROKER_TIME
 from streams.writes import Record, Step
 
 #: A profile of 500 wide columns is about 1 MB; a row is written whole or not at all.
@@ -23,6 +24,7 @@ CHANGELOG = {
     "segment.bytes": str(SEGMENT_BYTES),
     "segment.ms": str(SEGMENT_MS),
     "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS),
+    **BROKER_TIME,
 }
 #: (key, value held, value found): whether the second may replace the first.
 Newer = Callable[[bytes, bytes, bytes], bool]
