@@ -20,11 +20,12 @@ DISTINCT_ROWS = 500
 
 @dataclass(frozen=True)
 class Load:
-    """``models`` of ``features`` each; together they get ``per_second`` events a second of event time."""
+    """``models`` of ``features`` each; together they get ``per_second`` events a second from ``start_ms`` on."""
 
     models: int
     features: int
     per_second: int
+    start_ms: int = START_MS
 
     @property
     def names(self) -> list[str]:
@@ -63,7 +64,7 @@ class Load:
         rows = [self._row(source) for _ in range(DISTINCT_ROWS)]
         names = self.names
         for number in range(seconds * self.per_second):
-            ts_ms = START_MS + number * 1000 // self.per_second
+            ts_ms = self.start_ms + number * 1000 // self.per_second
             model = names[number % len(names)]
             yield (
                 ts_ms,

@@ -47,7 +47,7 @@ def reference() -> str:
         _table(("name", "type", "labels", "meaning"), _metrics()),
         "## Topics",
         "With the prefix `driftline`; DRIFTLINE_TOPIC_PREFIX names another.",
-        _table(("topic", "partitions", "cleanup", "kept", "what"), _topics()),
+        _table(("topic", "partitions", "cleanup", "kept", "time", "what"), _topics()),
         "## Redis keys",
         "A projection for pages and scripts; the topics are the record.",
         _table(("key", "type", "value"), _keys()),
@@ -215,7 +215,7 @@ def _topics() -> list[tuple[str, ...]]:
         attribute = topic.name.removeprefix(f"{topics.prefix}.").replace("-", "_")
         what = inspect.getdoc(getattr(Topics, attribute)) or ""
         partitions = "DRIFTLINE_PARTITIONS" if topic.partitions is None else str(topic.partitions)
-        found.append((f"`{topic.name}`", partitions, topic.cleanup, _kept(topic), what))
+        found.append((f"`{topic.name}`", partitions, topic.cleanup, _kept(topic), topic.clock, what))
     return found
 
 

@@ -10,7 +10,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from driftline.brokers import connect, refused
 from streams.connections import Brokers
-from streams.topics import Topic, Topics
+from streams.topics import BROKER_TIME, Topic, Topics
 
 #: A worker that wakes up late must find what was written meanwhile, not its compaction.
 MIN_COMPACTION_LAG_MS = 10 * 60 * 1000
@@ -114,6 +114,8 @@ def _config(topic: Topic) -> dict[str, str]:
         config["retention.ms"] = str(topic.retention_ms)
     if "compact" in topic.cleanup:
         config["min.compaction.lag.ms"] = str(MIN_COMPACTION_LAG_MS)
+    if topic.clock == "broker":
+        config |= BROKER_TIME
     return config
 
 

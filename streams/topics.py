@@ -4,16 +4,27 @@ from dataclasses import dataclass
 from typing import Literal
 
 DAY_MS = 24 * 3600 * 1000
+#: What Driftline writes bears the broker's time. Kafka refuses records whose writer's clock is an hour ahead.
+BROKER_TIME = {"message.timestamp.type": "LogAppendTime"}
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as it is created: `partitions` None means the fleet's setting."""
+    """A topic as it is created.
+
+    Parameters
+    ----------
+    partitions
+        None means the fleet's setting.
+    clock
+        Whose time its records bear: their producer's, where that is data, else the broker's.
+    """
 
     name: str
     cleanup: Literal["delete", "compact", "compact,delete"] = "delete"
     retention_ms: int | None = 7 * DAY_MS
     partitions: int | None = None
+    clock: Literal["producer", "broker"] = "broker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +45,12 @@ class Topics:
     @property
     def predictions(self) -> Topic:
         """Yours: one event per prediction."""
-        return self._topic("predictions")
+        return self._topic("predictions", clock="producer")
 
     @property
     def labels(self) -> Topic:
         """Yours: one event per label."""
-        return self._topic("labels")
+        return self._topic("labels", clock="producer")
 
     @property
     def profiles(self) -> Topic:

@@ -134,8 +134,8 @@ class DeskLog:
         consumer = AIOKafkaConsumer(
             **aiokafka_options(self._brokers), enable_auto_commit=False, auto_offset_reset="earliest"
         )
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign([partition])
             consumer.seek(partition, start)
             while await consumer.position(partition) < end:

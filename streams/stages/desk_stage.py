@@ -147,7 +147,11 @@ class DeskStage:
         try:
             await work
         except Exception as error:
-            await self.app.crash(error)
+            if self.app.should_stop:
+                # What it had to write is told the next owner again.
+                _logger.info("cut short, for the stage stops: %s", error)
+            else:
+                await self.app.crash(error)
 
     # Alerts in, deliveries out.
 

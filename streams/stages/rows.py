@@ -9,10 +9,23 @@ from faust.stores.memory import Store
 from faust.tables.table import Table
 
 from streams.stages.sender import Sender
+from streams.topics import BROKER_TIME
 from streams.writes import Record, Step
 
 #: A profile of 500 wide columns is about 1 MB; a row is written whole or not at all.
 MAX_ROW_BYTES = 16 * 1024 * 1024
+#: The part of a changelog being written is never compacted, and a recovery reads it all: Kafka's own bounds,
+#: a gigabyte and a week, would make that minutes.
+SEGMENT_BYTES, SEGMENT_MS = 2 * MAX_ROW_BYTES, 60_000
+#: Longer than an owner takes to write a row again: compaction must not leave a late writer's older row alone.
+MIN_COMPACTION_LAG_MS = 60_000
+CHANGELOG = {
+    "max.message.bytes": str(MAX_ROW_BYTES),
+    "segment.bytes": str(SEGMENT_BYTES),
+    "segment.ms": str(SEGMENT_MS),
+    "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS),
+    **BROKER_TIME,
+}
 #: (key, value held, value found): whether the second may replace the first.
 Newer = Callable[[bytes, bytes, bytes], bool]
 
@@ -77,7 +90,7 @@ class Rows:
     ) -> None:
         self._table = _RowTable(
             app, name=name, partitions=partitions, key_type=bytes, value_type=bytes,
-            extra_topic_configs={"max.message.bytes": str(MAX_ROW_BYTES)},
+            extra_topic_configs=CHANGELOG,
         )  # fmt: skip
         app.tables.add(self._table)
         self._sender = sender

@@ -84,8 +84,8 @@ class SeriesReader:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
-        await consumer.start()
         try:
+            await consumer.start()
             ends = await self._seek(consumer, max(spans_ms.values()))
             rows = 0
             while not await _is_past(consumer, ends):

@@ -148,12 +148,14 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]  # faust is untyped her
         """Tell the listeners, then let the app recover and resume."""
         self._thread.forget_answers()
         self.chunk_schemas = chunk_schemas(self.app)
-        await self._tell("assigned", assigned)
+        if not self.app.should_stop:
+            await self._tell("assigned", assigned)
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Flush, commit and forget, in this order; the stock consumer forgets the acks first."""
-        if revoked:
+        # In an app that stops the producer may be gone; it has let go before, or had nothing yet.
+        if revoked and not self.app.should_stop:
             await self.let_go(revoked)
             await self._tell("revoked", revoked)
         for tp in revoked:

@@ -104,6 +104,14 @@ class ChunkConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # faus
 
         fetcher._proc_fetch_request = process
 
+    def verify_event_path(self, now: float, tp: Any) -> None:
+        """Say nothing of partitions whose commits are long ago.
+
+        The stock thread then tells of an error as soon as the first event comes after a lull, or while one write
+        takes long. Whether a stage stands still is what `streams.stages.pulse` knows, by its lag and its
+        progress: it says so, and ends the stage.
+        """
+
     def wake(self) -> None:
         """Let a fetch that waits for data look again: a partition has room for more."""
         if self._consumer is not None and not self.thread_loop.is_closed():

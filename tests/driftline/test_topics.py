@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from brokers import Broker
 from clients import create_topic
 from command_line import Run
@@ -74,6 +75,23 @@ async def test_kafka_keeps_each_topic_by_its_policy(broker: Broker, prefix: str)
     for topic in by_name.values():
         assert set((topic.cleanup or "").split(",")) == set(topic.topic.cleanup.split(","))
         assert topic.warnings == []
+
+
+async def test_only_what_producers_write_bears_their_clock(broker: Broker, prefix: str) -> None:
+    if broker.kind == "tansu":
+        pytest.skip("the embedded broker tells no settings, and takes records of any time")
+    ensure_topics(broker.bootstrap, Topics(prefix), partitions=1)
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+    try:
+        asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in Topics(prefix).all()]
+        (answer,) = await admin.describe_configs(asked)
+    finally:
+        await admin.close()
+    kinds = {name: dict(one[:2] for one in entries) for *_, name, entries in answer.resources}
+    producers = {f"{prefix}.predictions", f"{prefix}.labels"}
+    assert {name for name, one in kinds.items() if one["message.timestamp.type"] == "CreateTime"} == producers
+    assert len(kinds) == len(Topics(prefix).all())
 
 
 def test_the_command_prints_what_it_created_and_what_was_there(
