@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import faust
-from faust.tables.manager import TableManager
 
 from streams.connections import Brokers, faust_options
 from streams.transport import SCHEME
@@ -12,15 +11,6 @@ from streams.transport.driver import PartitionListener
 
 FLUSH_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
-
-
-class PromptTables(TableManager):  # type: ignore[misc]  # faust is untyped here
-    """Tables that are known before the app starts; the stock manager waits a second for more to come."""
-
-    async def on_start(self) -> None:
-        """Take up the tables."""
-        await self._update_channels()
-        await self.recovery.start()
 
 
 class StageApp(faust.App):  # type: ignore[misc]  # faust is untyped here
@@ -79,7 +69,6 @@ def make_app(
         "store": "memory://",
         "TableManager": "streams.transport.recovery:Tables",
         "table_standby_replicas": 0,
-        "TableManager": PromptTables,
         "topic_disable_leader": True,
         "web_enabled": False,
         "worker_redirect_stdouts": False,

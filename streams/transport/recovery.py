@@ -38,7 +38,10 @@ class WholeRecovery(Recovery):  # type: ignore[misc]  # faust is untyped here
 
 
 class Tables(TableManager):  # type: ignore[misc]  # faust is untyped here
-    """Manages tables with a `WholeRecovery`."""
+    """Manages tables that are known before the app starts with a `WholeRecovery`.
+
+    The stock manager waits a second for more tables to come.
+    """
 
     _recovery: WholeRecovery | None
 
@@ -48,3 +51,8 @@ class Tables(TableManager):  # type: ignore[misc]  # faust is untyped here
         if self._recovery is None:
             self._recovery = WholeRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
+
+    async def on_start(self) -> None:
+        """Take up the tables."""
+        await self._update_channels()
+        await self.recovery.start()

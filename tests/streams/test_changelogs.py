@@ -1,5 +1,7 @@
 """A stage's changelog on the broker: what a recovery has to read of it stays bounded."""
 
+import asyncio
+
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -29,12 +31,12 @@ async def test_what_is_written_is_compacted_within_minutes_but_not_before_a_row_
 
 async def _config_of_changelog(broker: Broker, prefix: str) -> dict[str, str]:
     app = stage_app(prefix, broker, topic_partitions=1)
-    recovered = []
+    recovered = asyncio.Event()
 
-    async def note() -> None:
-        recovered.append(True)
+    async def nothing() -> None:
+        """There are no layouts to wait for."""
 
-    Rows(app, Sender(app), "state", partitions=1, recovered=note)
+    Rows(app, Sender(app), "state", partitions=1, prepare=nothing, recovered=recovered.set)
     topic = app.topic(await create_topic(broker.bootstrap, f"{prefix}-in"))
 
     @app.agent(topic)  # type: ignore[untyped-decorator]
@@ -43,7 +45,7 @@ async def _config_of_changelog(broker: Broker, prefix: str) -> dict[str, str]:
             pass
 
     async with running(app):
-        await until(lambda: bool(recovered), deadline_s=60, says="the app has started")
+        await until(recovered.is_set, deadline_s=60, says="the app has started")
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
     await admin.start()
     try:
