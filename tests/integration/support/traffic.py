@@ -76,13 +76,17 @@ class Traffic:
 
     @asynccontextmanager
     async def flowing(self, every_s: float = 0.4) -> AsyncIterator[None]:
-        """Send a pane every now and then, for the length of a block."""
+        """Send a pane every now and then, for the length of a block.
+
+        The longer it lasts the slower, so that on a slow machine, too, event time does not overtake the clock, and
+        the store keeps every pane.
+        """
         enough = asyncio.Event()
 
         async def flow() -> None:
             while not enough.is_set():
                 await self.pane()
-                await asyncio.sleep(every_s)
+                await asyncio.sleep(every_s * max(1.0, self.panes / 100))
 
         task = asyncio.create_task(flow())
         try:
