@@ -33,13 +33,19 @@ class Intake:
 
 
 def dedup_by_version(book: Book, intake: Intake) -> None:
-    """Stop upserts that are not newer than the one held, and resolves of what never fired."""
+    """Stop upserts that are not newer than the one held, and resolves of what is not known to fire.
+
+    Those are held like any alert that is over: the firing they are the end of may come late.
+    """
     record = book.records.get(intake.fingerprint)
     if record and (intake.upsert.pane_end_ms, intake.upsert.sequence) <= record.version:
         intake.stop(Stage.DEDUP_BY_VERSION, Reason.OLDER_VERSION)
     elif intake.upsert.status == "resolved" and (record is None or not record.firing):
         if record:
             record.upsert = intake.upsert.model_copy(update={"labels": record.upsert.labels})
+        else:
+            book.records[intake.fingerprint] = Record(intake.upsert)
+            book.close_if_over(intake.fingerprint, intake.now_ms)
         intake.stop(Stage.DEDUP_BY_VERSION, Reason.NOTHING_TO_RESOLVE)
 
 

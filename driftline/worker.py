@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest, values
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from pydantic import SecretStr
 
 from driftline import fleet as fleets
 from driftline.lifeline import die_with_parent
+from driftline.metrics_files import count_in_files
 from driftline.monitors import load_folder
 from driftline.settings import Settings, variable
 from driftline.watchdog import end_when_blocked
@@ -39,8 +40,7 @@ async def run_supervised(stage: StageName, settings: Settings) -> None:
     fleet = fleets.make_fleet(settings, load_folder(settings.monitors))
     config = fleets.load_alerting(settings.alerting)
     instance = f"{settings.worker}-{stage}" if settings.static_membership else None
-    # Named after the stage, not the process: a stage that starts again goes on counting in the same files.
-    values.ValueClass = values.MultiProcessValue(lambda: stage)  # type: ignore[no-untyped-call]
+    count_in_files(stage)
     shell = make_stage(stage, fleet, Metrics(CollectorRegistry()), config, instance=instance)
     _logger.info("stage %s of worker %s runs on %s", stage, fleet.worker, fleet.brokers)
     async with end_when_blocked(settings.stalled_s):

@@ -247,6 +247,19 @@ def test_an_older_upsert_is_ignored_even_after_its_alert_was_forgotten(world: An
     assert desk.timeline() == [(30, "+a"), (330, "-a")]
 
 
+def test_a_firing_that_comes_behind_its_own_end_is_told_to_nobody_and_firing_anew_is(world: Any) -> None:
+    desk = world(config())
+    desk.upsert("resolved", "a")
+    (held,) = desk.desk.alerts.values()
+    late = held.upsert.model_copy(update={"status": "firing", "ends_at_ms": None, "sequence": 0})
+    assert desk.take(late)[-1].reason is Reason.OLDER_VERSION
+    desk.run_until(400)
+    assert desk.timeline() == []
+    desk.upsert("firing", "a")
+    desk.run_until(800)
+    assert desk.timeline() == [(430, "+a")]
+
+
 SEVERE = [{"receiver": "pager", "matchers": ["severity=critical"]}]
 
 

@@ -1,6 +1,7 @@
 """Whoever writes files on a full disk says so in one sentence, and leaves nothing that is taken up as whole."""
 
 import asyncio
+import os
 import resource
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from command_line import Run
 
 from driftline.embedded import EmbeddedBroker
 from driftline.journal import Journal
+from driftline.worker import METRICS_DIR
 from streams.topics import Topics
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +80,47 @@ def test_a_reference_is_written_whole_or_not_at_all(history: Path) -> None:
     )
     assert out.read_text() == "the one before"
     assert sorted(path.name for path in history.iterdir()) == [out.name, "monitors", "november.csv"]
+
+
+_COUNT = """
+import sys
+from prometheus_client import CollectorRegistry
+from driftline.metrics_files import count_in_files
+from driftline.worker import metrics_page
+from streams.metrics import Metrics
+
+count_in_files("profile")
+events = Metrics(CollectorRegistry()).events
+for number in range(4_000):
+    events.labels(model=f"model-{number}").inc()
+shown = metrics_page(sys.argv[1]).decode()
+print(sum(line.startswith("driftline_events_total{") for line in shown.splitlines()))
+"""
+
+
+@pytest.mark.parametrize(("room_kb", "shown"), [(800, 700), (16, 0)])
+def test_a_stage_goes_on_where_its_metrics_have_no_room_and_says_so_once(
+    tmp_path: Path, room_kb: int, shown: int
+) -> None:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={room_kb}k", "tmpfs", str(tmp_path)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if mounted.returncode:
+        pytest.skip(f"needs to mount a small disk: {mounted.stderr.strip()}")
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", _COUNT, str(tmp_path)],
+            env={**os.environ, METRICS_DIR: str(tmp_path)},
+            capture_output=True, text=True, check=False, cwd=ROOT, timeout=60,
+        )  # fmt: skip
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    assert ran.returncode == 0, ran.stderr
+    assert shown <= int(ran.stdout) < 4_000
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith(f"metrics cannot be written to {tmp_path} (No space left on device): ")
+    assert "free some space there" in line
 
 
 _KEEP = """
