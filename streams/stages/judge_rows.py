@@ -48,11 +48,14 @@ class _Closed(msgspec.Struct):
 
 
 def newer(key: bytes, held: bytes, found: bytes) -> bool:
-    """At recovery a state that has closed less must not win: a worker that lost the model wrote it late."""
-    if not isinstance(_key.decode(key), StateKey):
-        return True
-    closed = msgspec.msgpack.Decoder(_Closed)
-    return closed.decode(found).closed_until_ms >= closed.decode(held).closed_until_ms
+    """At recovery what a worker wrote late, that lost the model, must not win: it has closed or heard less."""
+    place = _key.decode(key)
+    if isinstance(place, StateKey):
+        closed = msgspec.msgpack.Decoder(_Closed)
+        return closed.decode(found).closed_until_ms >= closed.decode(held).closed_until_ms
+    if isinstance(place, HeartbeatKey):
+        return decode_heartbeat(found).watermark_ms >= decode_heartbeat(held).watermark_ms
+    return True
 
 
 def begun_anew(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:

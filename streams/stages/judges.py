@@ -120,8 +120,7 @@ class Judges:
             key = decode_key(raw_key)
             if isinstance(key, PartKey):
                 self._take_part(key, value, waiting, now_ms)
-            else:
-                self._take_heartbeat(key, decode_heartbeat(value), now_ms)
+            elif self._take_heartbeat(key, decode_heartbeat(value), now_ms):
                 self._heard[partition][raw_key] = value
         self._waiting[partition].append(waiting)
 
@@ -195,16 +194,18 @@ class Judges:
             waiting.panes[model] = max(waiting.panes.get(model, start_ms), start_ms)
             self._touched.add(model)
 
-    def _take_heartbeat(self, key: HeartbeatKey, beat: Heartbeat, now_ms: int) -> None:
+    def _take_heartbeat(self, key: HeartbeatKey, beat: Heartbeat, now_ms: int) -> bool:
+        """Take a heartbeat; False if it is older than what is known, and need not be remembered."""
         if not key.model:
             if beat.idle:
                 self._backlog_since.pop(key.partition, None)
             else:
                 self._backlog_since.setdefault(key.partition, now_ms)
-        else:
-            self._judge_of(key.model, now_ms).inbox.heard(key.partition, beat)
-            self.said_ms[key.model] = beat.at_ms
-            self._touched.add(key.model)
+            return True
+        is_newest = self._judge_of(key.model, now_ms).inbox.heard(key.partition, beat)
+        self.said_ms[key.model] = beat.at_ms
+        self._touched.add(key.model)
+        return is_newest
 
     def _held_back(self, judge: ModelJudge, now_ms: int) -> bool:
         """Return whether a source partition that has not spoken of the model yet may have events of open panes."""

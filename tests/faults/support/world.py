@@ -137,8 +137,8 @@ class World:
         elif luck < 0.55:
             worker.commit()
             self.say(f"{worker.name} commits")
-        elif luck < 0.58 and isinstance(worker, ProfileWorker):
-            worker.follow()
+        elif luck < 0.58 and isinstance(worker, ProfileWorker | JudgeWorker):
+            worker.follower.follow(self.random.choice([1, None]))
         else:
             for _ in range(self.random.choice([1, 1, 2, 4, 50])):
                 worker.work()
@@ -278,9 +278,6 @@ class World:
         if len(group.stalled) < 2:
             worker = self.random.choice(group.members)
             if not worker.may_stall:
-                return
-            if isinstance(worker, JudgeWorker) and worker.ticking and worker.task is not None:
-                # What a tick found before a stall and tells after it, only an owner's epoch could refuse.
                 return
             group.members.remove(worker)
             group.stalled.append(worker)
