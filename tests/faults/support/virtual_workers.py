@@ -365,5 +365,14 @@ class JudgeWorker(VirtualWorker):
         for writing in work(self._rows_of, self.clock()):
             yield from self.carry_out(writing.partition, writing.steps)
 
+    def keep(self, model: str) -> None:
+        """Write down what is known of a model."""
+        judge = self.judges.models.get(model)
+        if judge is not None:
+            partition = self.fleet.profile_partition(model)
+            rows = judge_rows.changes(judge, self.rows[partition])
+            for _ in self.carry_out(partition, [Step(rows=rows)]):
+                pass
+
     def _rows_of(self, partition: int) -> dict[bytes, bytes]:
         return self.rows[partition]

@@ -7,10 +7,10 @@ end everything comes to rest, and `invariants` looks at what the topics hold.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
-from inputs import LATENESS_MS, PANE_MS, T0, Producer, Sent, watched
+from inputs import LATENESS_MS, PANE_MS, T0, Producer, Sent, watched, watched_otherwise
 from virtual_broker import VirtualBroker
 from virtual_desk import GROUP_WAIT_MS, DeskWorker
 from virtual_workers import JudgeWorker, ProfileWorker, VirtualWorker
@@ -21,7 +21,7 @@ from streams.writes import Record
 
 #: So few events cut a model's bins, that schedules see layouts change.
 WARM_UP_EVENTS = 25
-FAULTS = ("crash",) * 5 + ("stall", "stall", "late", "late", "wake", "rebalance", "jump", "again")
+FAULTS = ("crash",) * 5 + ("stall", "stall", "late", "late", "wake", "rebalance", "jump", "again", "edit")
 
 
 @dataclass
@@ -245,6 +245,8 @@ class World:
                 self._arrive_late()
             case "again":
                 self._send_again()
+            case "edit":
+                self._edit_a_monitor()
 
     def _start(self, group: Group) -> VirtualWorker:
         group.started += 1
@@ -301,10 +303,7 @@ class World:
 
     def _rebalance(self, group: Group) -> None:
         """Have all flush and let go, then own anew; a worker may crash over it."""
-        for worker in list(group.members):
-            worker.finish()
-            worker.commit()
-            worker.revoked()
+        self._let_go(group)
         owners = {worker.name: set[int]() for worker in group.members}
         for partition in range(group.partitions):
             owners[self.random.choice(group.members).name].add(partition)
@@ -312,6 +311,12 @@ class World:
             worker.assigned(frozenset(owners[worker.name]))
         group.unsettled = False
         self.say(f"partitions are assigned: {owners}")
+
+    def _let_go(self, group: Group) -> None:
+        for worker in list(group.members):
+            worker.finish()
+            worker.commit()
+            worker.revoked()
 
     def _arrive_late(self) -> None:
         if self.late:
@@ -328,6 +333,19 @@ class World:
         for entry in self.random.sample(entries, min(len(entries), self.random.randint(1, 20))):
             self.broker.append(Record(topic, partition, entry.key, entry.value), self.wall_ms)
         self.say(f"old records of {topic} {partition} are sent again")
+
+    def _edit_a_monitor(self) -> None:
+        """Have judges start with other columns of a model, write that down, and start with the ones before."""
+        group = self.groups[1]
+        self._let_go(group)
+        fleet = replace(self.fleet, models=watched_otherwise())
+        editor = JudgeWorker(
+            "judge/edited", fleet, self.broker, self.random, lambda: self.wall_ms, self.wrong.append
+        )
+        editor.assigned(frozenset(range(group.partitions)))
+        editor.keep("churn")
+        self.say("the monitor of churn is edited, and edited back")
+        self._rebalance(group)
 
     # The end.
 
