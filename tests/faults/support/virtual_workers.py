@@ -53,7 +53,8 @@ class VirtualWorker(ABC):
         Told of what must not be.
     """
 
-    may_stall = True
+    #: It knows that another one is in its place.
+    superseded = False
     source: str
     changelog: str
     newer: Newer
@@ -87,11 +88,15 @@ class VirtualWorker(ABC):
     def assigned(self, partitions: frozenset[int]) -> None:
         """Own partitions: recover their rows, and read on from what is committed."""
         self.owned = partitions
-        for partition in partitions:
-            self.rows[partition] = self._recovered(partition)
+        self.recover()
         self.restore()
         for partition in partitions:
             self.position[partition] = self.broker.committed.get((self.source, partition), 0)
+
+    def recover(self) -> None:
+        """Read the rows of what is owned."""
+        for partition in self.owned:
+            self.rows[partition] = self._recovered(partition)
 
     def _recovered(self, partition: int) -> dict[bytes, bytes]:
         rows: dict[bytes, bytes] = {}

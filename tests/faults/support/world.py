@@ -118,6 +118,7 @@ class World:
         step_ms = self.random.randrange(50)
         self.wall_ms += step_ms
         self.at_ms += step_ms
+        self.broker.steady_ms += step_ms
         luck = self.random.random()
         if self.live and luck > 0.95:
             self._be_quiet()
@@ -129,6 +130,7 @@ class World:
             self._produce(self.random.randint(1, 6))
             return
         group = self.random.choice(self.groups)
+        group.unsettled |= any(one.superseded for one in group.members)
         if group.unsettled and self.random.random() < 0.5:
             self._rebalance(group)
         worker = self.random.choice([*group.members, *group.stalled])
@@ -193,6 +195,7 @@ class World:
         for _ in range(steps):
             self.at_ms += step_ms
             self.wall_ms += step_ms
+            self.broker.steady_ms += step_ms
             if busy is not None:
                 self._append(busy, *self.producer.make(self.at_ms))
                 self._catch_up()
@@ -203,7 +206,7 @@ class World:
 
     def _catch_up(self) -> None:
         for group in self.groups:
-            if group.unsettled:
+            if group.unsettled or any(one.superseded for one in group.members):
                 self._rebalance(group)
             for worker in group.members:
                 self._drain(worker)
@@ -279,11 +282,11 @@ class World:
         """Leave a worker behind: its partitions go to others, and it does not know."""
         if len(group.stalled) < 2:
             worker = self.random.choice(group.members)
-            if not worker.may_stall:
-                return
             group.members.remove(worker)
             group.stalled.append(worker)
             worker.stalled = True
+            # Others get its partitions when it has been silent for so long.
+            self.broker.steady_ms += int(1000 * self.fleet.session_timeout_s)
             self.say(f"{worker.name} stalls")
             if not group.members:
                 self._start(group)
