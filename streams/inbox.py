@@ -68,15 +68,17 @@ class Inbox:
         """Take a final profile from a profiler in this process; the inbox owns it from now on."""
         self._open[key] = profile
 
-    def heard(self, partition: int, heartbeat: Heartbeat) -> None:
-        """Take a source partition's progress; watermarks never go back."""
+    def heard(self, partition: int, heartbeat: Heartbeat) -> bool:
+        """Take a source partition's progress; watermarks never go back. False if it is older than what is known."""
         progress = self.progress.setdefault(partition, Progress())
         progress.former = False
-        if heartbeat.watermark_ms >= progress.watermark_ms:
+        is_newest = heartbeat.watermark_ms >= progress.watermark_ms
+        if is_newest:
             # One from behind is old, and what it says of idleness with it.
             progress.watermark_ms, progress.idle = heartbeat.watermark_ms, heartbeat.idle
         progress.last_event_ms = max(progress.last_event_ms, heartbeat.last_event_ms)
         progress.last_record_ms = max(progress.last_record_ms, heartbeat.last_record_ms)
+        return is_newest
 
     @property
     def watermark_ms(self) -> int:

@@ -55,14 +55,16 @@ class _Closed(msgspec.Struct):
 
 
 def newer(key: bytes, held: bytes, found: bytes) -> bool:
-    """At recovery a state that has closed or told less must not win: a worker that lost it wrote it late."""
-    found_key = _key.decode(key)
-    if isinstance(found_key, BacklogKey):
+    """At recovery what a worker wrote late, that lost its partition, must not win: it knows less."""
+    place = _key.decode(key)
+    if isinstance(place, BacklogKey):
         return backlog_of({key: found}).sequence >= backlog_of({key: held}).sequence
-    if not isinstance(found_key, StateKey):
-        return True
-    closed = msgspec.msgpack.Decoder(_Closed)
-    return closed.decode(found).closed_until_ms >= closed.decode(held).closed_until_ms
+    if isinstance(place, StateKey):
+        closed = msgspec.msgpack.Decoder(_Closed)
+        return closed.decode(found).closed_until_ms >= closed.decode(held).closed_until_ms
+    if isinstance(place, HeartbeatKey):
+        return decode_heartbeat(found).watermark_ms >= decode_heartbeat(held).watermark_ms
+    return True
 
 
 def begun_anew(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:

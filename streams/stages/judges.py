@@ -138,7 +138,8 @@ class Judges:
             else:
                 beat = decode_heartbeat(value)
                 kept = self._take_heartbeat(partition, key, beat, now_ms)
-                self._heard[partition][raw_key] = value if kept is beat else encode(kept)
+                if kept is not None:
+                    self._heard[partition][raw_key] = value if kept is beat else encode(kept)
         self._waiting[partition].append(waiting)
 
     def close(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
@@ -223,19 +224,21 @@ class Judges:
             waiting.panes[model] = max(waiting.panes.get(model, start_ms), start_ms)
             self._touched.add(model)
 
-    def _take_heartbeat(self, partition: int, key: HeartbeatKey, beat: Heartbeat, now_ms: int) -> Heartbeat:
-        """Take what a source partition says; return what to remember of it."""
+    def _take_heartbeat(
+        self, partition: int, key: HeartbeatKey, beat: Heartbeat, now_ms: int
+    ) -> Heartbeat | None:
+        """Take what a source partition says; return what to remember of it, None if it is older than what is known."""
         if not key.model:
             beat = self._standings[partition].take(key.partition, beat)
             if beat.idle:
                 self._backlog_since.pop(key.partition, None)
             else:
                 self._backlog_since.setdefault(key.partition, now_ms)
-        else:
-            self._judge_of(key.model, now_ms).inbox.heard(key.partition, beat)
-            self.said_ms[key.model] = beat.at_ms
-            self._touched.add(key.model)
-        return beat
+            return beat
+        is_newest = self._judge_of(key.model, now_ms).inbox.heard(key.partition, beat)
+        self.said_ms[key.model] = beat.at_ms
+        self._touched.add(key.model)
+        return beat if is_newest else None
 
     def _held_back(self, judge: ModelJudge, now_ms: int) -> bool:
         """Return whether a source partition that has not spoken of the model yet may have events of open panes."""

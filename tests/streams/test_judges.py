@@ -1,21 +1,32 @@
 """The judges of a worker: what they write, and what a crash leaves them with."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
+import pytest
 from prediction_events import T0, event, monitor
 from profile_rows import fold
 
+from detectors.registry import DETECTORS
 from streams.history import Pane
 from streams.layout import compile_layout
 from streams.profile import Profile
 from streams.profiler import Profiler
 from streams.stages import judge_rows, profile_rows
 from streams.stages.fleet import Fleet, Watched
-from streams.stages.judges import Judges
+from streams.stages.judges import Judges, Writing
+from streams.wire import Heartbeat, HeartbeatKey, encode
 from streams.writes import Record
 
 MONITOR = monitor()
 FLEET = Fleet("", "", {"churn": Watched(MONITOR, compile_layout(MONITOR))})
+#: One that tells of silence, the moment there is some and the moment it is over.
+SILENT = monitor(
+    detectors=dict.fromkeys(DETECTORS, False)
+    | {"stale_stream": {"for": "0s", "clear_for": "0s", "after_seconds": 3, "recent_seconds": 1e9}}
+)
+STALE = Fleet("", "", {"churn": Watched(SILENT, compile_layout(SILENT))})
 
 
 @dataclass
@@ -36,6 +47,24 @@ def _take(judges: Judges, records: list[Record]) -> Receipt:
     receipt = Receipt()
     judges.take(0, [one.key for one in records], [one.value for one in records], receipt, 0)
     return receipt
+
+
+def _carry_out(writings: Iterable[Writing], rows: dict[bytes, bytes]) -> list[str]:
+    """Write steps, and return the status of each alert that was told."""
+    told = []
+    for writing in writings:
+        for step in writing.steps:
+            told += [
+                msgspec.json.decode(one.value or b"")["status"]
+                for one in step.records
+                if one.topic == FLEET.topics.alerts.name
+            ]
+            for key, value in step.rows.items():
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
+    return told
 
 
 def test_what_is_taken_while_outputs_are_sent_is_not_in_the_state_that_is_written_after_them() -> None:
@@ -74,3 +103,50 @@ def test_a_pane_that_was_rolled_up_and_written_again_late_is_in_the_history_once
     spans = [(0, 10), (0, 30), (10, 20), (30, 40), (20, 30)]
     found = judge_rows.apart([Pane(start, end, empty) for start, end in spans])
     assert [(pane.start_ms, pane.end_ms) for pane in found] == [(0, 30), (30, 40)]
+
+
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+def test_whatever_step_of_a_tick_a_crash_comes_after_what_fires_is_known_and_its_end_is_told(
+    status: str,
+) -> None:
+    # Simulator, seeds 554 and 950.
+    judges, rows = Judges(STALE), dict[bytes, bytes]()
+    profiler = Profiler({"churn": (SILENT, STALE.models["churn"].layout)})
+    fold(profiler, [(event(n, T0 + 10_000 * n), T0 + 10_000 * n) for n in range(4)], 0, 4)
+    _take(judges, _upserts(profiler))
+    _carry_out(judges.close(lambda _: rows, 20_000), rows)
+    quiet_ms = T0 + 100_000
+    if status == "resolved":
+        assert _carry_out(judges.tick(lambda _: rows, quiet_ms), rows) == ["firing"]
+        fold(profiler, [(event(0), T0)] * 4 + [(event(4, quiet_ms), quiet_ms)], 4, 5)
+        _take(judges, _upserts(profiler))
+    (writing,) = judges.tick(lambda _: rows, quiet_ms)
+    assert [one.status for one in writing.judged.alerts] == [status]
+    for done in range(len(writing.steps) + 1):
+        left = dict(rows)
+        told = _carry_out([Writing(0, writing.steps[:done])], left)
+        again = Judges(STALE)
+        again.restore(left, 20_000)
+        knows = any(True for _ in again.models["churn"].book.current())
+        fires = status == "resolved" if not told else told == ["firing"]
+        assert knows or not fires, f"{done} steps done: it fires, and nobody will tell its end"
+
+
+def test_an_old_heartbeat_that_comes_again_does_not_take_the_place_of_the_newest() -> None:
+    # Simulator, seed 157: it would be acknowledged, and never be told again.
+    judges, rows = Judges(FLEET), dict[bytes, bytes]()
+    beats = [Heartbeat(T0 + 1000 * n, n == 2, T0, T0, T0) for n in (1, 2, 1)]
+    _take(judges, [Record("", 0, encode(HeartbeatKey(0, "churn")), encode(beat)) for beat in beats])
+    _carry_out(judges.close(lambda _: rows, 0), rows)
+    again = Judges(FLEET)
+    again.restore(rows, 0)
+    assert again.models["churn"].inbox.progress[0].watermark_ms == T0 + 2000
+    assert again.models["churn"].inbox.progress[0].idle
+
+
+def test_a_heartbeat_a_stalled_judge_wrote_late_does_not_win() -> None:
+    # Simulator, seed 184.
+    newer, older = (encode(Heartbeat(T0 + n, False, T0, T0, T0)) for n in (1, 0))
+    key = encode(HeartbeatKey(0, "churn"))
+    assert judge_rows.newer(key, older, newer)
+    assert not judge_rows.newer(key, newer, older)

@@ -54,6 +54,14 @@ def watched() -> dict[str, Watched]:
     return {one.model: Watched(one, compile_layout(one)) for one in monitors}
 
 
+@cache
+def watched_otherwise() -> dict[str, Watched]:
+    """Return the models as somebody edits them for a moment: the columns of *churn* are others."""
+    features = _CHURN["features"] | {"age": {"type": "number", "min": 17, "max": 100}}
+    edited = Monitor.model_validate(_CHURN | {"features": features})
+    return watched() | {"churn": Watched(edited, compile_layout(edited))}
+
+
 @dataclass(frozen=True)
 class Sent:
     """A record of the source topic, as the recount knows it; ``event`` is None where it is bad."""

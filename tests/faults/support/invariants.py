@@ -168,7 +168,12 @@ def _memory(world: World) -> Iterator[str]:
                 yield f"{worker.name} has {len(rows)} rows for {len(state.open)} open profiles of {partition}"
             if len(state.open) > OPEN_PANES * GROUPS * models:
                 yield f"{worker.name} holds {len(state.open)} open profiles of {partition}"
+        if any(worker._receipts.values()) or any(worker._letters.values()):
+            yield f"{worker.name} holds receipts or letters of what it has written"
     for worker in world.judges:
+        for partition, waiting in worker.judges._waiting.items():
+            if waiting and all(worker.judges._is_closed(*pane) for pane in waiting[0].panes.items()):
+                yield f"{worker.name} holds {len(waiting)} chunks of {partition}, the first of closed panes"
         for model, judge in worker.judges.models.items():
             if len(judge.inbox) > OPEN_PANES * GROUPS * world.fleet.source_partitions:
                 yield f"{worker.name} holds {len(judge.inbox)} open profiles of {model}"

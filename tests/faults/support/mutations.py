@@ -7,13 +7,13 @@ import pytest
 from virtual_workers import ProfileWorker
 
 from streams.batch import Batch
-from streams.inbox import Inbox
+from streams.inbox import Inbox, Progress
 from streams.pace import Pace
 from streams.partition import Flush, PartitionState
 from streams.profile import Profile
-from streams.stages import judges, profile_rows
-from streams.watermark import Clock
-from streams.wire import Part, PartKey, ProfileKey
+from streams.stages import desk_log, judges, profile_rows
+from streams.watermark import NEVER_MS, Clock
+from streams.wire import Heartbeat, Part, PartKey, ProfileKey
 from streams.writes import Step
 
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -108,9 +108,35 @@ def invalid_events_counted_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PartitionState, "uncounted", uncounted)
 
 
+def published_layouts_not_learned(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(judges.Judges, "learn", lambda *_: None)
+
+
+def old_heartbeats_believed(patch: pytest.MonkeyPatch) -> None:
+    right = Inbox.heard
+
+    def heard(self: Inbox, partition: int, heartbeat: Heartbeat) -> None:
+        self.progress.setdefault(partition, Progress()).watermark_ms = NEVER_MS
+        right(self, partition, heartbeat)
+
+    patch.setattr(Inbox, "heard", heard)
+
+
+def stalled_desks_not_refused(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(desk_log.epochs, "epoch_of", lambda *_: 0)
+
+
+def desks_send_without_asking(patch: pytest.MonkeyPatch) -> None:
+    async def make_sure(self: desk_log.DeskLog) -> None:
+        pass
+
+    patch.setattr(desk_log.DeskLog, "make_sure", make_sure)
+
+
 MUTATIONS: tuple[Break, ...] = (
     checkpoint_before_profiles, open_profiles_let_go_before_the_checkpoint, heartbeats_before_profiles,
     acknowledged_before_the_checkpoint,
     fences_ignored_when_counting, late_rows_win_at_stage_1, lower_fences_accepted, input_acknowledged_at_once,
     clocks_trusted, quiet_counted_from_the_newest_event, invalid_events_counted_again,
+    published_layouts_not_learned, old_heartbeats_believed, stalled_desks_not_refused, desks_send_without_asking,
 )  # fmt: skip

@@ -23,13 +23,14 @@ class Entry(NamedTuple):
 class VirtualBroker:
     """What the fleet shares: it never loses what it has taken, and keeps the order within a partition.
 
-    Beside the topics: the next offset each recovery came to, and what receivers got.
+    Beside the topics: the next offset each recovery came to, what receivers got, and a clock that is never set.
     """
 
     logs: defaultdict[Place, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[Place, int] = field(default_factory=dict)
     recovered: dict[str, int] = field(default_factory=dict)
     received: list[Notification] = field(default_factory=list)
+    steady_ms: int = 0
 
     def append(self, record: Record, at_ms: int) -> int:
         """Take a record, and return its offset; without a partition it goes to the first."""

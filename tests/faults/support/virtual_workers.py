@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from virtual_broker import VirtualBroker
 
+from streams.layout import Layout
 from streams.pace import Pace
 from streams.profiler import Profiler
 from streams.stages import judge_rows, profile_rows
@@ -52,7 +53,8 @@ class VirtualWorker(ABC):
         Told of what must not be.
     """
 
-    may_stall = True
+    #: It knows that another one is in its place.
+    superseded = False
     source: str
     changelog: str
     newer: Newer
@@ -86,11 +88,15 @@ class VirtualWorker(ABC):
     def assigned(self, partitions: frozenset[int]) -> None:
         """Own partitions: recover their rows, and read on from what is committed."""
         self.owned = partitions
-        for partition in partitions:
-            self.rows[partition] = self._recovered(partition)
+        self.recover()
         self.restore()
         for partition in partitions:
             self.position[partition] = self.broker.committed.get((self.source, partition), 0)
+
+    def recover(self) -> None:
+        """Read the rows of what is owned."""
+        for partition in self.owned:
+            self.rows[partition] = self._recovered(partition)
 
     def _recovered(self, partition: int) -> dict[bytes, bytes]:
         rows: dict[bytes, bytes] = {}
@@ -205,6 +211,23 @@ class VirtualWorker(ABC):
         return self.write()
 
 
+class Follower(LayoutFollower):
+    """Follows the layouts on the virtual broker, from record to record as the schedule has it."""
+
+    def __init__(self, worker: VirtualWorker, heard: Callable[[Layout, int], None]) -> None:
+        super().__init__(worker.fleet, heard)
+        self._broker = worker.broker
+        self._topic = worker.fleet.topics.layouts.name
+        self._read_to = 0
+
+    def follow(self, count: int | None = None) -> None:
+        """Read what layouts were published since, or so many of them."""
+        for entry in self._broker.read(self._topic, 0, self._read_to, count):
+            self._read_to += 1
+            assert entry.value is not None
+            self.take(entry.value)
+
+
 class ProfileWorker(VirtualWorker):
     """Stage 1."""
 
@@ -215,13 +238,15 @@ class ProfileWorker(VirtualWorker):
         self.source = self.fleet.topics.predictions.name
         self.changelog = "profile-rows"
         self._pace = Pace()
+        self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in self.fleet.models.items()})
+        self.follower = Follower(self, self.profiler.relayout)
         self.forget()
 
     def restore(self) -> None:
-        self.follow()
+        self.follower.follow()
         for partition in self.owned:
             rows = self.rows[partition]
-            found = profile_rows.profiles(rows, self._layouts.layout)
+            found = profile_rows.profiles(rows, self.follower.layout)
             self.profiler.restore(partition, rows.get(profile_rows.CHECKPOINT), found)
             committed = self.broker.committed.get((self.source, partition), 0)
             held = self.profiler.partitions[partition].next_offset
@@ -230,19 +255,11 @@ class ProfileWorker(VirtualWorker):
                 self.wrong(f"{committed} is committed of partition {partition}, but recovered is {held}")
 
     def forget(self) -> None:
-        self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in self.fleet.models.items()})
-        self._layouts = LayoutFollower(self.fleet, self.profiler.relayout)
-        self._layouts_read = 0
+        for partition in list(self.profiler.partitions):
+            self.profiler.drop(partition)
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
         self._letters: defaultdict[int, list[Record]] = defaultdict(list)
         self._told: dict[int, bool] = {}
-
-    def follow(self) -> None:
-        """Read what layouts were published since."""
-        for entry in self.broker.read(self.fleet.topics.layouts.name, 0, self._layouts_read):
-            self._layouts_read += 1
-            assert entry.value is not None
-            self._layouts.take(entry.value)
 
     def take(self, chunk: Chunk, receipt: Receipt) -> None:
         offsets = np.array(chunk.offsets, dtype=np.int64)
@@ -304,10 +321,11 @@ class JudgeWorker(VirtualWorker):
         super().__init__(*args)
         self.source = self.fleet.topics.profiles.name
         self.changelog = "judge-rows"
-        self.ticking = False
-        self.forget()
+        self.judges = Judges(self.fleet)
+        self.follower = Follower(self, self.judges.learn)
 
     def restore(self) -> None:
+        self.follower.follow()
         now_ms = self.clock()
         self.judges.await_all(now_ms)
         for partition in self.owned:
@@ -318,12 +336,26 @@ class JudgeWorker(VirtualWorker):
                 for one, two in itertools.pairwise(history.panes):
                     if one.end_ms > two.start_ms:
                         self.wrong(f"{model} {group} is restored with panes that overlap")
+        for (model, source), watermark_ms in self._watermarks().items():
+            self.mark(f"the watermark of {model} in partition {source}", watermark_ms)
 
     def forget(self) -> None:
-        self.judges = Judges(self.fleet)
+        self.judges.forget()
 
     def take(self, chunk: Chunk, receipt: Receipt) -> None:
+        before = self._watermarks()
         self.judges.take(chunk.partition, chunk.keys, chunk.values, receipt, self.clock())
+        after = self._watermarks()
+        for place, watermark_ms in before.items():
+            if after[place] < watermark_ms:
+                self.wrong(f"the watermark of {place} went back from {watermark_ms} to {after[place]}")
+
+    def _watermarks(self) -> dict[tuple[str, int], int]:
+        return {
+            (model, partition): one.watermark_ms
+            for model, judge in self.judges.models.items()
+            for partition, one in judge.inbox.progress.items()
+        }
 
     def begin(self) -> Iterator[None]:
         # One that stood still does not tick (`Pace`), and soon learns that it was left behind.
@@ -337,6 +369,15 @@ class JudgeWorker(VirtualWorker):
     def _carry_out(self, work: Callable[..., Iterator[Writing]]) -> Iterator[None]:
         for writing in work(self._rows_of, self.clock()):
             yield from self.carry_out(writing.partition, writing.steps)
+
+    def keep(self, model: str) -> None:
+        """Write down what is known of a model."""
+        judge = self.judges.models.get(model)
+        if judge is not None:
+            partition = self.fleet.profile_partition(model)
+            rows = judge_rows.changes(judge, self.rows[partition])
+            for _ in self.carry_out(partition, [Step(rows=rows)]):
+                pass
 
     def _rows_of(self, partition: int) -> dict[bytes, bytes]:
         return self.rows[partition]

@@ -7,10 +7,10 @@ end everything comes to rest, and `invariants` looks at what the topics hold.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
-from inputs import LATENESS_MS, PANE_MS, T0, Producer, Sent, watched
+from inputs import LATENESS_MS, PANE_MS, T0, Producer, Sent, watched, watched_otherwise
 from virtual_broker import VirtualBroker
 from virtual_desk import GROUP_WAIT_MS, DeskWorker
 from virtual_workers import JudgeWorker, ProfileWorker, VirtualWorker
@@ -21,7 +21,7 @@ from streams.writes import Record
 
 #: So few events cut a model's bins, that schedules see layouts change.
 WARM_UP_EVENTS = 25
-FAULTS = ("crash",) * 5 + ("stall", "stall", "late", "late", "wake", "rebalance", "jump", "again")
+FAULTS = ("crash",) * 5 + ("stall", "stall", "late", "late", "wake", "rebalance", "jump", "again", "edit")
 
 
 @dataclass
@@ -118,6 +118,7 @@ class World:
         step_ms = self.random.randrange(50)
         self.wall_ms += step_ms
         self.at_ms += step_ms
+        self.broker.steady_ms += step_ms
         luck = self.random.random()
         if self.live and luck > 0.95:
             self._be_quiet()
@@ -129,6 +130,7 @@ class World:
             self._produce(self.random.randint(1, 6))
             return
         group = self.random.choice(self.groups)
+        group.unsettled |= any(one.superseded for one in group.members)
         if group.unsettled and self.random.random() < 0.5:
             self._rebalance(group)
         worker = self.random.choice([*group.members, *group.stalled])
@@ -137,8 +139,8 @@ class World:
         elif luck < 0.55:
             worker.commit()
             self.say(f"{worker.name} commits")
-        elif luck < 0.58 and isinstance(worker, ProfileWorker):
-            worker.follow()
+        elif luck < 0.58 and isinstance(worker, ProfileWorker | JudgeWorker):
+            worker.follower.follow(self.random.choice([1, None]))
         else:
             for _ in range(self.random.choice([1, 1, 2, 4, 50])):
                 worker.work()
@@ -193,6 +195,7 @@ class World:
         for _ in range(steps):
             self.at_ms += step_ms
             self.wall_ms += step_ms
+            self.broker.steady_ms += step_ms
             if busy is not None:
                 self._append(busy, *self.producer.make(self.at_ms))
                 self._catch_up()
@@ -203,7 +206,7 @@ class World:
 
     def _catch_up(self) -> None:
         for group in self.groups:
-            if group.unsettled:
+            if group.unsettled or any(one.superseded for one in group.members):
                 self._rebalance(group)
             for worker in group.members:
                 self._drain(worker)
@@ -245,6 +248,8 @@ class World:
                 self._arrive_late()
             case "again":
                 self._send_again()
+            case "edit":
+                self._edit_a_monitor()
 
     def _start(self, group: Group) -> VirtualWorker:
         group.started += 1
@@ -277,14 +282,11 @@ class World:
         """Leave a worker behind: its partitions go to others, and it does not know."""
         if len(group.stalled) < 2:
             worker = self.random.choice(group.members)
-            if not worker.may_stall:
-                return
-            if isinstance(worker, JudgeWorker) and worker.ticking and worker.task is not None:
-                # What a tick found before a stall and tells after it, only an owner's epoch could refuse.
-                return
             group.members.remove(worker)
             group.stalled.append(worker)
             worker.stalled = True
+            # Others get its partitions when it has been silent for so long.
+            self.broker.steady_ms += int(1000 * self.fleet.session_timeout_s)
             self.say(f"{worker.name} stalls")
             if not group.members:
                 self._start(group)
@@ -304,10 +306,7 @@ class World:
 
     def _rebalance(self, group: Group) -> None:
         """Have all flush and let go, then own anew; a worker may crash over it."""
-        for worker in list(group.members):
-            worker.finish()
-            worker.commit()
-            worker.revoked()
+        self._let_go(group)
         owners = {worker.name: set[int]() for worker in group.members}
         for partition in range(group.partitions):
             owners[self.random.choice(group.members).name].add(partition)
@@ -315,6 +314,12 @@ class World:
             worker.assigned(frozenset(owners[worker.name]))
         group.unsettled = False
         self.say(f"partitions are assigned: {owners}")
+
+    def _let_go(self, group: Group) -> None:
+        for worker in list(group.members):
+            worker.finish()
+            worker.commit()
+            worker.revoked()
 
     def _arrive_late(self) -> None:
         if self.late:
@@ -331,6 +336,19 @@ class World:
         for entry in self.random.sample(entries, min(len(entries), self.random.randint(1, 20))):
             self.broker.append(Record(topic, partition, entry.key, entry.value), self.wall_ms)
         self.say(f"old records of {topic} {partition} are sent again")
+
+    def _edit_a_monitor(self) -> None:
+        """Have judges start with other columns of a model, write that down, and start with the ones before."""
+        group = self.groups[1]
+        self._let_go(group)
+        fleet = replace(self.fleet, models=watched_otherwise())
+        editor = JudgeWorker(
+            "judge/edited", fleet, self.broker, self.random, lambda: self.wall_ms, self.wrong.append
+        )
+        editor.assigned(frozenset(range(group.partitions)))
+        editor.keep("churn")
+        self.say("the monitor of churn is edited, and edited back")
+        self._rebalance(group)
 
     # The end.
 
