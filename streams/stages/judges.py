@@ -136,9 +136,9 @@ class Judges:
             if isinstance(key, PartKey):
                 self._take_part(key, value, waiting, now_ms)
             else:
-                beat = decode_heartbeat(value)
-                kept = self._take_heartbeat(partition, key, beat, now_ms)
-                self._heard[partition][raw_key] = value if kept is beat else encode(kept)
+                kept = self._take_heartbeat(partition, key, decode_heartbeat(value), now_ms)
+                if kept is not None:
+                    self._heard[partition][raw_key] = encode(kept)
         self._waiting[partition].append(waiting)
 
     def close(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
@@ -223,18 +223,19 @@ class Judges:
             waiting.panes[model] = max(waiting.panes.get(model, start_ms), start_ms)
             self._touched.add(model)
 
-    def _take_heartbeat(self, partition: int, key: HeartbeatKey, beat: Heartbeat, now_ms: int) -> Heartbeat:
-        """Take what a source partition says; return what to remember of it."""
+    def _take_heartbeat(
+        self, partition: int, key: HeartbeatKey, beat: Heartbeat, now_ms: int
+    ) -> Heartbeat | None:
+        """Take what a source partition says; return what to write down of it."""
         if not key.model:
-            beat = self._standings[partition].take(key.partition, beat)
             if beat.idle:
                 self._backlog_since.pop(key.partition, None)
             else:
                 self._backlog_since.setdefault(key.partition, now_ms)
-        else:
-            self._judge_of(key.model, now_ms).inbox.heard(key.partition, beat)
-            self.said_ms[key.model] = beat.at_ms
-            self._touched.add(key.model)
+            return self._standings[partition].take(key.partition, beat)
+        self._judge_of(key.model, now_ms).inbox.heard(key.partition, beat)
+        self.said_ms[key.model] = beat.at_ms
+        self._touched.add(key.model)
         return beat
 
     def _held_back(self, judge: ModelJudge, now_ms: int) -> bool:
