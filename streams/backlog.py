@@ -19,6 +19,8 @@ from streams.wire import Heartbeat
 KIND = "Backlog"
 SEVERITY = "critical"
 LONGEST_PAUSE_MS = 10_000
+#: What a restored judge knows of a partition may be this old, until it is told anew: idle fleets write little.
+WRITTEN_EVERY_MS = 60_000
 #: A source partition that has said nothing for so long is said to be unheard of.
 UNHEARD_MS = 60_000
 
@@ -41,9 +43,10 @@ class Standings:
 
     def __init__(self) -> None:
         self._said: dict[int, Heartbeat] = {}
+        self._written: dict[int, Heartbeat] = {}
 
-    def take(self, partition: int, beat: Heartbeat) -> Heartbeat:
-        """Take what a partition says, and return what is to be remembered of it.
+    def take(self, partition: int, beat: Heartbeat) -> Heartbeat | None:
+        """Take what a partition says, and return what to write down of it; None if what is written still does.
 
         A worker that has just begun, and does not know yet how far its forerunner came, takes nothing back.
         """
@@ -51,6 +54,14 @@ class Standings:
         if beat.counted_until_ms == NEVER_MS and held is not None and held.counted_until_ms is not None:
             beat = msgspec.structs.replace(beat, counted_until_ms=held.counted_until_ms)
         self._said[partition] = beat
+        written = self._written.get(partition)
+        if (
+            written is not None
+            and written.idle is beat.idle
+            and 0 <= beat.at_ms - written.at_ms < WRITTEN_EVERY_MS
+        ):
+            return None
+        self._written[partition] = beat
         return beat
 
     @property

@@ -136,10 +136,9 @@ class Judges:
             if isinstance(key, PartKey):
                 self._take_part(key, value, waiting, now_ms)
             else:
-                beat = decode_heartbeat(value)
-                kept = self._take_heartbeat(partition, key, beat, now_ms)
+                kept = self._take_heartbeat(partition, key, decode_heartbeat(value), now_ms)
                 if kept is not None:
-                    self._heard[partition][raw_key] = value if kept is beat else encode(kept)
+                    self._heard[partition][raw_key] = encode(kept)
         self._waiting[partition].append(waiting)
 
     def close(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
@@ -227,14 +226,13 @@ class Judges:
     def _take_heartbeat(
         self, partition: int, key: HeartbeatKey, beat: Heartbeat, now_ms: int
     ) -> Heartbeat | None:
-        """Take what a source partition says; return what to remember of it, None if it is older than what is known."""
+        """Take what a source partition says; return what to write down of it, None if it is old."""
         if not key.model:
-            beat = self._standings[partition].take(key.partition, beat)
             if beat.idle:
                 self._backlog_since.pop(key.partition, None)
             else:
                 self._backlog_since.setdefault(key.partition, now_ms)
-            return beat
+            return self._standings[partition].take(key.partition, beat)
         is_newest = self._judge_of(key.model, now_ms).inbox.heard(key.partition, beat)
         self.said_ms[key.model] = beat.at_ms
         self._touched.add(key.model)

@@ -22,8 +22,8 @@ def test_every_setting_comes_from_its_variable(name: str, monkeypatch: pytest.Mo
     texts = {
         "kafka": "a:1,b:2", "redis": "rediss://u:p@host:6380/1", "public_url": "https://drift.example",
         "partitions": "3", "replication": "2", "metrics_port": "0", "session_timeout_s": "12.5", "stalled_s": "90.5",
-        "behind_s": "60.5", "behind_for_s": "30.5", "static_membership": "true", "log_level": "DEBUG",
-        "topic_prefix": "staging.drift",
+        "static_membership": "true", "log_level": "DEBUG", "topic_prefix": "staging.drift",
+        "behind_s": "60.5", "behind_for_s": "30.5",
     }  # fmt: skip
     text = texts.get(name, "something")
     monkeypatch.setenv(variable(name), text)

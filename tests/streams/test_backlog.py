@@ -111,6 +111,7 @@ def test_a_worker_that_has_just_begun_takes_nothing_back_of_what_its_forerunner_
     standings = Standings()
     standings.take(0, beat(T0, behind_ms=5_000))
     kept = standings.take(0, Heartbeat(0, False, 0, 0, T0, counted_until_ms=NEVER_MS, waiting=9))
+    assert kept is not None
     assert (kept.counted_until_ms, kept.waiting) == (T0 - 5_000, 9)
     assert standings.counted_until_ms(T0) == T0 - 5_000
 
@@ -121,6 +122,16 @@ def test_where_nobody_says_how_far_it_is_nothing_is_claimed(until_ms: int | None
     standings.take(0, Heartbeat(0, False, 0, 0, T0, counted_until_ms=until_ms, waiting=9))
     assert standings.counted_until_ms(T0) == T0
     assert backlog.verdict(standings, T0, LIMITS).status == "insufficient"
+
+
+def test_what_a_quiet_partition_says_is_written_down_once_a_minute_and_a_change_at_once() -> None:
+    standings, written = Standings(), []
+    for second in range(0, 130, 10):
+        now_ms = T0 + second * 1000
+        if standings.take(0, beat(now_ms, behind_ms=0)):
+            written.append(second)
+    assert written == [0, 60, 120]
+    assert standings.take(0, beat(T0 + 125_000, behind_ms=0, waiting=1)) is not None
 
 
 def test_no_word_resolves_nothing() -> None:

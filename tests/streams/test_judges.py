@@ -126,7 +126,7 @@ def test_whatever_step_of_a_tick_a_crash_comes_after_what_fires_is_known_and_its
         left = dict(rows)
         told = _carry_out([Writing(0, writing.steps[:done])], left)
         again = Judges(STALE)
-        again.restore(left, 20_000)
+        again.restore(0, left, 20_000)
         knows = any(True for _ in again.models["churn"].book.current())
         fires = status == "resolved" if not told else told == ["firing"]
         assert knows or not fires, f"{done} steps done: it fires, and nobody will tell its end"
@@ -139,7 +139,7 @@ def test_an_old_heartbeat_that_comes_again_does_not_take_the_place_of_the_newest
     _take(judges, [Record("", 0, encode(HeartbeatKey(0, "churn")), encode(beat)) for beat in beats])
     _carry_out(judges.close(lambda _: rows, 0), rows)
     again = Judges(FLEET)
-    again.restore(rows, 0)
+    again.restore(0, rows, 0)
     assert again.models["churn"].inbox.progress[0].watermark_ms == T0 + 2000
     assert again.models["churn"].inbox.progress[0].idle
 

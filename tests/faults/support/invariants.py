@@ -11,13 +11,14 @@ from inputs import PANE_MS
 from recount import FEATURES, PaneKey, Recount, recount
 from world import World
 
+from streams import backlog
 from streams.stages import profile_rows
 from streams.wire import encode
 
 #: Panes between the last event and the watermark, and versions and segments a pane may have.
 OPEN_PANES, GROUPS = 6, 10
 #: Found by the clock: a crash may keep the news back until the next refresh, a minute later.
-TOLD_AGAIN = ("StaleStream",)
+TOLD_AGAIN = ("StaleStream", backlog.KIND)
 
 
 def violations(world: World) -> list[str]:
@@ -132,6 +133,12 @@ def _alerts(world: World) -> Iterator[str]:
         for worker in world.judges
         for judge in worker.judges.models.values()
         for upsert in judge.book.current()
+    }
+    firing |= {
+        upsert.fingerprint: upsert.labels
+        for worker in world.judges
+        if worker.judges.backlog is not None
+        for upsert in backlog.current(worker.judges.backlog)
     }
     for name in sorted(told - firing.keys()):
         yield f"the desk holds {name} for firing as of {held[name]}; it is over"

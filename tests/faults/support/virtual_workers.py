@@ -23,6 +23,7 @@ from streams.stages.dead_letter import dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.judges import Judges, Writing
 from streams.stages.layouts import LayoutFollower
+from streams.standing import Standing
 from streams.transport import Chunk
 from streams.writes import Record, Step
 
@@ -259,7 +260,8 @@ class ProfileWorker(VirtualWorker):
             self.profiler.drop(partition)
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
         self._letters: defaultdict[int, list[Record]] = defaultdict(list)
-        self._told: dict[int, bool] = {}
+        self._standings: defaultdict[int, Standing] = defaultdict(Standing)
+        self._told: dict[int, tuple[bool, int]] = {}
 
     def take(self, chunk: Chunk, receipt: Receipt) -> None:
         offsets = np.array(chunk.offsets, dtype=np.int64)
@@ -302,10 +304,19 @@ class ProfileWorker(VirtualWorker):
             receipt.ack()
 
     def _tell_caught_up(self, partition: int, caught_up: bool, now_ms: int) -> Iterator[None]:
-        if self._told.get(partition) is not caught_up:
-            step = profile_rows.standing_step(self.fleet, partition, now_ms, caught_up=caught_up)
-            yield from self.carry_out(partition, [step])
-            self._told[partition] = caught_up
+        lag, standing = self._lag(partition), self._standings[partition]
+        if lag is not None:
+            next_offset = self.profiler.partitions[partition].next_offset
+            standing.note(next_offset=next_offset, end_offset=next_offset + lag, at_ms=now_ms)
+        was_caught_up, told_ms = self._told.get(partition, (None, now_ms))
+        if was_caught_up is caught_up and now_ms - told_ms < self.fleet.backlog.told_every_ms:
+            return
+        step = profile_rows.standing_step(
+            self.fleet, partition, now_ms,
+            caught_up=caught_up, counted_until_ms=standing.until_ms, waiting=lag or 0,
+        )  # fmt: skip
+        yield from self.carry_out(partition, [step])
+        self._told[partition] = caught_up, now_ms
 
     def _lag(self, partition: int) -> int | None:
         known = self.highwater.get(partition)

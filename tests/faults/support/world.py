@@ -16,6 +16,7 @@ from virtual_desk import GROUP_WAIT_MS, DeskWorker
 from virtual_workers import JudgeWorker, ProfileWorker, VirtualWorker
 
 from streams import judge
+from streams.backlog import Limits
 from streams.stages.fleet import Fleet
 from streams.writes import Record
 
@@ -67,6 +68,7 @@ class World:
         self.fleet = Fleet(
             brokers="", redis_url="", models=watched(), worker="virtual",
             source_partitions=random.choice([1, 2, 2, 3]), profile_partitions=random.choice([1, 1, 2]),
+            backlog=Limits(behind_ms=4_000, for_ms=0),
         )  # fmt: skip
         self.groups = [
             Group(ProfileWorker, self.fleet.source_partitions),
