@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -52,6 +53,12 @@ class _Panes(msgspec.Struct, array_like=True):
 
 class _Closed(msgspec.Struct):
     closed_until_ms: int
+    sequences: list[tuple[Any, int]]
+
+    @property
+    def age(self) -> tuple[int, int]:
+        """Grows as panes close, and between as alerts begin and end."""
+        return self.closed_until_ms, sum(number for _, number in self.sequences)
 
 
 def newer(key: bytes, held: bytes, found: bytes) -> bool:
@@ -61,7 +68,7 @@ def newer(key: bytes, held: bytes, found: bytes) -> bool:
         return backlog_of({key: found}).sequence >= backlog_of({key: held}).sequence
     if isinstance(place, StateKey):
         closed = msgspec.msgpack.Decoder(_Closed)
-        return closed.decode(found).closed_until_ms >= closed.decode(held).closed_until_ms
+        return closed.decode(found).age >= closed.decode(held).age
     if isinstance(place, HeartbeatKey):
         return decode_heartbeat(found).watermark_ms >= decode_heartbeat(held).watermark_ms
     return True

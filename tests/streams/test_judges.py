@@ -150,3 +150,17 @@ def test_a_heartbeat_a_stalled_judge_wrote_late_does_not_win() -> None:
     key = encode(HeartbeatKey(0, "churn"))
     assert judge_rows.newer(key, older, newer)
     assert not judge_rows.newer(key, newer, older)
+
+
+def test_a_state_a_stalled_judge_wrote_late_does_not_win_over_one_that_knows_a_later_alert() -> None:
+    # Simulator, seed 1550: no pane had closed between the two.
+    judges, rows = Judges(STALE), dict[bytes, bytes]()
+    profiler = Profiler({"churn": (SILENT, STALE.models["churn"].layout)})
+    fold(profiler, [(event(n, T0 + 10_000 * n), T0 + 10_000 * n) for n in range(4)], 0, 4)
+    _take(judges, _upserts(profiler))
+    _carry_out(judges.close(lambda _: rows, 20_000), rows)
+    key = encode(judge_rows.StateKey("churn"))
+    older = rows[key]
+    _carry_out(judges.tick(lambda _: rows, T0 + 100_000), rows)
+    assert not judge_rows.newer(key, rows[key], older)
+    assert judge_rows.newer(key, older, rows[key])

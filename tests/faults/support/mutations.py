@@ -126,17 +126,10 @@ def stalled_desks_not_refused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(desk_log.epochs, "epoch_of", lambda *_: 0)
 
 
-def desks_send_without_asking(patch: pytest.MonkeyPatch) -> None:
-    async def make_sure(self: desk_log.DeskLog) -> None:
-        pass
-
-    patch.setattr(desk_log.DeskLog, "make_sure", make_sure)
-
-
 MUTATIONS: tuple[Break, ...] = (
     checkpoint_before_profiles, open_profiles_let_go_before_the_checkpoint, heartbeats_before_profiles,
     acknowledged_before_the_checkpoint,
     fences_ignored_when_counting, late_rows_win_at_stage_1, lower_fences_accepted, input_acknowledged_at_once,
     clocks_trusted, quiet_counted_from_the_newest_event, invalid_events_counted_again,
-    published_layouts_not_learned, old_heartbeats_believed, stalled_desks_not_refused, desks_send_without_asking,
+    published_layouts_not_learned, old_heartbeats_believed, stalled_desks_not_refused,
 )  # fmt: skip

@@ -155,10 +155,17 @@ class DeskWorker(VirtualWorker):
         for delivery in deliveries:
             await _Pause()
             await self._log.make_sure()
+            if self.stalled and self._log.epoch < self._owner():
+                self.wrong(f"{self.name} was stalled, and sends though {self._owner()} is the epoch by now")
             outcome = self._deliver(delivery)
             await _Pause()
             desk.settled(delivery.id, outcome, self.clock())
             await self._log.write(desk.take_changed_rows())
+
+    def _owner(self) -> int:
+        """Return the highest epoch that is complete."""
+        keys = [(entry.key or b"").decode() for entry in self.broker.read(self.changelog, 0)]
+        return max((int(key.split("/")[0]) for key in keys if key.endswith("/complete")), default=0)
 
     def _deliver(self, delivery: Delivery) -> Outcome:
         luck = self.random.random()

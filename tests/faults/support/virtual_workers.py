@@ -332,6 +332,7 @@ class JudgeWorker(VirtualWorker):
         super().__init__(*args)
         self.source = self.fleet.topics.profiles.name
         self.changelog = "judge-rows"
+        self.ticking = False
         self.judges = Judges(self.fleet)
         self.follower = Follower(self, self.judges.learn)
 
