@@ -1,10 +1,11 @@
-"""How far two binned distributions lie apart, and how far they lie apart by chance.
+"""How far two binned distributions lie apart; how far they do so by chance is said in `chance`.
 
-Counts are two arrays of one shape ``(bins,)``: ``current`` with ``n`` events, ``reference`` with ``m``.
+Counts are two arrays of one shape ``(bins,)``: ``current`` with ``n`` events, ``reference`` with ``m``;
+their shares of one are ``p`` and ``q``.
 
 Rare bins: `pool_rare` sums those that expect fewer than 5 events in the smaller sample into one, as is
 usual for the chi-square test (Cochran 1954). So a long tail of rare categories does not add up to drift,
-and what chance explains is known. Zero counts: see `smoothed_shares`.
+and what chance explains is known. Pooling never raises a divergence. Zero counts: see `smoothed_shares`.
 """
 
 import math
@@ -23,19 +24,30 @@ def shares(counts: Counts) -> Shares:
     return np.asarray(counts / max(int(counts.sum()), 1), dtype=np.float64)
 
 
+def expected_events(current: Counts, reference: Counts) -> Shares:
+    """Return the events each bin lets expect in the smaller sample, were both of one distribution.
+
+    Examples
+    --------
+    >>> expected_events(np.array([90, 10]), np.array([800, 200])).round(2).tolist()
+    [80.91, 19.09]
+    """
+    return shares(current + reference) * min(int(current.sum()), int(reference.sum()))
+
+
 def pool_rare(current: Counts, reference: Counts, least_expected: float = 5.0) -> tuple[Counts, Counts]:
     """Return both sides with the rare bins summed into one last bin, and empty bins left out.
 
-    Expected is the mean of the two sides' shares, times the events of the smaller sample: under equal
-    distributions the usual expectation, and a bin that only the smaller sample fills is not rare.
+    Expected is the share of both samples together, times the events of the smaller sample. It does not
+    depend on how a bin's events split between the two sides: else bins that the window fills by chance
+    would be kept and those it leaves empty pooled, which alone would make two equal samples differ.
 
     Examples
     --------
     >>> pool_rare(np.array([90, 9, 0, 1, 0]), np.array([800, 180, 19, 1, 0]))
     (array([90,  9,  1]), array([800, 180,  20]))
     """
-    expected = (shares(current) + shares(reference)) / 2 * min(int(current.sum()), int(reference.sum()))
-    rare = expected < least_expected
+    rare = expected_events(current, reference) < least_expected
     if not (current[rare].sum() or reference[rare].sum()):
         return current[~rare], reference[~rare]
     return np.append(current[~rare], current[rare].sum()), np.append(reference[~rare], reference[rare].sum())
@@ -92,11 +104,45 @@ def kolmogorov_smirnov_distance(current: Counts, reference: Counts) -> float:
     return float(np.max(np.abs(gap), initial=0.0))
 
 
+def hellinger_distance(current: Counts, reference: Counts) -> float:
+    """Return ``sqrt(sum((sqrt(p) - sqrt(q))**2) / 2)``: 0 to 1, symmetric; zero counts need no smoothing.
+
+    Examples
+    --------
+    >>> round(hellinger_distance(np.array([50, 50]), np.array([36, 64])), 4)
+    0.1003
+    """
+    gap = np.sqrt(shares(current)) - np.sqrt(shares(reference))
+    return float(min(math.sqrt(float(np.sum(gap * gap)) / 2), 1.0))
+
+
+def total_variation_distance(current: Counts, reference: Counts) -> float:
+    """Return ``sum(|p - q|) / 2``: the share of events that would have to change bins; 0 to 1, symmetric.
+
+    Examples
+    --------
+    >>> round(total_variation_distance(np.array([50, 50, 0]), np.array([40, 40, 20])), 4)
+    0.2
+    """
+    return float(np.sum(np.abs(shares(current) - shares(reference))) / 2)
+
+
+def l_infinity_distance(current: Counts, reference: Counts) -> float:
+    """Return ``max(|p - q|)``: the share by which one bin has gained or lost most; 0 to 1, symmetric.
+
+    Examples
+    --------
+    >>> round(l_infinity_distance(np.array([50, 50, 0]), np.array([40, 40, 20])), 4)
+    0.2
+    """
+    return float(np.max(np.abs(shares(current) - shares(reference)), initial=0.0))
+
+
 @dataclass(frozen=True, slots=True)
 class HomogeneityTest:
-    """Pearson's chi-square test that two samples share one distribution.
+    """A chi-square test that two samples share one distribution.
 
-    ``effect`` is Cohen's w scaled by both sample sizes, ``sqrt(X2 * (1/n + 1/m))``, so that, unlike
+    ``effect`` is Cohen's w scaled by both sample sizes, ``sqrt(statistic * (1/n + 1/m))``, so that, unlike
     Cramér's V, it does not shrink when the reference is much larger than the window.
     """
 
@@ -107,7 +153,7 @@ class HomogeneityTest:
 
 
 def chi_square_homogeneity(current: Counts, reference: Counts) -> HomogeneityTest:
-    """Test that two samples share one distribution; no bin may be empty on both sides.
+    """Return Pearson's test that two samples share one distribution; no bin may be empty on both sides.
 
     ``minus_log10_p`` is capped at 300, where p leaves the range of a double.
 
@@ -117,56 +163,46 @@ def chi_square_homogeneity(current: Counts, reference: Counts) -> HomogeneityTes
     >>> round(test.statistic, 3), test.degrees, round(test.minus_log10_p, 3)
     (8.333, 1, 2.41)
     """
+    table, expected = _table(current, reference)
+    return _test(current, reference, float(np.sum((table - expected) ** 2 / expected)))
+
+
+def likelihood_ratio_homogeneity(current: Counts, reference: Counts) -> HomogeneityTest:
+    """Return the G test that two samples share one distribution; no bin may be empty on both sides.
+
+    ``G = 2 * sum(observed * ln(observed / expected))`` over the bins of both sides, natural logarithm,
+    with ``0 ln 0 = 0``. It is ``2 (n + m)`` times the Jensen-Shannon divergence, in nats, that weighs the
+    sides by their sizes.
+
+    Examples
+    --------
+    >>> test = likelihood_ratio_homogeneity(np.array([30, 70]), np.array([50, 50]))
+    >>> round(test.statistic, 3), test.degrees
+    (8.402, 1)
+    """
+    return _test(current, reference, 2 * float(np.sum(special.rel_entr(*_table(current, reference)))))
+
+
+def _table(current: Counts, reference: Counts) -> tuple[Shares, Shares]:
+    """Return both sides as rows, and what they let expect were they of one distribution."""
+    table = np.stack([current, reference]).astype(np.float64)
+    sizes = table.sum(axis=1)
+    return table, np.outer(sizes, table.sum(axis=0)) / max(float(sizes.sum()), 1.0)
+
+
+def _test(current: Counts, reference: Counts, statistic: float) -> HomogeneityTest:
     n, m, degrees = int(current.sum()), int(reference.sum()), current.size - 1
     if degrees < 1 or min(n, m) == 0:
         return HomogeneityTest(0.0, 0, 0.0, 0.0)
-    table = np.stack([current, reference]).astype(np.float64)
-    expected = np.outer([n, m], table.sum(axis=0)) / (n + m)
-    statistic = float(np.sum((table - expected) ** 2 / expected))
-    p = float(special.chdtrc(degrees, statistic))
-    minus_log10_p = 300.0 if p < 1e-300 else max(-math.log10(p), 0.0)
+    statistic = max(statistic, 0.0)
+    minus_log10_p = minus_log10_chi_square(statistic, degrees)
     return HomogeneityTest(statistic, degrees, minus_log10_p, math.sqrt(statistic * (1 / n + 1 / m)))
 
 
-def null_population_stability_index(bins: int, n: int, m: int, alpha: float) -> float:
-    """Return the index that chance alone exceeds with probability ``alpha``.
-
-    For two samples of one distribution it is, to first order, Pearson's statistic over the samples:
-    ``(1/n + 1/m) * chi2(bins - 1)`` (Yurdakul 2018).
-
-    Examples
-    --------
-    >>> round(null_population_stability_index(10, 500, 10_000, 1e-6), 3)
-    0.094
-    """
-    return (1 / n + 1 / m) * float(special.chdtri(max(bins - 1, 1), alpha))
-
-
-def null_jensen_shannon_distance(bins: int, n: int, m: int, alpha: float) -> float:
-    """Return the distance that chance alone exceeds with probability ``alpha``.
-
-    To second order the divergence is an eighth of the population stability index, in nats.
-
-    Examples
-    --------
-    >>> round(null_jensen_shannon_distance(10, 500, 10_000, 1e-6), 3)
-    0.13
-    """
-    nats = null_population_stability_index(bins, n, m, alpha) / 8
-    return math.sqrt(min(nats / math.log(2.0), 1.0))
-
-
-def null_kolmogorov_smirnov_distance(n: int, m: int, alpha: float) -> float:
-    """Return the distance that chance alone exceeds with probability ``alpha``.
-
-    ``sqrt(-ln(alpha / 2) / 2 * (n + m) / (n m))`` (Smirnov 1948), an upper bound for binned data.
-
-    Examples
-    --------
-    >>> round(null_kolmogorov_smirnov_distance(1000, 1000, 0.05), 4)
-    0.0607
-    """
-    return float(np.sqrt(-np.log(alpha / 2) / 2 * (n + m) / (n * m)))
+def minus_log10_chi_square(statistic: float, degrees: int) -> float:
+    """Return -log10 of the chance that a chi-square variable exceeds a statistic, at most 300."""
+    p = float(special.chdtrc(degrees, statistic))
+    return 300.0 if p < 1e-300 else max(-math.log10(p), 0.0)
 
 
 def _occupied(p: Shares, q: Shares) -> tuple[Shares, Shares]:
