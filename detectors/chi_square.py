@@ -35,7 +35,8 @@ class ChiSquare(DistributionDetector[ChiSquareParams]):
 
     Pearson's test that both samples share one distribution: ``score = -log10 p``, or 0 while the effect
     ``w = sqrt(X2 * (1/n + 1/m))`` is below ``min_effect``, since with many events every difference is
-    significant. Categories that expect fewer than 20 events in the smaller sample are pooled.
+    significant. Categories that expect fewer than 20 events in the smaller sample are pooled, by which
+    ``w`` squared falls by their shares on both sides times ``(n + m) / min(n, m)`` at most.
 
     References
     ----------

@@ -73,6 +73,11 @@ def smoothed_shares(current: Counts, reference: Counts) -> tuple[Shares, Shares]
 def population_stability_index(current: Counts, reference: Counts) -> float:
     """Return the sum of ``(p - q) ln(p / q)`` over the bins, in nats; symmetric, 0 when equal.
 
+    On `smoothed_shares`, by which it is never larger than the textbook's ``PSI`` on plain shares, and
+    at least ``(1 - w) * (PSI - sum(|p - q|) * (ln(1 + w (r - 1) / 2) - ln(1 - w / 2)))``, with ``w = bins /
+    (bins + min(n, m))`` and r the largest ratio of a bin's two shares (the textbook's is infinite where a
+    bin is empty on one side only).
+
     Examples
     --------
     >>> population_stability_index(np.array([500, 500]), np.array([500, 500]))
