@@ -23,6 +23,7 @@ PROMISED = {
     "vanished_column": ("MissingValues", False),
     "appeared_column": ("ColumnAppeared", False),
     "duplicates": ("DuplicateEvents", False),
+    "expectation": ("ExpectationFailed", True),
     "prediction_drift": ("PredictionDrift", True),
     "adwin": ("MeanShift", False),
     "page_hinkley": ("MeanShift", False),
