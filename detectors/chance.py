@@ -4,7 +4,8 @@ Every ``null_*`` returns the distance that two samples of one distribution, ``n`
 exceed with probability ``alpha`` at most. Two ways lead there.
 
 *Chi-square*: psi, Jensen-Shannon, Hellinger, G. To first order these are Pearson's statistic in other
-units. In bins of few events they have a longer tail: see `chi_square_quantile`. Bins must be pooled.
+units. In bins of few events they have a longer tail: see `small_sample_factor`. Bins must be pooled, so
+that none is empty on both sides.
 
 *Exact*: total variation, l-infinity, Kolmogorov-Smirnov. Given the events of both sides together, under
 one distribution every split into window and reference is equally likely (a permutation test), and the
@@ -23,29 +24,25 @@ from scipy import special
 
 from detectors.divergence import Counts, expected_events, shares
 
+#: How much longer than the chi-square law the tail is, in units of one over the fewest expected events;
+#: measured to a probability of 1e-5. The logarithm in the index and the root weigh empty bins most.
+_TAIL = 1.0
+_LONG_TAIL = 2.0
 
-def chi_square_quantile(current: Counts, reference: Counts, alpha: float) -> float:
-    """Return what divergences of chi-square kind, in Pearson's units, exceed with probability ``alpha``.
 
-    ``chi2(bins - 1)`` times `small_sample_factor`. No bin may be empty on both sides.
+def small_sample_factor(current: Counts, reference: Counts, tail: float = _TAIL) -> float:
+    """Return ``1 + tail / e`` with e the fewest events a bin expects in the smaller sample.
+
+    Logarithms and roots of a small count vary more than the chi-square law says, by terms in ``1 / e``
+    (Williams 1976 for G). The factor covers them where e is 5 or more.
 
     Examples
     --------
-    >>> round(chi_square_quantile(np.array([250, 250]), np.array([250, 250]), 0.05), 3)
-    3.857
-    """
-    degrees = max(current.size - 1, 1)
-    return float(special.chdtri(degrees, alpha)) * small_sample_factor(current, reference)
-
-
-def small_sample_factor(current: Counts, reference: Counts) -> float:
-    """Return ``1 + 1 / e`` with e the fewest events a bin expects in the smaller sample.
-
-    Logarithms and roots of a small count vary more than the chi-square law says, by terms in ``1 / e``
-    (Williams 1976 for G). The factor covers them, with room, where e is 5 or more.
+    >>> small_sample_factor(np.array([250, 250]), np.array([250, 250]))
+    1.004
     """
     fewest = float(np.min(expected_events(current, reference), initial=np.inf))
-    return 1.0 + 1.0 / fewest if fewest > 0 else 1.0
+    return 1.0 + tail / fewest if fewest > 0 else 1.0
 
 
 def null_population_stability_index(current: Counts, reference: Counts, alpha: float) -> float:
@@ -55,23 +52,23 @@ def null_population_stability_index(current: Counts, reference: Counts, alpha: f
     --------
     >>> current, reference = np.full(10, 50), np.full(10, 1000)
     >>> round(null_population_stability_index(current, reference, 1e-6), 3)
-    0.096
+    0.098
     """
-    return _inverse_sizes(current, reference) * chi_square_quantile(current, reference, alpha)
+    return _pearson(current, reference, alpha, _LONG_TAIL)
 
 
 def null_jensen_shannon_distance(current: Counts, reference: Counts, alpha: float) -> float:
-    """Return the bound for the distance with logarithms to base 2.
+    """Return ``sqrt((1/n + 1/m) * chi2(bins - 1) / (8 ln 2))``, for few events somewhat more.
 
-    To second order the divergence is an eighth of the population stability index, in nats.
+    That is for logarithms to base 2; to second order the divergence is an eighth of the population
+    stability index, in nats.
 
     Examples
     --------
     >>> round(null_jensen_shannon_distance(np.full(10, 50), np.full(10, 1000), 1e-6), 3)
     0.132
     """
-    nats = null_population_stability_index(current, reference, alpha) / 8
-    return math.sqrt(min(nats / math.log(2.0), 1.0))
+    return math.sqrt(min(_pearson(current, reference, alpha, _TAIL) / (8 * math.log(2.0)), 1.0))
 
 
 def null_hellinger_distance(current: Counts, reference: Counts, alpha: float) -> float:
@@ -80,9 +77,9 @@ def null_hellinger_distance(current: Counts, reference: Counts, alpha: float) ->
     Examples
     --------
     >>> round(null_hellinger_distance(np.full(10, 50), np.full(10, 1000), 1e-6), 3)
-    0.11
+    0.111
     """
-    return math.sqrt(min(null_population_stability_index(current, reference, alpha) / 8, 1.0))
+    return math.sqrt(min(_pearson(current, reference, alpha, _LONG_TAIL) / 8, 1.0))
 
 
 def null_total_variation_distance(current: Counts, reference: Counts, alpha: float) -> float:
@@ -134,6 +131,12 @@ def null_kolmogorov_smirnov_distance(n: int, m: int, alpha: float) -> float:
     0.0607
     """
     return float(np.sqrt(-np.log(alpha / 2) / 2 * (n + m) / (n * m)))
+
+
+def _pearson(current: Counts, reference: Counts, alpha: float, tail: float) -> float:
+    """Return what Pearson's statistic, times ``1/n + 1/m``, exceeds with probability ``alpha``, and a longer tail."""
+    quantile = float(special.chdtri(max(current.size - 1, 1), alpha))
+    return _inverse_sizes(current, reference) * quantile * small_sample_factor(current, reference, tail)
 
 
 def _inverse_sizes(current: Counts, reference: Counts) -> float:
