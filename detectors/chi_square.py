@@ -6,7 +6,8 @@ from pydantic import Field
 
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import chi_square_homogeneity, pool_rare
+from detectors.divergence import pool_rare
+from detectors.homogeneity import chi_square_homogeneity
 from detectors.significance import SignificanceParams
 
 #: Cochran's 5 events serve a p-value of 0.05; one of a millionth needs the approximation further out.

@@ -7,7 +7,8 @@ from pydantic import Field
 from detectors.chance import small_sample_factor
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import likelihood_ratio_homogeneity, minus_log10_chi_square, pool_rare
+from detectors.divergence import pool_rare
+from detectors.homogeneity import likelihood_ratio_homogeneity, minus_log10_chi_square
 from detectors.significance import SignificanceParams
 
 #: As for the chi-square test: a p-value of a millionth needs the approximation far out.

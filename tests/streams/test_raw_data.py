@@ -16,12 +16,11 @@ from detectors.base import Verdict
 from detectors.comparison import Comparison
 from detectors.cumulative import bucket_bounds
 from detectors.divergence import (
-    chi_square_homogeneity,
-    likelihood_ratio_homogeneity,
     pool_rare,
     population_stability_index,
     shares,
 )
+from detectors.homogeneity import chi_square_homogeneity, likelihood_ratio_homogeneity
 from detectors.registry import build
 from detectors.window import Window
 from streams import sketch
