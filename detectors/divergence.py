@@ -34,19 +34,36 @@ def expected_events(current: Counts, reference: Counts) -> Shares:
     return shares(current + reference) * min(int(current.sum()), int(reference.sum()))
 
 
+def rare_bins(current: Counts, reference: Counts, least_expected: float) -> NDArray[np.bool_]:
+    """Return which bins `pool_rare` sums: those that expect less, and the next smallest until all do not.
+
+    It does not depend on how a bin's events split between the two sides: else bins that the window
+    fills by chance would be kept and those it leaves empty pooled, which alone would make two equal
+    samples differ.
+    """
+    expected = expected_events(current, reference)
+    order = np.argsort(expected, kind="stable")
+    summed = np.cumsum(expected[order])
+    few = int(np.count_nonzero(expected < least_expected))
+    if few and summed[few - 1] > 0:
+        few = max(few, int(np.searchsorted(summed, least_expected)) + 1)
+    rare = np.zeros(expected.size, dtype=np.bool_)
+    rare[order[:few]] = True
+    return rare
+
+
 def pool_rare(current: Counts, reference: Counts, least_expected: float = 5.0) -> tuple[Counts, Counts]:
     """Return both sides with the rare bins summed into one last bin, and empty bins left out.
 
-    Expected is the share of both samples together, times the events of the smaller sample. It does not
-    depend on how a bin's events split between the two sides: else bins that the window fills by chance
-    would be kept and those it leaves empty pooled, which alone would make two equal samples differ.
+    Expected is the share of both samples together, times the events of the smaller sample. If the
+    rare bins together expect too few as well, the next smallest join them.
 
     Examples
     --------
     >>> pool_rare(np.array([90, 9, 0, 1, 0]), np.array([800, 180, 19, 1, 0]))
-    (array([90,  9,  1]), array([800, 180,  20]))
+    (array([90, 10]), array([800, 200]))
     """
-    rare = expected_events(current, reference) < least_expected
+    rare = rare_bins(current, reference, least_expected)
     if not (current[rare].sum() or reference[rare].sum()):
         return current[~rare], reference[~rare]
     return np.append(current[~rare], current[rare].sum()), np.append(reference[~rare], reference[rare].sum())

@@ -33,6 +33,8 @@ SHAPES: Mapping[str, NDArray[np.float64]] = {
     "30 equal bins": np.full(30, 1 / 30),
     "2 large and 28 small bins": np.array([0.4, 0.3, *[0.3 / 28] * 28]),
     "a long tail": TAIL / TAIL.sum(),
+    "3 bins and a rare one": np.array([0.5, 0.3, 0.198, 0.002]),
+    "3 bins and a very rare one": np.array([0.5, 0.3, 0.1999, 0.0001]),
     "1 large and 20 rare bins": np.array([0.9, *[0.005] * 20]),
 }
 SIZES = [(500, 500), (500, 10_000), (5000, 5000), (100_000, 2000), (100_000, 100_000)]

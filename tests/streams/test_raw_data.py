@@ -18,6 +18,7 @@ from detectors.cumulative import bucket_bounds
 from detectors.divergence import (
     pool_rare,
     population_stability_index,
+    rare_bins,
     shares,
 )
 from detectors.homogeneity import chi_square_homogeneity, likelihood_ratio_homogeneity
@@ -192,11 +193,8 @@ def assert_within(
 def lost(name: str, here: Window, there: Window) -> tuple[float, float]:
     """Return the shares of either side in bins that are pooled, or in categories counted as one."""
     current, reference = here.features["x"], there.features["x"]
-    pooled = np.zeros(current.bins.size, dtype=np.bool_)
     least = {"hellinger": 20.0, "g_test": 20.0, "jensen_shannon": 5.0, "psi": 5.0}.get(name, 0.0)
-    together = current.bins + reference.bins
-    few = min(int(current.bins.sum()), int(reference.bins.sum()))
-    pooled |= together / together.sum() * few < least
+    pooled = rare_bins(current.bins, reference.bins, least)
     if current.kind == "category":
         pooled[-1] = True
     return float(shares(current.bins)[pooled].sum()), float(shares(reference.bins)[pooled].sum())
