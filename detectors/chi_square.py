@@ -6,7 +6,8 @@ from pydantic import Field
 
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import chi_square_homogeneity, pool_rare
+from detectors.divergence import pool_rare
+from detectors.homogeneity import chi_square_homogeneity
 from detectors.significance import SignificanceParams
 
 #: Cochran's 5 events serve a p-value of 0.05; one of a millionth needs the approximation further out.
@@ -35,7 +36,8 @@ class ChiSquare(DistributionDetector[ChiSquareParams]):
 
     Pearson's test that both samples share one distribution: ``score = -log10 p``, or 0 while the effect
     ``w = sqrt(X2 * (1/n + 1/m))`` is below ``min_effect``, since with many events every difference is
-    significant. Categories that expect fewer than 20 events in the smaller sample are pooled.
+    significant. Categories that expect fewer than 20 events in the smaller sample are pooled, by which
+    ``w`` squared falls by their shares on both sides times ``(n + m) / min(n, m)`` at most.
 
     References
     ----------

@@ -1,5 +1,6 @@
 """What detectors of a changed distribution share: the comparison, the evidence, the sentence."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Generic, TypeVar
 
 from detectors.base import Detector, Evidence, Verdict
@@ -26,11 +27,21 @@ class DistributionDetector(Detector[D], Generic[D]):
         """Return the score, and the threshold in force at these sample sizes."""
         raise NotImplementedError
 
+    def obstacle(self, comparison: Comparison) -> str:
+        """Return why these columns cannot be measured though both have bins; empty where they can."""
+        return ""
+
+    def details(self, comparison: Comparison) -> Mapping[str, object]:
+        """Return further figures for the evidence, JSON-able."""
+        return {}
+
     def observe(self, window: Window, reference: Window | None) -> Verdict:
         """Judge the column's distribution against the reference's."""
         comparison = compare(window, reference, self.column, self.params.min_samples)
         if isinstance(comparison, Shortfall):
             return self.insufficient(comparison.samples, comparison.reason)
+        if obstacle := self.obstacle(comparison):
+            return self.insufficient(comparison.samples, f"{shorten(self.column)}: {obstacle}")
         score, limit = self.measure(comparison)
         return self.verdict(
             score, comparison.samples, self._evidence(comparison, score, limit), threshold=limit
@@ -40,7 +51,7 @@ class DistributionDetector(Detector[D], Generic[D]):
         figures = [
             f"{self.measure_name} {against(score, limit)} over {quantity(comparison.samples, 'event')}"
         ]
-        details: dict[str, object] = {"reference_samples": comparison.reference_samples}
+        details = {"reference_samples": comparison.reference_samples, **self.details(comparison)}
         if moved := means(comparison):
             figures.insert(0, moved)
             details["mean"] = [comparison.reference.mean, comparison.current.mean]

@@ -2,9 +2,10 @@
 
 from pydantic import Field
 
+from detectors.chance import null_jensen_shannon_distance
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import jensen_shannon_distance, null_jensen_shannon_distance, pool_rare
+from detectors.divergence import jensen_shannon_distance, pool_rare
 from detectors.significance import SignificanceParams
 
 
@@ -22,7 +23,8 @@ class JensenShannon(DistributionDetector[JensenShannonParams]):
     ``score = sqrt((KL(p || a) + KL(q || a)) / 2)`` with ``a = (p + q) / 2`` and logarithms to base 2: a
     metric between 0 and 1, symmetric in window and reference. The threshold in force is the larger
     of ``threshold`` and ``sqrt((1/n + 1/m) * chi2(bins - 1) / (8 ln 2))``, which chance alone exceeds with
-    probability ``alpha``. Rare bins are pooled: `divergence.pool_rare`.
+    probability ``alpha``, for small bins somewhat more: `chance`. Rare bins are pooled, by which the
+    divergence (the score squared) falls by half their shares on both sides at most.
 
     References
     ----------
@@ -39,6 +41,5 @@ class JensenShannon(DistributionDetector[JensenShannonParams]):
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the distance, and the threshold in force."""
         current, reference = pool_rare(*comparison.counts)
-        n, m = comparison.samples, comparison.reference_samples
-        chance = null_jensen_shannon_distance(current.size, n, m, self.params.alpha)
+        chance = null_jensen_shannon_distance(current, reference, self.params.alpha)
         return jensen_shannon_distance(current, reference), max(self.params.threshold, chance)

@@ -2,9 +2,10 @@
 
 from pydantic import Field
 
+from detectors.chance import null_kolmogorov_smirnov_distance
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import kolmogorov_smirnov_distance, null_kolmogorov_smirnov_distance
+from detectors.divergence import kolmogorov_smirnov_distance
 from detectors.significance import SignificanceParams
 
 

@@ -2,9 +2,10 @@
 
 from pydantic import Field
 
+from detectors.chance import null_population_stability_index
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import null_population_stability_index, pool_rare, population_stability_index
+from detectors.divergence import pool_rare, population_stability_index
 from detectors.significance import SignificanceParams
 
 
@@ -22,8 +23,8 @@ class Psi(DistributionDetector[PsiParams]):
     ``PSI = sum over bins (p - q) ln(p / q)``, natural logarithm, p the window's shares and q the
     reference's, symmetric in the two. The threshold in force is the larger of ``threshold`` and the
     index that chance alone exceeds with probability ``alpha`` at these sample sizes,
-    ``(1/n + 1/m) * chi2(bins - 1)``. Rare bins are pooled, and zero
-    counts smoothed by one event per bin: `divergence`.
+    ``(1/n + 1/m) * chi2(bins - 1)``, for small bins somewhat more: `chance`. Rare bins are pooled, and
+    zero counts smoothed by one event per bin: `divergence`.
 
     References
     ----------
@@ -41,6 +42,5 @@ class Psi(DistributionDetector[PsiParams]):
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the index, and the threshold in force."""
         current, reference = pool_rare(*comparison.counts)
-        n, m = comparison.samples, comparison.reference_samples
-        chance = null_population_stability_index(current.size, n, m, self.params.alpha)
+        chance = null_population_stability_index(current, reference, self.params.alpha)
         return population_stability_index(current, reference), max(self.params.threshold, chance)

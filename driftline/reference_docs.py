@@ -108,15 +108,18 @@ def _settings() -> str:
     )
 
 
-def _models(model: type[BaseModel], key: str) -> Iterator[str]:
-    """Yield a table of a model's keys, then those of the models within it."""
+def _models(model: type[BaseModel], key: str, beside: Sequence[str] = ()) -> Iterator[str]:
+    """Yield a table of a model's keys, then those of the models within it; alike ones once, with all names."""
     if key:
-        yield f"### `{key}`"
+        yield f"### {', '.join(f'`{one}`' for one in (key, *beside))}"
         yield " ".join((inspect.getdoc(model) or "").split()).replace("``", "`")
     yield _table(("key", "type", "default", "meaning"), [_key(*one) for one in _fields(model)])
+    within: dict[type[BaseModel], list[str]] = {}
     for name, field in _fields(model):
         for inner, is_named in _inner(field.annotation, is_named=False):
-            yield from _models(inner, f"{key}.{name}".strip(".") + (".<name>" if is_named else ""))
+            within.setdefault(inner, []).append(name + (".<name>" if is_named else ""))
+    for inner, (first, *others) in within.items():
+        yield from _models(inner, f"{key}.{first}".strip("."), others)
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
@@ -195,7 +198,7 @@ def _detectors() -> Iterator[str]:
         yield _table(
             ("parameter", "default", "meaning"),
             [
-                (f"`{field}`", _default(info) or "by the budget of false alarms", info.description or "")
+                (f"`{field}`", _default(info) or "none", info.description or "")
                 for field, info in detector.params_class.model_fields.items()
             ],
         )

@@ -70,7 +70,9 @@ class Bench:
             if settings is not None:
                 for column, target in self._columns():
                     if target in DETECTORS[name].targets:
-                        made.append(build(name, self._params(name, column, settings), column))
+                        params = self._params(name, column, settings)
+                        if name != "expectation" or params["expectations"]:
+                            made.append(build(name, params, column))
         return made
 
     def _columns(self) -> list[tuple[str, Target]]:
@@ -92,6 +94,8 @@ class Bench:
         )
         if name == "missing_rate" and column in self._monitor.features:
             params.setdefault("required", self._monitor.features[column].required)
+        if name == "expectation":
+            params["expectations"] = self._monitor.features[column].expect.expectations()
         if name == "error_rate" and self._monitor.objectives.error_rate is not None:
             params.setdefault("threshold", self._monitor.objectives.error_rate)
         if "alpha" in fields and DETECTORS[name].needs_reference:

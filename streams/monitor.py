@@ -24,6 +24,7 @@ from alerts.duration import DurationMs
 from detectors.base import Severity
 from detectors.registry import DETECTORS
 from streams.events import MAX_NAME_LENGTH
+from streams.expect import Expect
 
 RESERVED_NAMES = frozenset({"prediction", "latency_ms"})
 DAY_MS = 24 * 3600 * 1000
@@ -71,6 +72,7 @@ class Feature(_Strict):
     required: bool = Field(
         default=False, description="missing values count at once, not against the reference"
     )
+    expect: Expect = Field(default=Expect(), description="what must hold, whatever the reference")
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> "Feature":
@@ -82,6 +84,9 @@ class Feature(_Strict):
             self.max if self.max is not None else math.inf
         ):
             raise ValueError(f"min {self.min} is above max {self.max}; swap them")
+        has_range = self.min is not None or self.max is not None
+        if misfit := self.expect.misfit(self.type, has_range=has_range, has_values=self.values is not None):
+            raise ValueError(misfit)
         return self
 
 
@@ -203,6 +208,12 @@ def _detector_mistakes(name: Any, entry: Any) -> Iterator[InitErrorDetails]:
         yield InitErrorDetails(type="value_error", loc=(str(name),), input=entry, ctx={"error": error})
         return
     found = [] if entry is None else _mistakes(DetectorSettings, entry)
+    if name == "expectation" and isinstance(entry, dict) and "expectations" in entry:
+        misplaced = ValueError("write them as `expect:` at their feature")
+        yield InitErrorDetails(
+            type="value_error", loc=(name, "expectations"), input=None, ctx={"error": misplaced}
+        )
+        return
     if isinstance(entry, dict):
         found += _mistakes(DETECTORS[name].params_class, DetectorSettings.params_of(entry))
     for one in found:

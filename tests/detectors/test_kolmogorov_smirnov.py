@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, kstwo
 
-from detectors.divergence import null_kolmogorov_smirnov_distance
+from detectors.chance import null_kolmogorov_smirnov_distance
 
 
 @given(st.integers(0, 1000), st.floats(-1, 1))

@@ -1,0 +1,66 @@
+"""Likelihood-ratio (G) test of a feature."""
+
+import math
+
+from pydantic import Field
+
+from detectors.chance import small_sample_factor
+from detectors.comparison import Comparison
+from detectors.distribution import DistributionDetector
+from detectors.divergence import pool_rare
+from detectors.homogeneity import likelihood_ratio_homogeneity, minus_log10_chi_square
+from detectors.significance import SignificanceParams
+
+#: As for the chi-square test: a p-value of a millionth needs the approximation far out.
+LEAST_EXPECTED = 20.0
+
+
+class GTestParams(SignificanceParams):
+    """Parameters of the G test."""
+
+    threshold: float = Field(
+        default=3.0,
+        ge=0.0,
+        le=299.0,
+        description="-log10 of the p-value; -log10 of alpha when that is larger",
+    )
+    min_effect: float = Field(
+        default=0.2,
+        ge=0.0,
+        description="smallest effect that counts (as Cohen's w, 0 upwards; 0.1 small, 0.3 medium, 0.5 large); "
+        "below it the score is 0",
+    )
+
+
+class GTest(DistributionDetector[GTestParams]):
+    """Fires when a feature's bins differ from the reference's by more than chance, and enough to matter.
+
+    The likelihood-ratio test that both samples share one distribution, ``G = 2 sum(O ln(O / E))`` over the
+    bins of both sides, natural logarithm, O the counts and E what the two sides together let expect;
+    ``0 ln 0 = 0``. ``score = -log10 p`` by the chi-square law with ``bins - 1`` degrees, of G over
+    ``1 + 1/e``, e the fewest events a bin expects; or 0 while the effect ``w = sqrt(G (1/n + 1/m))`` is below
+    ``min_effect``, since with many events every difference is significant. Symmetric in window and
+    reference. Bins that expect fewer than 20 events in the smaller sample are pooled, by which G falls by
+    ``2 (c ln((n + m) / n) + r ln((n + m) / m))`` at most, c and r the events pooled on either side.
+
+    References
+    ----------
+    Wilks, S. (1935), The Likelihood Test of Independence in Contingency Tables, Annals of Mathematical
+    Statistics 6(4). Williams, D. (1976), Improved Likelihood Ratio Tests for Complete Contingency Tables,
+    Biometrika 63(1), on small samples.
+    """
+
+    name = "g_test"
+    kind = "FeatureDrift"
+    targets = frozenset({"number", "category"})
+    params_class = GTestParams
+    measure_name = "G test -log10 p"
+
+    def measure(self, comparison: Comparison) -> tuple[float, float]:
+        """Return -log10 p, and the threshold in force."""
+        pooled = pool_rare(*comparison.counts, LEAST_EXPECTED)
+        test = likelihood_ratio_homogeneity(*pooled)
+        limit = max(self.params.threshold, -math.log10(self.params.alpha))
+        if test.degrees < 1 or test.effect < self.params.min_effect:
+            return 0.0, limit
+        return minus_log10_chi_square(test.statistic / small_sample_factor(*pooled), test.degrees), limit

@@ -1,0 +1,86 @@
+"""Wasserstein distance of a numeric feature."""
+
+import math
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from detectors.comparison import Comparison
+from detectors.cumulative import (
+    cumulative_of,
+    null_wasserstein_distance,
+    pooled_variance,
+    wasserstein_distance,
+)
+from detectors.distribution import DistributionDetector
+from detectors.significance import SignificanceParams
+
+#: A ratio of finite numbers may be none; what is larger than this counts as this.
+_LARGEST_SCORE = 1e300
+
+
+class WassersteinParams(SignificanceParams):
+    """Parameters of the Wasserstein distance."""
+
+    threshold: float = Field(
+        default=0.25,
+        ge=0.0,
+        description="distance (standard deviations of the reference, 0 upwards); a shift of all values by "
+        "0.25 of it counts 0.25",
+    )
+
+
+class Wasserstein(DistributionDetector[WassersteinParams]):
+    """Fires when the values of a number have moved, on average, by a notable part of their usual spread.
+
+    ``score = integral |F(x) - G(x)| dx / s``, F the window's cumulative distribution, G the reference's and s
+    the reference's standard deviation (that of both together where the reference never varies). F and G
+    are known at the edges of bins and of sketch buckets and drawn as lines between; the move of the mean,
+    which is exact, makes up for most of that (`cumulative.wasserstein_distance`). The figure differs from
+    that of the raw values by no more than the sum, over the gaps between such edges on either side, of
+    width times share, over s; each verdict carries its own bound, often smaller, as ``error``. The
+    threshold in force is the larger of ``threshold`` and a bound that chance exceeds with probability
+    ``alpha`` at most.
+
+    References
+    ----------
+    Villani, C. (2009), Optimal Transport, Springer, chapter 6. Vallender, S. (1974), Calculation of the
+    Wasserstein Distance between Probability Distributions on the Line, Theory of Probability 18(4).
+    """
+
+    name = "wasserstein"
+    kind = "FeatureDrift"
+    targets = frozenset({"number"})
+    params_class = WassersteinParams
+    measure_name = "Wasserstein distance"
+
+    def obstacle(self, comparison: Comparison) -> str:
+        """Return what the columns lack beside bins."""
+        for where, column in (("window", comparison.current), ("reference", comparison.reference)):
+            if not math.isfinite(column.variance) or not column.sketch_counts.sum():
+                return f"the {where} has no moments or no sketch of its values"
+        return ""
+
+    def measure(self, comparison: Comparison) -> tuple[float, float]:
+        """Return the distance, and the threshold in force."""
+        current, reference = comparison.current, comparison.reference
+        one, two = cumulative_of(current), cumulative_of(reference)
+        chance = null_wasserstein_distance(current, reference, one, two, self.params.alpha)
+        found = wasserstein_distance(one, two, current.mean - reference.mean)
+        return _scaled(found.value, comparison), max(self.params.threshold, _scaled(chance, comparison))
+
+    def details(self, comparison: Comparison) -> Mapping[str, object]:
+        """Return by how much the score may differ from that of the raw values."""
+        current, reference = comparison.current, comparison.reference
+        one, two = cumulative_of(current), cumulative_of(reference)
+        found = wasserstein_distance(one, two, current.mean - reference.mean)
+        return {"error": _scaled(found.error, comparison)}
+
+
+def _scaled(distance: float, comparison: Comparison) -> float:
+    """Return a distance in the reference's standard deviations."""
+    current, reference = comparison.current, comparison.reference
+    scale = reference.standard_deviation or math.sqrt(pooled_variance(current, reference))
+    if distance == 0.0 or scale == 0.0:
+        return 0.0
+    return min(distance / scale, _LARGEST_SCORE) if scale > distance / _LARGEST_SCORE else _LARGEST_SCORE
