@@ -11,6 +11,7 @@ Kind = Literal["number", "category"]
 
 _NO_COUNTS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 _NO_VALUES: NDArray[np.float64] = np.zeros(0, dtype=np.float64)
+_NO_SPANS: NDArray[np.int64] = np.zeros((0, 0), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class Column:
         Categories outside the layout with their counts, a capped sample; ``bins[-1]`` has the full count.
     sketch_values, sketch_counts
         Log-bucketed histogram of the numbers: ascending bucket values and their counts.
+    spans
+        Of a reference: counts of consecutive spans of it in the bins and, last, of missing values, shape
+        ``(spans, len(labels) + 1)``. Empty where its events have no times.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Column:
     unlisted: Mapping[str, int] = field(default_factory=dict)
     sketch_values: NDArray[np.float64] = field(default_factory=lambda: _NO_VALUES)
     sketch_counts: NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
+    spans: NDArray[np.int64] = field(default_factory=lambda: _NO_SPANS)
 
     @property
     def rows(self) -> int:

@@ -1,0 +1,131 @@
+"""The bank of shifts a column's panes are held against: how large, and what a pane must pay to speak for one.
+
+For a direction with score ``s`` and a size ``lambda`` a pane of ``n`` events speaks for a shift by
+``lambda * sum(s) - n * cost``. With ``cost >= log E exp(lambda s)`` its exponential has a mean of 1 at most
+(an e-value) whatever else the events' distribution is. The cost covers all that is no shift:
+
+- a tilt (`tilt`) by the smallest effect that matters, away from the shares of the reference;
+- a tilt as far as the reference itself wanders (`wander`), and on top of it the reference's own error:
+  its shares come of ``m`` events, and ``E exp(lambda s)`` exceeds their mean by no more than
+  ``sqrt(2 V L / m) + 7 L R / (3 m)``, but for one reference in ``exp(L)`` (V variance, R range).
+
+References
+----------
+Maurer, A. and Pontil, M. (2009), Empirical Bernstein bounds and sample-variance penalization, COLT, theorem 4.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.tilt import LARGEST_LOG_ODDS, Directions, Family, Floats
+
+#: A reference misleads in a given direction with this probability.
+MISLED = 1e-5
+#: Sizes go up by factors of two, to this many standard deviations of the score.
+LARGEST_SIZE = 2.0
+#: The largest size multiplies the odds of two bins by exp(this): beyond, a rare bin's share tells no more.
+_LARGEST_STEP = 6.0
+#: Share of the weights that goes to the location of a number.
+LOCATION_WEIGHT = 0.5
+#: A cost nothing can pay: this side of the direction holds no shift of the size that matters.
+_BEYOND = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Alternatives of a column, shape ``(2, directions, sizes)``: upwards and downwards.
+
+    Parameters
+    ----------
+    sizes, costs
+        ``lambda`` and ``cost`` of each, per event.
+    weights
+        Their prior weights; they sum to 1.
+    margins
+        The shift let pass, the larger of smallest effect and wandering; standard deviations of the score,
+        shape ``(2, directions)``.
+    """
+
+    directions: Directions
+    sizes: Floats
+    costs: Floats
+    weights: Floats
+    margins: Floats
+
+    def increments(self, counts: Floats) -> tuple[Floats, Floats]:
+        """Return what a pane speaks for each alternative (nats), and the sums of the scores upwards."""
+        sums = self.directions.project(counts)
+        signed = np.stack((sums, -sums))
+        return self.sizes * signed[:, :, None] - counts.sum() * self.costs, sums
+
+
+def bank_of(directions: Directions, *, min_effect: float, wander: Floats, rows: int) -> Bank:
+    """Return the alternatives of a column.
+
+    Parameters
+    ----------
+    min_effect
+        The smallest shift that matters, standard deviations of a score, above 0.
+    wander
+        How far the reference wanders, shape ``(2, directions)``.
+    rows
+        Events of the reference.
+    """
+    count = max(int(np.log2(LARGEST_SIZE / min_effect)) + 1, 1)
+    sizes, costs = [], []
+    for sign, side in zip((1.0, -1.0), wander, strict=True):
+        start = 0
+        for family in directions.families():
+            part = side[start : start + len(family.scores)]
+            start += len(part)
+            one = Family(sign * family.scores, family.shares)
+            sizes.append(_sizes(one, min_effect, count))
+            costs.append(_costs(one, sizes[-1], min_effect, part, rows))
+    shape = (2, len(directions), count)
+    return Bank(
+        directions,
+        np.concatenate(sizes).reshape(shape),
+        np.concatenate(costs).reshape(shape),
+        _weights(directions, count),
+        np.maximum(min_effect, wander),
+    )
+
+
+def _sizes(family: Family, min_effect: float, count: int) -> Floats:
+    """Return sizes that double from ``min_effect``; smaller where the score's range is large."""
+    doubling = 2.0 ** np.arange(count)
+    most = _LARGEST_STEP / family.ranges[:, None] * doubling / doubling[-1]
+    return np.minimum(min_effect * doubling, most)
+
+
+def _costs(family: Family, sizes: Floats, min_effect: float, wander: Floats, rows: int) -> Floats:
+    def tilted(means: Floats) -> Floats:
+        tilts = family.tilt_of(means)[:, None]
+        return family.log_moment(tilts + sizes) - family.log_moment(tilts)
+
+    error = _estimation_error(family, sizes, rows)
+    costs = np.maximum(tilted(np.full(len(sizes), min_effect)), tilted(wander) + np.log1p(error))
+    # No tilt has that mean: the margin goes as far as the scores do.
+    furthest = family.mean((LARGEST_LOG_ODDS / family.ranges)[:, None])[:, 0]
+    is_beyond = np.maximum(wander, min_effect) >= furthest
+    return np.where(is_beyond[:, None], _BEYOND, costs)
+
+
+def _estimation_error(family: Family, sizes: Floats, rows: int) -> Floats:
+    """Return by how much ``E exp(lambda s)`` may exceed the reference's mean, relative to that."""
+    level = -np.log(MISLED)
+    log_mean = family.log_moment(sizes)
+    variance = np.expm1(np.maximum(family.log_moment(2 * sizes) - 2 * log_mean, 0.0))
+    highest, lowest = family.scores.max(axis=1)[:, None], family.scores.min(axis=1)[:, None]
+    spread = np.exp(sizes * highest - log_mean) - np.exp(sizes * lowest - log_mean)
+    return np.asarray(np.sqrt(2 * variance * level / rows) + 7 * level * spread / (3 * rows))
+
+
+def _weights(directions: Directions, sizes: int) -> Floats:
+    rest = len(directions)
+    each = np.full(rest, 1 / rest)
+    if directions.shapes:
+        each = np.full(rest, (1 - LOCATION_WEIGHT) / (rest - 1))
+        each[0] = LOCATION_WEIGHT
+    return np.repeat(np.stack((each, each))[:, :, None] / (2 * sizes), sizes, axis=2)

@@ -1,0 +1,103 @@
+"""How far a healthy column wanders: what its reference shows beyond sampling, span by span.
+
+A daily rhythm or a slow swing is normal where the reference has it. What spans of the reference differ by is
+measured in the standard deviations of each direction's score (`tilt`), less what their sizes explain.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.tilt import Directions, Floats
+
+#: The level returned is passed once in this many lengths of the reference.
+RETURN_PERIODS = 100
+#: Spans smaller than this say nothing.
+LEAST_ROWS = 5
+#: Excesses needed to tell a tail's shape; with fewer it is taken to be exponential.
+_SHAPE_EXCESSES = 20
+#: Standard errors by which spans must differ more than sampling explains.
+_CLEARLY = 4.0
+
+
+def wander(directions: Directions, spans: NDArray[np.int64]) -> Floats:
+    """Return how far the mean score of a healthy span gets, upwards and downwards; 0 for sampling alone.
+
+    Parameters
+    ----------
+    spans
+        Counts of consecutive spans of the reference in the bins and, last, of missing values; shape
+        ``(spans, bins + 1)``.
+
+    Returns
+    -------
+    Standard deviations of the score, 0 upwards, shape ``(2, directions)``: upwards, downwards.
+    """
+    rows = spans.sum(axis=1)
+    held = spans[rows >= LEAST_ROWS].astype(np.float64)
+    if len(held) < 2:
+        return np.zeros((2, len(directions)))
+    n = held.sum(axis=1)
+    means = directions.project(held) / n[:, None]
+    variance = _excess_variance(means, n, _kurtosis(directions))
+    # Shrunk so that their variance is that of the true levels: sampling must not pass for wandering.
+    levels = means * np.sqrt(variance / (variance + 1 / n[:, None]))
+    return np.stack([[return_level(column) for column in side.T] for side in (levels, -levels)])
+
+
+def return_level(levels: Floats, periods: float = RETURN_PERIODS) -> float:
+    """Return the level that spans like these pass once in so many times their number; 0 or above.
+
+    The excesses over a high quantile follow a generalised Pareto distribution, fitted by probability-weighted
+    moments. Where they are too few to tell its shape it is the exponential one.
+
+    References
+    ----------
+    Hosking, J. and Wallis, J. (1987), Parameter and quantile estimation for the generalized Pareto
+    distribution, Technometrics 29(3).
+
+    Examples
+    --------
+    >>> bounded = np.sin(np.linspace(0, 40, 400))
+    >>> round(return_level(bounded), 2)
+    1.0
+    """
+    if not levels.any():
+        return 0.0
+    ordered = np.sort(levels)
+    k = max(min(max(levels.size // 10, 10), levels.size // 2), 1)
+    start = float(ordered[-k - 1])
+    excesses = ordered[-k:] - start
+    scale, shape = _pareto(excesses) if k >= _SHAPE_EXCESSES else (float(excesses.mean()), 0.0)
+    beyond = k * periods
+    reach = np.log(beyond) if shape == 0 else (beyond**shape - 1) / shape
+    return max(float(ordered[-1]), start + scale * float(reach), 0.0)
+
+
+def _pareto(excesses: Floats) -> tuple[float, float]:
+    """Return scale and shape by the first two probability-weighted moments; ascending excesses."""
+    k = excesses.size
+    first = float(excesses.mean())
+    second = float(np.sum(np.arange(k - 1, -1, -1) * excesses)) / (k * (k - 1))
+    if first <= 2 * second:
+        return first, 0.0
+    shape = 2 - first / (first - 2 * second)
+    if not -1.0 < shape < 0.5:
+        shape = float(np.clip(shape, -1.0, 0.5))
+        return first * (1 - shape), shape
+    return 2 * first * second / (first - 2 * second), shape
+
+
+def _excess_variance(means: Floats, n: Floats, kurtosis: Floats) -> Floats:
+    """Return the variance between spans that sampling does not explain (DerSimonian and Laird 1986)."""
+    total = n.sum()
+    centre = (n[:, None] * means).sum(axis=0) / total
+    surplus = (n[:, None] * (means - centre) ** 2).sum(axis=0) - (len(n) - 1)
+    error = np.sqrt((2 + np.maximum(kurtosis, 0.0) / n[:, None]).sum(axis=0))
+    variance = surplus / (total - (n**2).sum() / total)
+    return np.where(surplus > _CLEARLY * error, variance, 0.0)
+
+
+def _kurtosis(directions: Directions) -> Floats:
+    """Return the excess kurtosis of each direction's score; rare bins come in lumps."""
+    fourth = [(family.shares * family.scores**4).sum(axis=1) for family in directions.families()]
+    return np.concatenate(fourth) - 3
