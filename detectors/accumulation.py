@@ -9,16 +9,15 @@ E-detectors: a nonparametric framework for sequential change detection, theorem 
 What is kept is ``log(1 + M)``, rounded down, which keeps the bound.
 """
 
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from zlib import compress, decompress
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from detectors.alternatives import Alternative
+from detectors.packed import pack, unpack
 from detectors.tilt import Floats
 
 #: What is kept is a multiple of this (nats).
@@ -29,81 +28,40 @@ _HEADROOM = 0.7
 
 @dataclass(slots=True)
 class Accumulation:
-    """The sums of a bank's alternatives, and since when each direction's have been rising.
-
-    Parameters
-    ----------
-    kept
-        ``log(1 + M)``, shape ``(2, directions, sizes)``.
-    since_ms, rows, scores
-        Per side and direction, shape ``(2, directions)``: start of the pane the evidence began with, events
-        since then, and the sum of their scores.
-    """
+    """The sums of a bank's alternatives: ``log(1 + M)``, shape ``(2, directions, sizes)``."""
 
     kept: Floats
-    since_ms: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    scores: Floats
 
     @classmethod
-    def empty(cls, directions: int, sizes: int) -> "Accumulation":
+    def empty(cls, shape: tuple[int, ...]) -> "Accumulation":
         """Return no evidence."""
-        sides = (2, directions)
-        return cls(
-            np.zeros((*sides, sizes)), np.zeros(sides, np.int64), np.zeros(sides, np.int64), np.zeros(sides)
-        )
+        return cls(np.zeros(shape))
 
-    def add(
-        self, increments: Floats, weights: Floats, limit: float, *, start_ms: int, rows: int, sums: Floats
-    ) -> tuple[float, tuple[int, int]]:
-        """Take a pane, and return the logarithm of the mixture, and the side and direction that lead.
+    def add(self, increments: Floats, log_weights: Floats, log_limit: float) -> tuple[float, Alternative]:
+        """Take a pane, and return the logarithm of the weighted mean, and which alternative leads in it.
 
         Parameters
         ----------
         increments
-            Logarithms of the pane's e-values.
-        limit
-            Logarithm of the threshold.
-        start_ms, rows, sums
-            The pane's start, events, and sums of the scores, shape ``(directions,)``.
+            Logarithms of the pane's e-values, by alternative.
+        log_weights
+            Logarithms of their weights, which sum to 1.
+        log_limit
+            Logarithm of the threshold ``c``.
         """
-        begins = self.kept.max(axis=2) < np.log(2.0)
-        self.since_ms = np.where(begins, start_ms, self.since_ms)
-        self.rows = np.where(begins, 0, self.rows) + rows
-        self.scores = np.where(begins, 0.0, self.scores) + sums
         logs = increments + self.kept
-        weighted = np.log(weights) + logs
+        weighted = log_weights + logs
         mixture = float(special.logsumexp(weighted))
-        excess = max(mixture - limit - _HEADROOM, 0.0)
+        excess = max(mixture - log_limit - _HEADROOM, 0.0)
         self.kept = np.floor(np.logaddexp(0.0, logs - excess) / _STEP) * _STEP
-        side, direction, _ = np.unravel_index(int(np.argmax(weighted)), weighted.shape)
-        return mixture, (int(side), int(direction))
+        side, direction, size = np.unravel_index(int(np.argmax(weighted)), weighted.shape)
+        return mixture, (int(side), int(direction), int(size))
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the sums as JSON-able data; what has no evidence takes no room."""
-        return {
-            "shape": list(self.kept.shape),
-            "kept": _packed(np.rint(self.kept / _STEP).astype("<u4")),
-            "since_ms": _packed(self.since_ms.astype("<i8")),
-            "rows": _packed(self.rows.astype("<i8")),
-            "scores": _packed(self.scores.astype("<f8")),
-        }
+        """Return the sums as JSON-able data."""
+        return {"shape": list(self.kept.shape), "kept": pack(np.rint(self.kept / _STEP), "<u4")}
 
     @classmethod
     def restored(cls, snapshot: Mapping[str, Any]) -> "Accumulation":
         """Return the sums of a `snapshot`."""
-        shape = tuple(snapshot["shape"])
-        return cls(
-            _unpacked(snapshot["kept"], "<u4").reshape(shape) * _STEP,
-            _unpacked(snapshot["since_ms"], "<i8").reshape(shape[:2]).astype(np.int64),
-            _unpacked(snapshot["rows"], "<i8").reshape(shape[:2]).astype(np.int64),
-            _unpacked(snapshot["scores"], "<f8").reshape(shape[:2]).astype(np.float64),
-        )
-
-
-def _packed(values: NDArray[Any]) -> str:
-    return b64encode(compress(values.tobytes(), 6)).decode("ascii")
-
-
-def _unpacked(text: str, kind: str) -> NDArray[Any]:
-    return np.frombuffer(decompress(b64decode(text)), dtype=kind)
+        return cls(unpack(snapshot["kept"], "<u4").reshape(snapshot["shape"]) * _STEP)

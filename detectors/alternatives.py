@@ -17,6 +17,7 @@ Maurer, A. and Pontil, M. (2009), Empirical Bernstein bounds and sample-variance
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.tilt import LARGEST_LOG_ODDS, Directions, Family, Floats
 
@@ -30,6 +31,8 @@ _LARGEST_STEP = 6.0
 LOCATION_WEIGHT = 0.5
 #: A cost nothing can pay: this side of the direction holds no shift of the size that matters.
 _BEYOND = 1e9
+#: Side (0 upwards, 1 downwards), direction and size: where in a `Bank` an alternative is.
+Alternative = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,21 @@ class Bank:
     weights: Floats
     margins: Floats
 
-    def increments(self, counts: Floats) -> tuple[Floats, Floats]:
-        """Return what a pane speaks for each alternative (nats), and the sums of the scores upwards."""
-        sums = self.directions.project(counts)
+    def increments(self, counts: NDArray[np.int64]) -> Floats:
+        """Return what a pane speaks for each alternative: the logarithm of its e-value, nats.
+
+        ``counts`` are the pane's, in the bins and, last, of missing values.
+        """
+        sums = self.directions.project(counts.astype(np.float64))
         signed = np.stack((sums, -sums))
-        return self.sizes * signed[:, :, None] - counts.sum() * self.costs, sums
+        return np.asarray(self.sizes * signed[:, :, None] - counts.sum() * self.costs)
+
+    def gains(self, counts: NDArray[np.int64], alternative: Alternative) -> Floats:
+        """Return what each of some spans speaks for one alternative; counts of shape ``(spans, bins + 1)``."""
+        side, direction, _ = alternative
+        sums = self.directions.project(counts.astype(np.float64))[:, direction]
+        signed = sums if side == 0 else -sums
+        return np.asarray(self.sizes[alternative] * signed - counts.sum(axis=1) * self.costs[alternative])
 
 
 def bank_of(directions: Directions, *, min_effect: float, wander: Floats, rows: int) -> Bank:
@@ -105,11 +118,11 @@ def _costs(family: Family, sizes: Floats, min_effect: float, wander: Floats, row
         return family.log_moment(tilts + sizes) - family.log_moment(tilts)
 
     error = _estimation_error(family, sizes, rows)
-    costs = np.maximum(tilted(np.full(len(sizes), min_effect)), tilted(wander) + np.log1p(error))
+    costs: Floats = np.maximum(tilted(np.full(len(sizes), min_effect)), tilted(wander) + np.log1p(error))
     # No tilt has that mean: the margin goes as far as the scores do.
     furthest = family.mean((LARGEST_LOG_ODDS / family.ranges)[:, None])[:, 0]
     is_beyond = np.maximum(wander, min_effect) >= furthest
-    return np.where(is_beyond[:, None], _BEYOND, costs)
+    return np.asarray(np.where(is_beyond[:, None], _BEYOND, costs))
 
 
 def _estimation_error(family: Family, sizes: Floats, rows: int) -> Floats:

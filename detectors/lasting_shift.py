@@ -2,24 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from detectors.accumulation import Accumulation
-from detectors.alternatives import Bank, bank_of
 from detectors.base import Detector, Evidence, Params, Verdict
 from detectors.comparison import Comparison, Shortfall, compare, shortage
 from detectors.divergence import shares
 from detectors.sentence import quantity, shorten
-from detectors.shift_words import Shift, clock, direction_labels, exponent, said
-from detectors.tally import Tally, tally_of
-from detectors.tilt import directions_of
-from detectors.wander import wander
-from detectors.window import Column, Window
+from detectors.shift_state import Rule, State
+from detectors.shift_words import Shift, clock, said, strength
+from detectors.window import Window
 
 #: Below this a reference's shares are too uncertain for small shifts.
 LEAST_REFERENCE_ROWS = 1_000
@@ -76,131 +70,62 @@ class LastingShift(Detector[LastingShiftParams]):
 
     def __init__(self, params: LastingShiftParams, column: str = "") -> None:
         super().__init__(params, column)
-        self._bank: Bank | None = None
-        self._tally: Tally | None = None
-        self._seen: tuple[Any, ...] = ()
-        self._fingerprint = ""
-        self._sums: Accumulation | None = None
-        self._mixture = -math.inf
-        self._leads = (0, 0)
-        self._rows = 0
-        self._last_end_ms: int | None = None
+        self._rule: Rule | None = None
+        self._state: State | None = None
 
     def observe(self, window: Window, reference: Window | None) -> Verdict:
         """Add the newest pane's evidence, and judge what it has come to."""
-        name = shorten(self.column)
-        if window.pane is None:
+        name, pane = shorten(self.column), window.pane
+        if pane is None:
             return self.insufficient(0, f"{name}: {shortage(0, self.params.min_samples, 'event')}")
-        found = compare(window.pane, reference, self.column, 0)
+        found = compare(pane, reference, self.column, 0)
         if isinstance(found, Shortfall):
             return self.insufficient(found.samples, found.reason)
         if found.reference.rows < LEAST_REFERENCE_ROWS:
             reason = shortage(found.reference.rows, LEAST_REFERENCE_ROWS, "event")
             return self.insufficient(found.samples, f"{name}: {reason} in the reference")
-        bank, tally = self._prepare(found.reference)
-        if self._last_end_ms is None or window.pane.end_ms > self._last_end_ms:
-            self._last_end_ms = window.pane.end_ms
-            self._take(bank, tally.counts(found.current), window.pane.start_ms)
-        if self._rows < self.params.min_samples:
-            return self.insufficient(
-                self._rows, f"{name}: {shortage(self._rows, self.params.min_samples, 'event')}"
-            )
+        if self._rule is None or not self._rule.is_for(found.reference):
+            self._rule = Rule.of(found.reference, self.params.min_effect)
+        rule, state = self._rule, self._state
+        if state is None or state.fingerprint != rule.fingerprint:
+            state = self._state = State.begin(rule)
+        if state.last_end_ms is None or pane.end_ms > state.last_end_ms:
+            state.take(rule, found.current, pane, self.params.threshold * math.log(10))
+        if state.rows < self.params.min_samples:
+            reason = shortage(state.rows, self.params.min_samples, "event")
+            return self.insufficient(state.rows, f"{name}: {reason}")
         whole = window.column(self.column) or found.current
-        return self._judge(Comparison(whole, found.reference), window.end_ms)
+        return self._judge(rule, state, Comparison(whole, found.reference), window.end_ms)
 
     def snapshot(self) -> Any:
-        """Return the evidence so far."""
-        if self._sums is None:
-            return None
-        return {
-            "fingerprint": self._fingerprint,
-            "sums": self._sums.snapshot(),
-            "mixture": max(self._mixture, -1e9),
-            "leads": list(self._leads),
-            "rows": self._rows,
-            "last_end_ms": self._last_end_ms,
-        }
+        """Return the evidence so far; None before the first pane that could be judged."""
+        return None if self._state is None else self._state.snapshot()
 
     def restore(self, snapshot: Mapping[str, Any] | None) -> None:
-        """Take up the evidence; it is dropped if the bins or sizes turn out to be others."""
-        if snapshot is None:
-            return
-        self._fingerprint = snapshot["fingerprint"]
-        self._sums = Accumulation.restored(snapshot["sums"])
-        self._mixture = snapshot["mixture"]
-        side, direction = snapshot["leads"]
-        self._leads = (side, direction)
-        self._rows = snapshot["rows"]
-        self._last_end_ms = snapshot["last_end_ms"]
+        """Take up the evidence; it begins anew if the bins or sizes turn out to be others."""
+        self._state = None if snapshot is None else State.restored(snapshot)
 
-    def _prepare(self, reference: Column) -> tuple[Bank, Tally]:
-        """Return the bank of this reference; other bins begin the evidence anew."""
-        seen = (reference.bins, reference.missing, reference.spans, reference.labels)
-        if self._bank is None or self._tally is None or not _same(seen, self._seen):
-            self._seen = seen
-            self._tally = tally_of(reference)
-            directions = directions_of(self._tally.counts(reference), is_number=reference.kind == "number")
-            self._bank = bank_of(
-                directions,
-                min_effect=self.params.min_effect,
-                wander=wander(directions, self._tally.spans(reference)),
-                rows=reference.rows,
+    def _judge(self, rule: Rule, state: State, found: Comparison, now_ms: int) -> Verdict:
+        score = float(np.clip(state.mixture / math.log(10), 0.0, _HIGHEST_SCORE))
+        strong = strength(score, self.params.threshold)
+        current, reference = (tuple(shares(counts).tolist()) for counts in found.counts)
+        distributions = (found.current.labels, reference, current)
+        if score <= self.params.threshold:
+            sentence = (
+                f"{shorten(self.column)}: no lasting shift; {strong} after {quantity(state.rows, 'event')}"
             )
-        sizes = self._bank.sizes.shape[2]
-        fingerprint = _fingerprint(reference, self._tally, sizes)
-        if self._sums is None or fingerprint != self._fingerprint:
-            self._sums = Accumulation.empty(len(self._bank.directions), sizes)
-            self._fingerprint, self._rows, self._mixture = fingerprint, 0, -math.inf
-        return self._bank, self._tally
-
-    def _take(self, bank: Bank, counts: NDArray[np.int64], start_ms: int) -> None:
-        rows = int(counts.sum())
-        if not rows or self._sums is None:
-            return
-        increments, sums = bank.increments(counts.astype(np.float64))
-        limit = self.params.threshold * math.log(10)
-        self._mixture, self._leads = self._sums.add(
-            increments, bank.weights, limit, start_ms=start_ms, rows=rows, sums=sums
-        )
-        self._rows += rows
-
-    def _judge(self, found: Comparison, now_ms: int) -> Verdict:
-        assert self._sums is not None and self._bank is not None and self._tally is not None
-        score = float(np.clip(self._mixture / math.log(10), 0.0, _HIGHEST_SCORE))
-        side, direction = self._leads
-        rows, since_ms = int(self._sums.rows[side, direction]), int(self._sums.since_ms[side, direction])
-        is_firing = score > self.params.threshold
-        shift = Shift(
-            self._bank.directions,
-            direction,
-            float(self._sums.scores[side, direction]) / max(rows, 1),
-        )
-        told = said(shift, found, self._tally.labels) if is_firing else "no lasting shift"
-        evidence = exponent(score, self.params.threshold)
+            return self.verdict(score, state.rows, Evidence(sentence, score, *distributions))
+        side, direction, _ = state.leads
+        since_ms, counts = state.trail.since(rule.bank.gains(np.array(state.trail.counts), state.leads))
+        shift = Shift(rule.bank.directions, direction, counts, rule.tally.labels)
         sentence = (
-            f"{shorten(self.column)}: {told}; evidence {evidence} over {quantity(rows, 'event')} "
+            f"{shorten(self.column)}: {said(shift, found)}; {strong} over {quantity(shift.rows, 'event')} "
             f"since {clock(since_ms, now_ms)}"
         )
-        current, reference = (tuple(shares(counts).tolist()) for counts in found.counts)
         details = {
             "since_ms": since_ms,
-            "events": rows,
-            "direction": direction_labels(self._bank.directions, self._tally.labels)[direction],
+            "direction": shift.name,
             "effect": shift.effect,
-            "margin": float(self._bank.margins[side, direction]),
+            "margin": float(rule.bank.margins[side, direction]),
         }
-        return self.verdict(
-            score, rows, Evidence(sentence, score, found.current.labels, reference, current, details)
-        )
-
-
-def _same(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> bool:
-    return len(mine) == len(theirs) and all(
-        one is other or np.array_equal(one, other) for one, other in zip(mine, theirs, strict=True)
-    )
-
-
-def _fingerprint(reference: Column, tally: Tally, sizes: int) -> str:
-    """Return what must not change for evidence to go on adding up."""
-    told = repr((reference.kind, tally.labels, reference.edges.tolist(), sizes))
-    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+        return self.verdict(score, shift.rows, Evidence(sentence, score, *distributions, details))

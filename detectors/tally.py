@@ -21,7 +21,8 @@ class Tally:
 
     def counts(self, column: Column) -> NDArray[np.int64]:
         """Return a column's counts, missing values last, shape ``(len(labels),)``."""
-        return self._pooled(np.append(column.bins, column.missing)[None, :])[0]
+        whole = np.append(column.bins, column.missing)
+        return np.asarray(self._pooled(whole[None, :])[0])
 
     def spans(self, column: Column) -> NDArray[np.int64]:
         """Return the counts of a reference's spans, shape ``(spans, len(labels))``."""
@@ -33,7 +34,7 @@ class Tally:
         if len(self.places) + 1 == len(self.labels):
             return counts
         pooled = np.zeros((len(counts), len(self.labels)), np.int64)
-        np.add.at(pooled, (slice(None), self.places), counts[:, :-1])
+        np.add.at(pooled.T, self.places, counts[:, :-1].T)
         pooled[:, -1] = counts[:, -1]
         return pooled
 
