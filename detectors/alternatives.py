@@ -109,7 +109,7 @@ def _sizes(family: Family, min_effect: float, count: int) -> Floats:
     """Return sizes that double from ``min_effect``; smaller where the score's range is large."""
     doubling = 2.0 ** np.arange(count)
     most = _LARGEST_STEP / family.ranges[:, None] * doubling / doubling[-1]
-    return np.minimum(min_effect * doubling, most)
+    return np.asarray(np.minimum(min_effect * doubling, most))
 
 
 def _costs(family: Family, sizes: Floats, min_effect: float, wander: Floats, rows: int) -> Floats:

@@ -4,15 +4,18 @@ From a file (``driftline reference build``), from the model's own trailing panes
 version's. The bins of all three come from here.
 """
 
+import zlib
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from streams import sketch
 from streams.layout import Layout, NumberColumn, compile_layout
 from streams.monitor import Monitor
 from streams.profile import Profile
+from streams.spans import width
 from streams.wire import Part, parts_of, profile_of
 
 FORMAT = "driftline-reference/2"
@@ -41,10 +44,16 @@ class ReferenceFile(msgspec.Struct):
     end_ms: int
     layout: Layout
     profile: list[bytes]
+    spans: bytes = b""
 
     def read(self) -> Profile:
         """Return the statistics."""
         return profile_of(self.layout, [msgspec.msgpack.decode(raw, type=Part) for raw in self.profile])
+
+    def read_spans(self) -> NDArray[np.int64]:
+        """Return the counts of its spans (`streams.spans`); none where the data has no times."""
+        raw = zlib.decompress(self.spans) if self.spans else b""
+        return np.frombuffer(raw, "<u4").reshape(-1, width(self.layout)).astype(np.int64)
 
 
 def number_edges(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, ...]:
@@ -170,3 +179,8 @@ def load(raw: bytes, model: str) -> ReferenceFile:
 def pack(profile: Profile) -> list[bytes]:
     """Return a profile as it is stored in a reference file."""
     return parts_of(profile)
+
+
+def pack_spans(counts: NDArray[np.int64]) -> bytes:
+    """Return the counts of spans as they are stored in a reference file."""
+    return zlib.compress(counts.astype("<u4").tobytes(), 9) if counts.size else b""
