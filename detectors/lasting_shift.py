@@ -84,8 +84,9 @@ class LastingShift(Detector[LastingShiftParams]):
         if found.reference.rows < LEAST_REFERENCE_ROWS:
             reason = shortage(found.reference.rows, LEAST_REFERENCE_ROWS, "event")
             return self.insufficient(found.samples, f"{name}: {reason} in the reference")
-        if self._rule is None or not self._rule.is_for(found.reference):
-            self._rule = Rule.of(found.reference, self.params.min_effect)
+        held = None if self._state is None else self._state.held
+        if self._rule is None or not self._rule.is_for(found.reference, held):
+            self._rule = Rule.of(found.reference, self.params.min_effect, held)
         rule, state = self._rule, self._state
         if state is None or state.fingerprint != rule.fingerprint:
             state = self._state = State.begin(rule)

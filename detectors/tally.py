@@ -24,11 +24,9 @@ class Tally:
         whole = np.append(column.bins, column.missing)
         return np.asarray(self._pooled(whole[None, :])[0])
 
-    def spans(self, column: Column) -> NDArray[np.int64]:
-        """Return the counts of a reference's spans, shape ``(spans, len(labels))``."""
-        if column.spans.shape[1:] != (len(self.places) + 1,):
-            return np.zeros((0, len(self.labels)), np.int64)
-        return self._pooled(column.spans)
+    def spans(self, column: Column) -> tuple[NDArray[np.int64], ...]:
+        """Return the counts of a reference's spans, each of shape ``(spans, len(labels))``."""
+        return tuple(self._pooled(spans) for spans in column.spans)
 
     def _pooled(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         if len(self.places) + 1 == len(self.labels):

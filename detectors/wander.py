@@ -4,6 +4,8 @@ A daily rhythm or a slow swing is normal where the reference has it. What spans 
 measured in the standard deviations of each direction's score (`tilt`), less what their sizes explain.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,29 +21,36 @@ _SHAPE_EXCESSES = 20
 _CLEARLY = 4.0
 
 
-def wander(directions: Directions, spans: NDArray[np.int64]) -> Floats:
+def wander(directions: Directions, spans: Sequence[NDArray[np.int64]]) -> Floats:
     """Return how far the mean score of a healthy span gets, upwards and downwards; 0 for sampling alone.
+
+    Long spans show a slow swing that sampling hides in short ones; short ones show what long ones level out.
 
     Parameters
     ----------
     spans
-        Counts of consecutive spans of the reference in the bins and, last, of missing values; shape
-        ``(spans, bins + 1)``.
+        Counts of spans of the reference in the bins and, last, of missing values; for each length of span
+        an array of shape ``(spans, bins + 1)``.
 
     Returns
     -------
     Standard deviations of the score, 0 upwards, shape ``(2, directions)``: upwards, downwards.
     """
-    rows = spans.sum(axis=1)
-    held = spans[rows >= LEAST_ROWS].astype(np.float64)
-    if len(held) < 2:
-        return np.zeros((2, len(directions)))
-    n = held.sum(axis=1)
-    means = directions.project(held) / n[:, None]
+    furthest = np.zeros((2, len(directions)))
+    for counts in spans:
+        held = counts[counts.sum(axis=1) >= LEAST_ROWS].astype(np.float64)
+        if len(held) > 1:
+            furthest = np.maximum(furthest, _furthest(directions, held))
+    return furthest
+
+
+def _furthest(directions: Directions, counts: Floats) -> Floats:
+    n = counts.sum(axis=1)
+    means = directions.project(counts) / n[:, None]
     variance = _excess_variance(means, n, _kurtosis(directions))
     # Shrunk so that their variance is that of the true levels: sampling must not pass for wandering.
     levels = means * np.sqrt(variance / (variance + 1 / n[:, None]))
-    return np.stack([[return_level(column) for column in side.T] for side in (levels, -levels)])
+    return np.array([[return_level(column) for column in side.T] for side in (levels, -levels)])
 
 
 def return_level(levels: Floats, periods: float = RETURN_PERIODS) -> float:

@@ -11,7 +11,6 @@ Kind = Literal["number", "category"]
 
 _NO_COUNTS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 _NO_VALUES: NDArray[np.float64] = np.zeros(0, dtype=np.float64)
-_NO_SPANS: NDArray[np.int64] = np.zeros((0, 0), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,8 @@ class Column:
     sketch_values, sketch_counts
         Log-bucketed histogram of the numbers: ascending bucket values and their counts.
     spans
-        Of a reference: counts of consecutive spans of it in the bins and, last, of missing values, shape
-        ``(spans, len(labels) + 1)``. Empty where its events have no times.
+        Of a reference: counts of spans of it in the bins and, last, of missing values; for each length
+        of span one array of shape ``(spans, len(labels) + 1)``. Empty where its events have no times.
     """
 
     name: str
@@ -65,7 +64,7 @@ class Column:
     unlisted: Mapping[str, int] = field(default_factory=dict)
     sketch_values: NDArray[np.float64] = field(default_factory=lambda: _NO_VALUES)
     sketch_counts: NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
-    spans: NDArray[np.int64] = field(default_factory=lambda: _NO_SPANS)
+    spans: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def rows(self) -> int:

@@ -25,7 +25,7 @@ from streams.monitor import Monitor
 from streams.profile import Profile
 from streams.reference import MIN_ROWS, ReferenceFile, listed_categories, needs_edges, number_edges
 from streams.sketch import mixed
-from streams.spans import SpanCounter
+from streams.spans import counters
 from streams.stages.fleet import Watched
 
 SAMPLE_ROWS = 1_000_000
@@ -108,12 +108,11 @@ def build(
     layout, period = _layout(source)
     start_ms, end_ms = (period.start_ms, period.end_ms) if period.is_timed else (0, 0)
     profile = Profile(layout)
-    spans = SpanCounter(
-        layout, start_ms=start_ms, end_ms=end_ms, rows=period.rows, least_ms=monitor.windows.pane
-    )
+    spans = counters(layout, start_ms=start_ms, end_ms=end_ms, rows=period.rows, pane_ms=monitor.windows.pane)
     for batch in source.batches(layout):
         profile.fold(batch)
-        spans.add(batch)
+        for counter in spans:
+            counter.add(batch)
     for sentence in (*reading.notes, *source.losses(), *_remarks(profile)):
         note(sentence)
     return ReferenceFile(
@@ -126,7 +125,7 @@ def build(
         end_ms=end_ms,
         layout=layout,
         profile=reference.pack(profile),
-        spans=reference.pack_spans(spans.counts),
+        spans=reference.pack_spans([one.counts for one in spans]),
     )
 
 

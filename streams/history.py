@@ -4,6 +4,7 @@ Panes older than the current window roll up (5 min, 1 h, 1 d), so that a week st
 profiles.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 from streams.layout import Layout
 from streams.monitor import DAY_MS, Windows
 from streams.profile import Profile, merged
-from streams.spans import SPANS_KEPT, rows_of
+from streams.spans import LONG_SPANS, rows_of
 
 HORIZON_MS = 7 * DAY_MS
 _HOUR_MS = 3600 * 1000
 #: (age at which a pane rolls up, length it rolls up to), finest first.
 _ROLLUPS = ((0, 300_000), (_HOUR_MS, _HOUR_MS), (DAY_MS, DAY_MS))
+#: Lengths of spans that are told apart when it comes to how far they differ.
+_SPAN_LENGTHS = (300_000, _HOUR_MS, DAY_MS, sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,26 @@ class Pane:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A past to compare with: merged, and the counts of its spans (`streams.spans`)."""
+    """A past to compare with: merged, and the counts of its panes by their length (`streams.spans`)."""
 
     profile: Profile
-    spans: NDArray[np.int64]
+    spans: tuple[NDArray[np.int64], ...]
 
     @classmethod
-    def of(cls, layout: Layout, profiles: Sequence[Profile]) -> "Past":
+    def of(cls, layout: Layout, panes: Sequence[Pane]) -> "Past":
         """Return the past of some panes, oldest first."""
-        return cls(merged(layout, profiles), rows_of(profiles[-SPANS_KEPT:]))
+        spans = []
+        for longest_ms in _SPAN_LENGTHS:
+            alike = [one.profile for one in panes if _span_length(one) == longest_ms]
+            if len(alike) > 1:
+                spans.append(rows_of(alike[-LONG_SPANS:]))
+        return cls(merged(layout, [pane.profile for pane in panes]), tuple(spans))
+
+
+def _span_length(pane: Pane) -> int:
+    """Return the length of the kind of span a pane is, rolled up in part or whole."""
+    length_ms = pane.end_ms - pane.start_ms
+    return next(longest_ms for longest_ms in _SPAN_LENGTHS if length_ms <= longest_ms)
 
 
 class History:
@@ -89,7 +103,7 @@ class History:
         boundary_ms = self._boundary_ms()
         if self._behind is None or self._behind[0] != boundary_ms:
             oldest_ms = boundary_ms - self._trailing_ms
-            before = [pane.profile for pane in self.panes if oldest_ms < pane.end_ms <= boundary_ms]
+            before = [pane for pane in self.panes if oldest_ms < pane.end_ms <= boundary_ms]
             self._behind = (boundary_ms, Past.of(self.panes[0].profile.layout, before))
         return self._behind[1] if self._behind[1].profile.events else None
 
@@ -99,7 +113,7 @@ class History:
 
     def whole_past(self, layout: Layout) -> Past:
         """Return `all` with its spans."""
-        return Past.of(layout, [pane.profile for pane in self.panes])
+        return Past.of(layout, self.panes)
 
     def _current_from(self) -> int:
         if not self.panes:

@@ -5,6 +5,7 @@ version's. The bins of all three come from here.
 """
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -44,16 +45,19 @@ class ReferenceFile(msgspec.Struct):
     end_ms: int
     layout: Layout
     profile: list[bytes]
-    spans: bytes = b""
+    spans: list[bytes] = []
 
     def read(self) -> Profile:
         """Return the statistics."""
         return profile_of(self.layout, [msgspec.msgpack.decode(raw, type=Part) for raw in self.profile])
 
-    def read_spans(self) -> NDArray[np.int64]:
-        """Return the counts of its spans (`streams.spans`); none where the data has no times."""
-        raw = zlib.decompress(self.spans) if self.spans else b""
-        return np.frombuffer(raw, "<u4").reshape(-1, width(self.layout)).astype(np.int64)
+    def read_spans(self) -> tuple[NDArray[np.int64], ...]:
+        """Return the counts of its spans by their length (`streams.spans`); none where the data has no times."""
+        columns = width(self.layout)
+        return tuple(
+            np.frombuffer(zlib.decompress(raw), "<u4").reshape(-1, columns).astype(np.int64)
+            for raw in self.spans
+        )
 
 
 def number_edges(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, ...]:
@@ -181,6 +185,6 @@ def pack(profile: Profile) -> list[bytes]:
     return parts_of(profile)
 
 
-def pack_spans(counts: NDArray[np.int64]) -> bytes:
+def pack_spans(counts: Sequence[NDArray[np.int64]]) -> list[bytes]:
     """Return the counts of spans as they are stored in a reference file."""
-    return zlib.compress(counts.astype("<u4").tobytes(), 9) if counts.size else b""
+    return [zlib.compress(one.astype("<u4").tobytes(), 9) for one in counts]

@@ -1,4 +1,4 @@
-"""Counts of a reference's consecutive spans: how far it wanders while all is well.
+"""Counts of a reference's spans: how far it wanders while all is well.
 
 A row is one span: counts in all bins of the numbers, of the categories, then the missing values of each number
 and each category, as the layout orders them.
@@ -13,11 +13,12 @@ from streams.batch import Batch
 from streams.layout import Layout
 from streams.profile import Profile
 
-SPANS_KEPT = 400
+LONG_SPANS = 400
+SHORT_SPANS = 200
 #: With fewer spans there is no telling how far they wander.
 LEAST_SPANS = 8
-#: Events a span should have in the mean.
-ROWS_PER_SPAN = 50
+#: Events a long span, and a short one, should have in the mean.
+ROWS_PER_LONG, ROWS_PER_SHORT = 50, 10
 
 Counts = NDArray[np.int64]
 
@@ -54,8 +55,10 @@ def missing_of(profile: Profile, present: int, role: str) -> int:
     return max(expected - present, 0)
 
 
-class SpanCounter:
-    """Counts rows by the span they fall in; so many equal spans over a period that each has some rows.
+def counters(layout: Layout, *, start_ms: int, end_ms: int, rows: int, pane_ms: int) -> list["SpanCounter"]:
+    """Return what counts the rows of a period in long spans, end to end, and in short ones, evenly spread.
+
+    Short ones are of the length of a pane. None are too few, or have too few rows, to say anything.
 
     Parameters
     ----------
@@ -63,24 +66,45 @@ class SpanCounter:
         The period, epoch ms.
     rows
         Events in it.
-    least_ms
-        The shortest span.
+    """
+    period_ms = end_ms - start_ms
+    made = []
+    long = min(LONG_SPANS, rows // ROWS_PER_LONG, period_ms // pane_ms)
+    if long >= LEAST_SPANS:
+        length_ms = -(-period_ms // long)
+        made.append(SpanCounter(layout, start_ms + np.arange(long) * length_ms, length_ms))
+        is_shorter = SHORT_SPANS * pane_ms * 2 <= period_ms and 2 * pane_ms <= length_ms
+        if is_shorter and rows * pane_ms >= ROWS_PER_SHORT * period_ms:
+            apart_ms = period_ms // SHORT_SPANS
+            made.append(SpanCounter(layout, start_ms + np.arange(SHORT_SPANS) * apart_ms, pane_ms))
+    return made
+
+
+class SpanCounter:
+    """Counts rows by the span they fall in.
+
+    Parameters
+    ----------
+    starts_ms
+        Where the spans start, epoch ms, ascending; they do not overlap.
+    length_ms
+        Their length.
     """
 
-    def __init__(self, layout: Layout, *, start_ms: int, end_ms: int, rows: int, least_ms: int) -> None:
-        period_ms = end_ms - start_ms
-        spans = min(SPANS_KEPT, rows // ROWS_PER_SPAN, period_ms // max(least_ms, 1))
+    def __init__(self, layout: Layout, starts_ms: Counts, length_ms: int) -> None:
         self._layout = layout
-        self._spans = spans if spans >= LEAST_SPANS else 0
-        self._start_ms = start_ms
-        self._length_ms = -(-period_ms // max(self._spans, 1))
-        self.counts: Counts = np.zeros((self._spans, width(layout)), np.int64)
+        self._starts_ms = starts_ms
+        self._length_ms = length_ms
+        self.counts: Counts = np.zeros((len(starts_ms), width(layout)), np.int64)
 
     def add(self, batch: Batch) -> None:
-        """Count the rows of a batch."""
-        if not self._spans or not len(batch):
+        """Count the rows of a batch that lie in a span."""
+        span = np.searchsorted(self._starts_ms, batch.ts_ms, side="right") - 1
+        inside = np.flatnonzero((span >= 0) & (batch.ts_ms < self._starts_ms[span] + self._length_ms))
+        if not len(inside):
             return
-        starts = (batch.ts_ms - self._start_ms) // self._length_ms * self.counts.shape[1]
+        batch = batch if len(inside) == len(batch) else batch.take(inside)
+        starts = span[inside] * self.counts.shape[1]
         found = np.concatenate([*self._numbers(batch, starts), *self._categories(batch, starts)])
         self.counts += np.bincount(found, minlength=self.counts.size).reshape(self.counts.shape)
 

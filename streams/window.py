@@ -11,8 +11,6 @@ from streams.history import Pane
 from streams.profile import Profile, merged
 from streams.spans import category_spans, missing_of, number_spans
 
-_NO_SPANS: NDArray[np.int64] = np.zeros((0, 0), np.int64)
-
 
 def window_of(
     profile: Profile,
@@ -22,7 +20,7 @@ def window_of(
     start_ms: int,
     end_ms: int,
     pane: Window | None = None,
-    spans: NDArray[np.int64] | None = None,
+    spans: Sequence[NDArray[np.int64]] = (),
 ) -> Window:
     """Return a profile as a detector's window; ``spans`` are those of a reference (`streams.spans`)."""
     features: dict[str, Column] = {}
@@ -108,7 +106,7 @@ def _number(
     position: int,
     held: tuple[NDArray[np.float64], NDArray[np.int64]],
     distinct: int,
-    spans: NDArray[np.int64] | None,
+    spans: Sequence[NDArray[np.int64]],
 ) -> Column:
     spec = profile.layout.numbers[position]
     count = int(profile.count[position])
@@ -130,11 +128,11 @@ def _number(
         labels=profile.layout.number_labels[position],
         sketch_values=values,
         sketch_counts=counts,
-        spans=_NO_SPANS if spans is None or not spec.edges else number_spans(profile.layout, spans, position),
+        spans=tuple(number_spans(profile.layout, rows, position) for rows in spans if spec.edges),
     )
 
 
-def _category(profile: Profile, position: int, spans: NDArray[np.int64] | None) -> Column:
+def _category(profile: Profile, position: int, spans: Sequence[NDArray[np.int64]]) -> Column:
     spec = profile.layout.categories[position]
     start, end = profile.layout.category_offsets[position : position + 2]
     counts = profile.category_counts[start:end]
@@ -151,5 +149,5 @@ def _category(profile: Profile, position: int, spans: NDArray[np.int64] | None) 
         bins=counts if listed else np.zeros(0, np.int64),
         labels=spec.labels if listed else (),
         unlisted=dict(profile.unlisted[position]),
-        spans=_NO_SPANS if spans is None or not listed else category_spans(profile.layout, spans, position),
+        spans=tuple(category_spans(profile.layout, rows, position) for rows in spans if listed),
     )
