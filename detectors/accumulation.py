@@ -22,8 +22,10 @@ from detectors.tilt import Floats
 
 #: What is kept is a multiple of this (nats).
 _STEP = 2.0**-14
-#: Evidence beyond the threshold that is kept (nats): a shift that is over must be able to be over.
-_HEADROOM = 0.7
+#: Evidence beyond the threshold that is kept (nats). A shift that is over must be able to be over, in about
+#: half the events it took to be found; one that goes on must not seem over by chance, which this
+#: leaves to one dip in a thousand.
+_HEADROOM = 6.9
 
 
 @dataclass(slots=True)
