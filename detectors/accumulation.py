@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from detectors.alternatives import Alternative
 from detectors.packed import pack, unpack
@@ -53,7 +52,8 @@ class Accumulation:
         """
         logs = increments + self.kept
         weighted = log_weights + logs
-        mixture = float(special.logsumexp(weighted))
+        highest = float(weighted.max())
+        mixture = highest + float(np.log(np.exp(weighted - highest).sum()))
         excess = max(mixture - log_limit - _HEADROOM, 0.0)
         self.kept = np.floor(np.logaddexp(0.0, logs - excess) / _STEP) * _STEP
         side, direction, size = np.unravel_index(int(np.argmax(weighted)), weighted.shape)
