@@ -43,6 +43,9 @@ class Column:
         Categories outside the layout with their counts, a capped sample; ``bins[-1]`` has the full count.
     sketch_values, sketch_counts
         Log-bucketed histogram of the numbers: ascending bucket values and their counts.
+    spans
+        Of a reference: counts of spans of it in the bins and, last, of missing values; for each length
+        of span one array of shape ``(spans, len(labels) + 1)``. Empty where its events have no times.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Column:
     unlisted: Mapping[str, int] = field(default_factory=dict)
     sketch_values: NDArray[np.float64] = field(default_factory=lambda: _NO_VALUES)
     sketch_counts: NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
+    spans: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def rows(self) -> int:

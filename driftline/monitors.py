@@ -1,5 +1,6 @@
 """Monitor files from a folder, with their references: what the fleet watches."""
 
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 
@@ -61,12 +62,12 @@ def load_file(path: Path) -> Watched:
         raise ConfigError([Problem(path, line, "reference.file", f"{found}: {error}")]) from error
     _check_columns(path, line, monitor, stored)
     try:
-        profile = stored.read()
-    except (msgspec.MsgspecError, ValueError, LookupError) as error:
+        profile, spans = stored.read(), stored.read_spans()
+    except (msgspec.MsgspecError, zlib.error, ValueError, LookupError) as error:
         message = f"{found} is damaged ({error}); build the reference again"
         raise ConfigError([Problem(path, line, "reference.file", message)]) from error
     end_ms = max(stored.end_ms, stored.start_ms + 1)
-    window = window_of(profile, version="", segment="", start_ms=stored.start_ms, end_ms=end_ms)
+    window = window_of(profile, version="", segment="", start_ms=stored.start_ms, end_ms=end_ms, spans=spans)
     return Watched(monitor, stored.layout, window)
 
 

@@ -6,8 +6,10 @@ sample that depends on the row numbers alone. Everything else counts every row.
 """
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from streams.monitor import Monitor
 from streams.profile import Profile
 from streams.reference import MIN_ROWS, ReferenceFile, listed_categories, needs_edges, number_edges
 from streams.sketch import mixed
+from streams.spans import counters
 from streams.stages.fleet import Watched
 
 SAMPLE_ROWS = 1_000_000
@@ -102,25 +105,27 @@ def build(
     """
     reading = Reading()
     source = _Source(files, monitor, mapping or {}, reading)
-    layout = _layout(source)
-    profile, start_ms, end_ms = Profile(layout), [], []
+    layout, period = _layout(source)
+    start_ms, end_ms = (period.start_ms, period.end_ms) if period.is_timed else (0, 0)
+    profile = Profile(layout)
+    spans = counters(layout, start_ms=start_ms, end_ms=end_ms, rows=period.rows, pane_ms=monitor.windows.pane)
     for batch in source.batches(layout):
         profile.fold(batch)
-        start_ms.append(int(batch.ts_ms.min()))
-        end_ms.append(int(batch.ts_ms.max()))
+        for counter in spans:
+            counter.add(batch)
     for sentence in (*reading.notes, *source.losses(), *_remarks(profile)):
         note(sentence)
-    is_timed = bool(start_ms) and (min(start_ms), max(end_ms)) != (0, 0)
     return ReferenceFile(
         format=reference.FORMAT,
         model=monitor.model,
         source=", ".join(path.name for path in files),
         source_sha256=_digest(files),
         rows=profile.events,
-        start_ms=min(start_ms) if is_timed else 0,
-        end_ms=max(end_ms) + 1 if is_timed else 0,
+        start_ms=start_ms,
+        end_ms=end_ms,
         layout=layout,
         profile=reference.pack(profile),
+        spans=reference.pack_spans([one.counts for one in spans]),
     )
 
 
@@ -160,24 +165,42 @@ class _Source:
         return lost
 
 
-def _layout(source: _Source) -> Layout:
-    """Return the monitor's layout with bins cut from the data."""
+@dataclass(slots=True)
+class _Period:
+    """Rows, and the times they span, epoch ms; ``end_ms`` is just after the last."""
+
+    rows: int = 0
+    start_ms: int = sys.maxsize
+    end_ms: int = 0
+
+    @property
+    def is_timed(self) -> bool:
+        return self.rows > 0 and (self.start_ms, self.end_ms) != (0, 1)
+
+    def add(self, batch: Batch) -> None:
+        self.rows += len(batch)
+        self.start_ms = min(self.start_ms, int(batch.ts_ms.min()))
+        self.end_ms = max(self.end_ms, int(batch.ts_ms.max()) + 1)
+
+
+def _layout(source: _Source) -> tuple[Layout, _Period]:
+    """Return the monitor's layout with bins cut from the data, and the data's period."""
     plain = compile_layout(source.monitor)
     cut = [position for position, column in enumerate(plain.numbers) if needs_edges(column)]
     listed = [position for position, column in enumerate(plain.categories) if not column.closed]
     sample = Sample(len(cut), min(SAMPLE_ROWS, SAMPLE_VALUES // max(len(cut), 1)))
     counts: list[Counter[str | None]] = [Counter() for _ in listed]
-    rows = 0
+    period = _Period()
     for batch in source.batches(plain):
-        rows += len(batch)
+        period.add(batch)
         sample.add(batch.offsets, batch.numbers[:, cut])
         for counter, position in zip(counts, listed, strict=True):
             _count(counter, batch.texts[position])
-    if not rows:
+    if not period.rows:
         why = "; ".join(source.losses()) or "the files hold no rows"
         raise ReferenceBuildError(f"no valid row of model {source.monitor.model!r}: {why}")
     numbers = sample.values()
-    return compile_layout(
+    layout = compile_layout(
         source.monitor,
         edges={plain.numbers[at].name: _edges(numbers[:, slot]) for slot, at in enumerate(cut)},
         values={
@@ -185,6 +208,7 @@ def _layout(source: _Source) -> Layout:
             for at, counter in zip(listed, counts, strict=True)
         },
     )
+    return layout, period
 
 
 def _edges(values: NDArray[np.float64]) -> tuple[float, ...]:

@@ -1,14 +1,18 @@
 """Which detectors sit on a model's bench: one instance per column they are for, per version and segment."""
 
+import math
 from typing import Any, Literal
 
 from detectors.base import Detector, Target
+from detectors.lasting_shift import LastingShift
 from detectors.registry import DETECTORS, build
 from streams.inbox import Group
 from streams.monitor import DAY_MS, DetectorSettings, Monitor
 
 _WEEK_MS = 7 * DAY_MS
 _QUANTILES = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
+#: Of the budget, what goes to evidence that adds up over panes; the rest goes to windows on their own.
+SEQUENTIAL_SHARE = 0.5
 _FEATURE_TARGETS: dict[str, Target] = {"number": "number", "category": "category", "boolean": "category"}
 
 
@@ -100,6 +104,8 @@ class Bench:
             params.setdefault("threshold", self._monitor.objectives.error_rate)
         if "alpha" in fields and DETECTORS[name].needs_reference:
             params.setdefault("alpha", self.alpha)
+        if _is_sequential(name):
+            params.setdefault("threshold", math.log10(self.run_length))
         return params
 
     def _latency(self) -> list[Detector[Any]]:
@@ -126,11 +132,42 @@ class Bench:
 
         Bonferroni over all tests of a week, each pane being a look; overlapping windows make it cautious.
         """
-        tests = sum(
+        tests = self._streams(sequential=False)
+        budget = self._monitor.false_alarms.per_week
+        if self.sequential_streams:
+            budget *= 1 - SEQUENTIAL_SHARE
+        return min(max(budget / (max(tests, 1) * self._looks), 1e-12), 1e-3)
+
+    @property
+    def run_length(self) -> float:
+        """Panes from one false alarm to the next, in the mean, for each column whose evidence adds up.
+
+        The columns share their part of the weekly budget alike. It holds for one version; others, and
+        segments, are models of their own in this, and have the same budget again.
+        """
+        budget = self._monitor.false_alarms.per_week * SEQUENTIAL_SHARE
+        return max(max(self.sequential_streams, 1) * self._looks / budget, 1e2)
+
+    @property
+    def sequential_streams(self) -> int:
+        """Columns whose evidence adds up over panes."""
+        return self._streams(sequential=True)
+
+    @property
+    def _looks(self) -> float:
+        return _WEEK_MS / self._monitor.windows.pane
+
+    def _streams(self, *, sequential: bool) -> int:
+        """Return how many columns are judged against a reference, each by each detector that is on."""
+        return sum(
             target in DETECTORS[name].targets
             for name in DETECTORS
-            if self._monitor.settings(name) is not None and DETECTORS[name].needs_reference
+            if self._monitor.settings(name) is not None
+            and DETECTORS[name].needs_reference
+            and _is_sequential(name) == sequential
             for _, target in self._columns()
         )
-        looks = _WEEK_MS / self._monitor.windows.pane
-        return min(max(self._monitor.false_alarms.per_week / (max(tests, 1) * looks), 1e-12), 1e-3)
+
+
+def _is_sequential(name: str) -> bool:
+    return issubclass(DETECTORS[name], LastingShift)

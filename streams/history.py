@@ -4,17 +4,24 @@ Panes older than the current window roll up (5 min, 1 h, 1 d), so that a week st
 profiles.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from streams.layout import Layout
 from streams.monitor import DAY_MS, Windows
 from streams.profile import Profile, merged
+from streams.spans import LONG_SPANS, rows_of
 
 HORIZON_MS = 7 * DAY_MS
 _HOUR_MS = 3600 * 1000
 #: (age at which a pane rolls up, length it rolls up to), finest first.
 _ROLLUPS = ((0, 300_000), (_HOUR_MS, _HOUR_MS), (DAY_MS, DAY_MS))
+#: Lengths of spans that are told apart when it comes to how far they differ.
+_SPAN_LENGTHS = (300_000, _HOUR_MS, DAY_MS, sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,30 @@ class Pane:
     profile: Profile
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A past to compare with: merged, and the counts of its panes by their length (`streams.spans`)."""
+
+    profile: Profile
+    spans: tuple[NDArray[np.int64], ...]
+
+    @classmethod
+    def of(cls, layout: Layout, panes: Sequence[Pane]) -> "Past":
+        """Return the past of some panes, oldest first."""
+        spans = []
+        for longest_ms in _SPAN_LENGTHS:
+            alike = [one.profile for one in panes if _span_length(one) == longest_ms]
+            if len(alike) > 1:
+                spans.append(rows_of(alike[-LONG_SPANS:]))
+        return cls(merged(layout, [pane.profile for pane in panes]), tuple(spans))
+
+
+def _span_length(pane: Pane) -> int:
+    """Return the length of the kind of span a pane is, rolled up in part or whole."""
+    length_ms = pane.end_ms - pane.start_ms
+    return next(longest_ms for longest_ms in _SPAN_LENGTHS if length_ms <= longest_ms)
+
+
 class History:
     """Closed panes, oldest first; all of one layout (another layout starts it anew)."""
 
@@ -34,7 +65,7 @@ class History:
     ) -> None:
         self._windows = windows
         self._trailing_ms = trailing_ms
-        self._behind: tuple[int, Profile] | None = None
+        self._behind: tuple[int, Past] | None = None
         # As they were held before, rolled up or not: adding them one by one could part or join others.
         self.panes = [one for one in panes if one.profile.layout.hash == panes[-1].profile.layout.hash]
 
@@ -62,18 +93,27 @@ class History:
         It moves on once per length of the current window, by event time alone, and reaches back as far as
         the trailing reference does.
         """
+        past = self.past_behind()
+        return None if past is None else past.profile
+
+    def past_behind(self) -> Past | None:
+        """Return `behind` with its spans."""
         if self._current_from() == 0:
             return None
         boundary_ms = self._boundary_ms()
         if self._behind is None or self._behind[0] != boundary_ms:
             oldest_ms = boundary_ms - self._trailing_ms
-            before = [pane.profile for pane in self.panes if oldest_ms < pane.end_ms <= boundary_ms]
-            self._behind = (boundary_ms, merged(self.panes[0].profile.layout, before))
-        return self._behind[1] if self._behind[1].events else None
+            before = [pane for pane in self.panes if oldest_ms < pane.end_ms <= boundary_ms]
+            self._behind = (boundary_ms, Past.of(self.panes[0].profile.layout, before))
+        return self._behind[1] if self._behind[1].profile.events else None
 
     def all(self, layout: Layout) -> Profile:
         """Return everything held, merged."""
-        return merged(layout, [pane.profile for pane in self.panes])
+        return self.whole_past(layout).profile
+
+    def whole_past(self, layout: Layout) -> Past:
+        """Return `all` with its spans."""
+        return Past.of(layout, self.panes)
 
     def _current_from(self) -> int:
         if not self.panes:

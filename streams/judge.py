@@ -13,7 +13,7 @@ from streams import reference
 from streams.alert_state import Alert, AlertKey, Signal
 from streams.alerting import WHOLE, AlertBook, Links, subject
 from streams.bench import Bench
-from streams.history import HORIZON_MS, History, Pane
+from streams.history import HORIZON_MS, History, Pane, Past
 from streams.inbox import Group, Inbox, Progress, ReadyPane
 from streams.layout import Layout
 from streams.monitor import Monitor
@@ -255,24 +255,27 @@ class ModelJudge:
         if not reference.is_complete(self.layout) or not self._is_current(history):
             return None, "the reference warms up: bins are cut once enough traffic was seen"
         behind = self._behind(group, history)
-        held = 0 if behind is None else behind.events
+        held = 0 if behind is None else behind.profile.events
         if behind is None or held < self._needed:
             return (
                 None,
                 f"the reference warms up: {held:,} of {self._needed:,} events before the current window",
             )
-        return window_of(behind, version="", segment=group[1], start_ms=0, end_ms=0), None
+        usual = window_of(
+            behind.profile, version="", segment=group[1], start_ms=0, end_ms=0, spans=behind.spans
+        )
+        return usual, None
 
     @property
     def _needed(self) -> int:
         return max(WARM_UP_EVENTS, 2 * self.monitor.windows.min_samples)
 
-    def _behind(self, group: Group, history: History) -> Profile | None:
+    def _behind(self, group: Group, history: History) -> Past | None:
         version = self.monitor.reference.version
         if version is None or version == group[0]:
-            return history.behind()
+            return history.past_behind()
         other = self.histories.get((version, group[1]))
-        return other.all(self.layout) if other is not None and self._is_current(other) else None
+        return other.whole_past(self.layout) if other is not None and self._is_current(other) else None
 
     def _is_current(self, history: History) -> bool:
         return history.newest is not None and history.newest.profile.layout.hash == self.layout.hash

@@ -4,15 +4,19 @@ From a file (``driftline reference build``), from the model's own trailing panes
 version's. The bins of all three come from here.
 """
 
+import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from streams import sketch
 from streams.layout import Layout, NumberColumn, compile_layout
 from streams.monitor import Monitor
 from streams.profile import Profile
+from streams.spans import width
 from streams.wire import Part, parts_of, profile_of
 
 FORMAT = "driftline-reference/2"
@@ -41,10 +45,19 @@ class ReferenceFile(msgspec.Struct):
     end_ms: int
     layout: Layout
     profile: list[bytes]
+    spans: list[bytes] = []
 
     def read(self) -> Profile:
         """Return the statistics."""
         return profile_of(self.layout, [msgspec.msgpack.decode(raw, type=Part) for raw in self.profile])
+
+    def read_spans(self) -> tuple[NDArray[np.int64], ...]:
+        """Return the counts of its spans by their length (`streams.spans`); none where the data has no times."""
+        columns = width(self.layout)
+        return tuple(
+            np.frombuffer(zlib.decompress(raw), "<u4").reshape(-1, columns).astype(np.int64)
+            for raw in self.spans
+        )
 
 
 def number_edges(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, ...]:
@@ -170,3 +183,8 @@ def load(raw: bytes, model: str) -> ReferenceFile:
 def pack(profile: Profile) -> list[bytes]:
     """Return a profile as it is stored in a reference file."""
     return parts_of(profile)
+
+
+def pack_spans(counts: Sequence[NDArray[np.int64]]) -> list[bytes]:
+    """Return the counts of spans as they are stored in a reference file."""
+    return [zlib.compress(one.astype("<u4").tobytes(), 9) for one in counts]

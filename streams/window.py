@@ -1,7 +1,6 @@
 """From profiles to what detectors and pages see."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +9,26 @@ from detectors.window import Column, Window
 from streams import sketch
 from streams.history import Pane
 from streams.profile import Profile, merged
+from streams.spans import category_spans, missing_of, number_spans
 
 
 def window_of(
-    profile: Profile, *, version: str, segment: str, start_ms: int, end_ms: int, pane: Window | None = None
+    profile: Profile,
+    *,
+    version: str,
+    segment: str,
+    start_ms: int,
+    end_ms: int,
+    pane: Window | None = None,
+    spans: Sequence[NDArray[np.int64]] = (),
 ) -> Window:
-    """Return a profile as a detector's window."""
+    """Return a profile as a detector's window; ``spans`` are those of a reference (`streams.spans`)."""
     features: dict[str, Column] = {}
     prediction: dict[str, Column] = {}
     latency: Column | None = None
     sketches, distinct = profile.column_sketches(), sketch.distinct_each(profile.registers)
     for position, spec in enumerate(profile.layout.numbers):
-        column = _number(profile, position, sketches[position], distinct[position])
+        column = _number(profile, position, sketches[position], distinct[position], spans)
         if spec.role == "feature":
             features[spec.name] = column
         elif spec.role == "prediction":
@@ -29,7 +36,9 @@ def window_of(
         else:
             latency = column
     for position, listed in enumerate(profile.layout.categories):
-        (features if listed.role == "feature" else prediction)[listed.name] = _category(profile, position)
+        (features if listed.role == "feature" else prediction)[listed.name] = _category(
+            profile, position, spans
+        )
     return Window(
         model=profile.layout.model,
         version=version,
@@ -92,17 +101,12 @@ def _sum(windows: Sequence[Window], pane: Window | None = None) -> Window:
     )
 
 
-def _missing(profile: Profile, present: int, role: Literal["feature", "prediction", "latency"]) -> int:
-    """Rows without a value; a failed prediction is an error, not a missing value."""
-    expected = profile.events - (0 if role == "feature" else profile.errors)
-    return max(expected - present, 0)
-
-
 def _number(
     profile: Profile,
     position: int,
     held: tuple[NDArray[np.float64], NDArray[np.int64]],
     distinct: int,
+    spans: Sequence[NDArray[np.int64]],
 ) -> Column:
     spec = profile.layout.numbers[position]
     count = int(profile.count[position])
@@ -112,7 +116,7 @@ def _number(
         name=spec.name,
         kind="number",
         count=count,
-        missing=_missing(profile, count, spec.role),
+        missing=missing_of(profile, count, spec.role),
         out_of_range=int(profile.out_of_range[position]),
         mean=float(profile.mean[position]) if count else float("nan"),
         variance=float(profile.squares[position]) / count if count else float("nan"),
@@ -124,10 +128,11 @@ def _number(
         labels=profile.layout.number_labels[position],
         sketch_values=values,
         sketch_counts=counts,
+        spans=tuple(number_spans(profile.layout, rows, position) for rows in spans if spec.edges),
     )
 
 
-def _category(profile: Profile, position: int) -> Column:
+def _category(profile: Profile, position: int, spans: Sequence[NDArray[np.int64]]) -> Column:
     spec = profile.layout.categories[position]
     start, end = profile.layout.category_offsets[position : position + 2]
     counts = profile.category_counts[start:end]
@@ -138,10 +143,11 @@ def _category(profile: Profile, position: int) -> Column:
         name=spec.name,
         kind="category",
         count=present,
-        missing=_missing(profile, present, spec.role),
+        missing=missing_of(profile, present, spec.role),
         out_of_range=int(counts[-1]) if spec.closed else 0,
         distinct=int(np.count_nonzero(counts[:-1])) + len(profile.unlisted[position]),
         bins=counts if listed else np.zeros(0, np.int64),
         labels=spec.labels if listed else (),
         unlisted=dict(profile.unlisted[position]),
+        spans=tuple(category_spans(profile.layout, rows, position) for rows in spans if listed),
     )

@@ -21,6 +21,8 @@ class Incident:
         Times the usual traffic while it lasts.
     says
         What a person would be told.
+    also
+        Kinds that tell of it too, about the same column.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Incident:
     column: str
     says: str
     rate: float = 1.0
+    also: tuple[str, ...] = ()
 
 
 TIMETABLE = (
@@ -45,7 +48,8 @@ TIMETABLE = (
     Incident("renamed", 192, 204, "UnexpectedFeatures", "", "events carry income_eur beside income"),
     Incident("bad_calibration", 216, 230, "PredictionDrift", "prediction", "scores come out far too high"),
     Incident("no_houseboats", 242, 258, "VanishedCategories", "housing", "houseboats are gone from housing"),
-    Incident("older_people", 268, 314, "MeanShift", "age", "applicants are four years older than usual"),
+    Incident("older_people", 268, 314, "MeanShift", "age", "applicants are four years older than usual",
+             also=("FeatureDrift",)),
     Incident("surge", 326, 342, "TrafficSurge", "", "a client retries: four times the traffic", rate=SURGE),
     Incident("silence", 356, 378, "TrafficSilence", "", "the producer falls silent", rate=0.0),
     Incident("stale", 400, 432, "StaleStream", "", "events come five minutes late"),

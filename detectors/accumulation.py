@@ -1,0 +1,69 @@
+"""Evidence for a lasting shift that adds up pane by pane, at whatever pane one looks.
+
+Each alternative has a Shiryaev-Roberts sum ``M_n = e_n (M_{n-1} + 1)`` of the e-values ``e_n`` of the panes: the
+likelihood ratio of a shift from each earlier pane on, all added up. While there is no shift the mean
+of ``M_n`` is ``n`` at most, and so is that of a weighted mean of several. Hence it first passes ``c`` after ``c``
+panes or more in the mean: whatever the panes' sizes, however often one looks (Shin, Ramdas and Rinaldo 2022,
+E-detectors: a nonparametric framework for sequential change detection, theorem 2.4).
+
+What is kept is ``log(1 + M)``, rounded down, which keeps the bound.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from detectors.alternatives import Alternative
+from detectors.packed import pack, unpack
+from detectors.tilt import Floats
+
+#: What is kept is a multiple of this (nats).
+_STEP = 2.0**-14
+#: Evidence beyond the threshold that is kept (nats). A shift that is over must be able to be over, in about
+#: half the events it took to be found; one that goes on must not seem over by chance, which this
+#: leaves to one dip in a thousand.
+_HEADROOM = 6.9
+
+
+@dataclass(slots=True)
+class Accumulation:
+    """The sums of a bank's alternatives: ``log(1 + M)``, shape ``(2, directions, sizes)``."""
+
+    kept: Floats
+
+    @classmethod
+    def empty(cls, shape: tuple[int, ...]) -> "Accumulation":
+        """Return no evidence."""
+        return cls(np.zeros(shape))
+
+    def add(self, increments: Floats, log_weights: Floats, log_limit: float) -> tuple[float, Alternative]:
+        """Take a pane, and return the logarithm of the weighted mean, and which alternative leads in it.
+
+        Parameters
+        ----------
+        increments
+            Logarithms of the pane's e-values, by alternative.
+        log_weights
+            Logarithms of their weights, which sum to 1.
+        log_limit
+            Logarithm of the threshold ``c``.
+        """
+        logs = increments + self.kept
+        weighted = log_weights + logs
+        highest = float(weighted.max())
+        mixture = highest + float(np.log(np.exp(weighted - highest).sum()))
+        excess = max(mixture - log_limit - _HEADROOM, 0.0)
+        self.kept = np.floor(np.logaddexp(0.0, logs - excess) / _STEP) * _STEP
+        side, direction, size = np.unravel_index(int(np.argmax(weighted)), weighted.shape)
+        return mixture, (int(side), int(direction), int(size))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the sums as JSON-able data."""
+        return {"shape": list(self.kept.shape), "kept": pack(np.rint(self.kept / _STEP), "<u4")}
+
+    @classmethod
+    def restored(cls, snapshot: Mapping[str, Any]) -> "Accumulation":
+        """Return the sums of a `snapshot`."""
+        return cls(unpack(snapshot["kept"], "<u4").reshape(snapshot["shape"]) * _STEP)

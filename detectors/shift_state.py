@@ -1,0 +1,130 @@
+"""What a detector of lasting shifts holds panes against, and what it keeps between them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from detectors.accumulation import Accumulation
+from detectors.alternatives import Alternative, Bank, bank_of
+from detectors.packed import pack, unpack
+from detectors.tally import Tally, tally_of
+from detectors.tilt import Floats, directions_of
+from detectors.trail import Trail
+from detectors.wander import wander
+from detectors.window import Column, Window
+
+#: Share of the threshold (both as logarithms) from which on evidence holds back what wandering is.
+_NOTEWORTHY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How panes are counted and what they are held against, by one reference.
+
+    ``usual`` is how far that wanders (`wander`), or how far it did before there was evidence for a shift.
+    """
+
+    reference: Column
+    tally: Tally
+    bank: Bank
+    usual: Floats
+    was_held: bool
+    fingerprint: str
+
+    @classmethod
+    def of(cls, reference: Column, min_effect: float, held: Floats | None = None) -> "Rule":
+        """Return the rule of a reference; ``min_effect`` in standard deviations, ``held`` the ``usual`` to keep."""
+        tally = tally_of(reference)
+        directions = directions_of(tally.counts(reference), is_number=reference.kind == "number")
+        was_held = held is not None and held.shape == (2, len(directions))
+        usual = held if held is not None and was_held else wander(directions, tally.spans(reference))
+        bank = bank_of(directions, min_effect=min_effect, wander=usual, rows=reference.rows)
+        told = repr((reference.kind, tally.labels, reference.edges.tolist(), bank.sizes.shape))
+        digest = blake2b(told.encode("utf-8", "surrogatepass"), digest_size=6)
+        return cls(reference, tally, bank, usual, was_held, digest.hexdigest())
+
+    def is_for(self, reference: Column, held: Floats | None) -> bool:
+        """Return whether `of` would say the same; references of trailing panes are made anew for each pane."""
+        if held is None:
+            if self.was_held:
+                return False
+        elif not np.array_equal(held, self.usual):
+            return False
+        mine = self.reference
+        return mine is reference or (
+            mine.missing == reference.missing
+            and mine.labels == reference.labels
+            and np.array_equal(mine.edges, reference.edges)
+            and np.array_equal(mine.bins, reference.bins)
+            and len(mine.spans) == len(reference.spans)
+            and all(map(np.array_equal, mine.spans, reference.spans))
+        )
+
+
+@dataclass(slots=True)
+class State:
+    """What is kept between panes.
+
+    Parameters
+    ----------
+    mixture, leads
+        Logarithm of the evidence, and the alternative that has most of it.
+    held
+        While there is evidence: how far the reference wandered before. One that trails would soon take the
+        shift itself for wandering.
+    """
+
+    fingerprint: str
+    sums: Accumulation
+    trail: Trail
+    mixture: float = 0.0
+    leads: Alternative = (0, 0, 0)
+    rows: int = 0
+    last_end_ms: int | None = None
+    held: Floats | None = None
+
+    @classmethod
+    def begin(cls, rule: Rule) -> "State":
+        """Return the state before the first pane."""
+        return cls(rule.fingerprint, Accumulation.empty(rule.bank.sizes.shape), Trail())
+
+    @classmethod
+    def restored(cls, snapshot: Mapping[str, Any]) -> "State":
+        """Return the state of a `snapshot`."""
+        side, direction, size = snapshot["leads"]
+        parts = {
+            "sums": Accumulation.restored(snapshot["sums"]),
+            "trail": Trail.restored(snapshot["trail"]),
+            "leads": (side, direction, size),
+            "held": None if snapshot["held"] is None else unpack(snapshot["held"], "<f8").reshape(2, -1),
+        }
+        return cls(**{**snapshot, **parts})
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as JSON-able data."""
+        return {
+            "fingerprint": self.fingerprint,
+            "sums": self.sums.snapshot(),
+            "trail": self.trail.snapshot(),
+            "mixture": self.mixture,
+            "leads": list(self.leads),
+            "rows": self.rows,
+            "last_end_ms": self.last_end_ms,
+            "held": None if self.held is None else pack(self.held, "<f8"),
+        }
+
+    def take(self, rule: Rule, column: Column, pane: Window, log_limit: float) -> None:
+        """Add a pane's evidence; ``log_limit`` is the logarithm of the threshold."""
+        self.last_end_ms = pane.end_ms
+        counts = rule.tally.counts(column)
+        rows = int(counts.sum())
+        if rows:
+            self.mixture, self.leads = self.sums.add(
+                rule.bank.increments(counts), rule.bank.log_weights, log_limit
+            )
+            self.trail.add(pane.start_ms, counts)
+            self.rows += rows
+            self.held = rule.usual if self.mixture > _NOTEWORTHY * log_limit else None
