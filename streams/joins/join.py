@@ -34,14 +34,14 @@ class JoinCheckpoint(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class JoinFlush:
-    """What a flush writes: pairs held, outcomes, the checkpoint, and then what was let go.
+    """What a flush writes: outcomes, pairs held, the checkpoint, and then what was let go.
 
-    In this order: a pair that is ahead of its checkpoint is known by its offsets, one that was deleted
-    before it would be missed.
+    In this order: pairs that are written do not say again what they took back from a pane; a pair ahead
+    of its checkpoint is known by its offsets; one that was deleted before it would be missed.
     """
 
-    held: dict[tuple[str, PairKey], Pair]
     outcomes: dict[tuple[str, OutcomeGroup], Outcomes]
+    held: dict[tuple[str, PairKey], Pair]
     checkpoint: JoinCheckpoint
     let_go: list[tuple[str, PairKey]]
 
@@ -96,4 +96,4 @@ class PartitionJoin:
                     held[(model, key)] = pair
             outcomes |= {(model, group): one for group, one in changed.items()}
         clocks = {model: join.clock for model, join in self.models.items()}
-        return JoinFlush(held, outcomes, JoinCheckpoint(self.next_offset, clocks), let_go)
+        return JoinFlush(outcomes, held, JoinCheckpoint(self.next_offset, clocks), let_go)
