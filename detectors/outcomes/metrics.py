@@ -51,6 +51,8 @@ class Metric:
         Its standard error, estimated from the same outcomes; NaN with an undefined value.
     bound
         By how much binned scores may have moved it at most; 0 where it is exact.
+    count
+        Outcomes a share rests on: of recall the positive ones, of ROC AUC those of the rarer class.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Metric:
     bound: float = 0.0
     samples: int = 0
     why: str = ""
+    count: int = 0
 
 
 def metrics(task: Task, tally: Mapping[Key, int], costs: Costs | None = None) -> dict[str, Metric]:
@@ -154,7 +157,7 @@ def _share(name: str, hits: int, total: int, samples: int, why: str) -> Metric:
     if total == 0:
         return Metric(name, None, samples=samples, why=why)
     share = hits / total
-    return Metric(name, share, (share * (1.0 - share) / total) ** 0.5, samples=samples)
+    return Metric(name, share, (share * (1.0 - share) / total) ** 0.5, samples=samples, count=total)
 
 
 def _f1(one: _Confusion, samples: int) -> Metric:
@@ -163,16 +166,18 @@ def _f1(one: _Confusion, samples: int) -> Metric:
     if total == 0:
         return Metric("f1", None, samples=samples)
     variance = 4.0 * one.hits * wrong * (one.hits + wrong) / total**4
-    return Metric("f1", 2 * one.hits / total, variance**0.5, samples=samples)
+    return Metric("f1", 2 * one.hits / total, variance**0.5, samples=samples, count=one.hits + wrong)
 
 
 def _mean(name: str, each: list[Metric], samples: int, why: str) -> Metric:
     """Return the mean over classes; its error as of fully dependent ones, hence never too small."""
-    found = [(one.value, one.error) for one in each if one.value is not None]
+    found = [(one.value, one.error, one.count) for one in each if one.value is not None]
     if not found:
         return Metric(name, None, samples=samples, why=why)
-    values, errors = zip(*found, strict=True)
-    return Metric(name, sum(values) / len(found), sum(errors) / len(found), samples=samples)
+    values, errors, counts = zip(*found, strict=True)
+    return Metric(
+        name, sum(values) / len(found), sum(errors) / len(found), samples=samples, count=sum(counts)
+    )
 
 
 def _cost(tally: Mapping[Key, int], samples: int, costs: Costs) -> Metric:
@@ -191,8 +196,8 @@ def _of_probabilities(task: Task, tally: Mapping[Key, int], samples: int) -> lis
     roc = ranking.averaged(area for one in tables if (area := ranking.roc_area(*one)))
     pr = ranking.averaged(area for one in tables if (area := ranking.pr_area(*one)))
     return [
-        _area("roc_auc", roc, samples, _one_class(tally)),
-        _area("pr_auc", pr, samples, "no label is positive"),
+        _area("roc_auc", roc, samples, sum(map(_rarer, tables)), _one_class(tally)),
+        _area("pr_auc", pr, samples, sum(int(one[1].sum()) for one in tables), "no label is positive"),
         _loss("log_loss", tally, samples),
         _loss("brier", tally, samples),
         _calibration(tally, samples),
@@ -204,10 +209,14 @@ def _one_class(tally: Mapping[Key, int]) -> str:
     return f"all labels are {truths[0]}: there is nothing to tell apart"
 
 
-def _area(name: str, area: ranking.Area | None, samples: int, why: str) -> Metric:
+def _rarer(one: tuple[ranking.Counts, ranking.Counts]) -> int:
+    return min(int(one[0].sum()), int(one[1].sum()))
+
+
+def _area(name: str, area: ranking.Area | None, samples: int, count: int, why: str) -> Metric:
     if area is None:
         return Metric(name, None, samples=samples, why=why)
-    return Metric(name, area.value, area.error, area.bound, samples)
+    return Metric(name, area.value, area.error, area.bound, samples, count=count)
 
 
 def _loss(name: str, tally: Mapping[Key, int], samples: int) -> Metric:
