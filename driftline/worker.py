@@ -21,7 +21,8 @@ from driftline.monitors import load_folder
 from driftline.settings import Settings, variable
 from driftline.watchdog import end_when_blocked
 from streams.metrics import Metrics
-from streams.stages.run import STAGES, StageName, make_stage, run_stage
+from streams.stages.run import STAGES, make_stage, run_stage
+from streams.views import StageName
 
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 SUPERVISED = "DRIFTLINE_SUPERVISED"

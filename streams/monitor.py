@@ -23,12 +23,15 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 from alerts import duration
 from alerts.duration import DurationMs
 from detectors.base import Severity
+from detectors.outcomes.metrics import OF_TASK
 from detectors.outcomes.task import NEGATIVE, OTHER, POSITIVE
 from detectors.registry import DETECTORS
 from streams.events import MAX_NAME_LENGTH
 
 RESERVED_NAMES = frozenset({"prediction", "latency_ms"})
 DAY_MS = 24 * 3600 * 1000
+#: Panes of outcomes within the horizon, at most.
+OUTCOME_PANES = 1_000
 _OWN_KEYS = frozenset({"for", "clear_for", "severity"})
 
 
@@ -185,6 +188,12 @@ class Labels(_Strict):
     decision: float = Field(
         default=0.5, ge=0, le=1, description="scores from here on count as predicted positive"
     )
+    window: Annotated[DurationMs, _bounded(1_000)] | None = Field(
+        default=None, description="length of the window of outcomes that is judged; else 1d, or the horizon"
+    )
+    objectives: dict[str, FiniteFloat] = Field(
+        default={}, description="what performance metrics must keep, e.g. {recall: 0.7, brier: 0.1}"
+    )
     costs: dict[str, dict[str, FiniteFloat]] = Field(
         default={}, description="what a mistake costs: {true class: {predicted class: cost}}"
     )
@@ -194,7 +203,24 @@ class Labels(_Strict):
         if self.pane > self.horizon:
             pane, horizon = duration.format(self.pane), duration.format(self.horizon)
             raise ValueError(f"pane ({pane}) is longer than horizon ({horizon}); write a shorter pane")
+        if not self.pane <= self.window_ms <= self.horizon:
+            window, pane = duration.format(self.window_ms), duration.format(self.pane)
+            raise ValueError(
+                f"window ({window}) must hold a pane ({pane}) and lie within the horizon "
+                f"({duration.format(self.horizon)})"
+            )
+        if self.horizon > OUTCOME_PANES * self.pane:
+            least = duration.format(-(-self.horizon // (OUTCOME_PANES * 1000)) * 1000)
+            raise ValueError(
+                f"the horizon ({duration.format(self.horizon)}) holds more than {OUTCOME_PANES:,} panes of "
+                f"{duration.format(self.pane)}; write a pane of {least} or more"
+            )
         return self
+
+    @property
+    def window_ms(self) -> int:
+        """Length of the window of outcomes that is judged."""
+        return min(DAY_MS, self.horizon) if self.window is None else self.window
 
 
 class DetectorSettings(_Strict):
@@ -291,6 +317,12 @@ class Monitor(_Strict):
             raise ValueError("labels of a class need the classes there are: `prediction: {classes: [...]}`")
         if kind != "score" and (of_scores := sorted(labels.model_fields_set & {"positive", "decision"})):
             raise ValueError(f"{of_scores[0]} is for scores; this prediction is a {kind}")
+        metrics = [name for name in OF_TASK[kind] if name != "cost" or labels.costs]
+        if unknown := sorted(labels.objectives.keys() - set(metrics)):
+            raise ValueError(
+                f"objectives name {unknown[0]!r}; the metrics of a {kind} are: {', '.join(metrics)}"
+                + ("; cost needs `costs`" if unknown[0] == "cost" and kind != "number" else "")
+            )
         known = _classes_of_labels(prediction)
         named = {name for true, row in labels.costs.items() for name in (true, *row)}
         if strange := sorted(named - set(known)):

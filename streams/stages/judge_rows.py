@@ -13,7 +13,16 @@ from streams.publish import pane_row, verdict_row
 from streams.stages.layouts import layout_record
 from streams.topics import Topics
 from streams.watermark import NEVER_MS
-from streams.wire import Heartbeat, HeartbeatKey, decode_heartbeat, decode_part, parts_of, profile_of
+from streams.wire import (
+    Heartbeat,
+    HeartbeatKey,
+    OutcomeKey,
+    decode_heartbeat,
+    decode_outcomes,
+    decode_part,
+    parts_of,
+    profile_of,
+)
 from streams.writes import Record, Step
 
 Panes = Mapping[Group, list[Pane]]
@@ -35,7 +44,7 @@ class PaneKey(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     end_ms: int
 
 
-_RowKey = StateKey | PaneKey | HeartbeatKey
+_RowKey = StateKey | PaneKey | HeartbeatKey | OutcomeKey
 _key: msgspec.msgpack.Decoder[_RowKey] = msgspec.msgpack.Decoder(_RowKey)
 
 
@@ -49,7 +58,10 @@ class _Closed(msgspec.Struct):
 
 def newer(key: bytes, held: bytes, found: bytes) -> bool:
     """At recovery a state that has closed less must not win: a worker that lost the model wrote it late."""
-    if not isinstance(_key.decode(key), StateKey):
+    kind = _key.decode(key)
+    if isinstance(kind, OutcomeKey):
+        return decode_outcomes(found).fence >= decode_outcomes(held).fence
+    if not isinstance(kind, StateKey):
         return True
     closed = msgspec.msgpack.Decoder(_Closed)
     return closed.decode(found).closed_until_ms >= closed.decode(held).closed_until_ms
@@ -86,6 +98,12 @@ def heartbeats(rows: Mapping[bytes, bytes]) -> list[tuple[HeartbeatKey, Heartbea
     """Return what each source partition last said of each model."""
     found = ((_key.decode(raw_key), value) for raw_key, value in rows.items())
     return [(key, decode_heartbeat(value)) for key, value in found if isinstance(key, HeartbeatKey)]
+
+
+def outcomes(rows: Mapping[bytes, bytes]) -> list[tuple[OutcomeKey, bytes]]:
+    """Return the outcomes of all models, as they came."""
+    found = ((_key.decode(raw_key), value) for raw_key, value in rows.items())
+    return [(key, value) for key, value in found if isinstance(key, OutcomeKey)]
 
 
 def models(rows: Mapping[bytes, bytes]) -> dict[str, tuple[JudgeState, Callable[[ModelJudge], Panes]]]:

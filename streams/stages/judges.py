@@ -17,7 +17,17 @@ from streams.stages import judge_rows
 from streams.stages.fleet import Fleet
 from streams.topics import Topics
 from streams.watermark import NEVER_MS
-from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part
+from streams.wire import (
+    Heartbeat,
+    HeartbeatKey,
+    OutcomeKey,
+    PartKey,
+    decode_heartbeat,
+    decode_key,
+    decode_outcomes,
+    decode_part,
+    encode,
+)
 from streams.writes import Step
 
 _logger = logging.getLogger(__name__)
@@ -27,6 +37,9 @@ HOLD_BACK_MS = 60_000
 #: How long the first panes of a model wait for source partitions that have not spoken of it: what one flush
 #: brings of one partition may run weeks of event time ahead of the next, when a backlog is sent.
 FIRST_HOLD_MS = 10_000
+
+#: How often a model's outcomes are judged, by how many rows of them there are (some 0.1 ms each).
+OUTCOMES_EVERY_MS, OUTCOME_PAUSE_MS = 1_000, 2
 
 RowsOf = Callable[[int], Mapping[bytes, bytes]]
 Steps = Callable[[Topics, ModelJudge, Judged, Mapping[bytes, bytes]], list[Step]]
@@ -68,7 +81,9 @@ class Judges:
         self._touched: set[str] = set()
         self._backlog_since: dict[int, int] = {}
         self._first_heard_ms: dict[str, int] = {}
-        self._heard: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self._outcomes_changed: set[str] = set()
+        self._outcomes_due_ms: dict[str, int] = {}
+        self._heard: defaultdict[int, dict[bytes, bytes | None]] = defaultdict(dict)
         self._layouts: defaultdict[str, list[Layout]] = defaultdict(list)
 
     def learn(self, layout: Layout, from_ms: int) -> None:
@@ -88,6 +103,8 @@ class Judges:
         self._touched.clear()
         self._heard.clear()
         self._first_heard_ms.clear()
+        self._outcomes_changed.clear()
+        self._outcomes_due_ms.clear()
 
     def await_all(self, now_ms: int) -> None:
         """Take it that every source partition has a backlog, until it says that it has none."""
@@ -103,6 +120,8 @@ class Judges:
             self._teach(judge)
         for key, beat in judge_rows.heartbeats(rows):
             self._take_heartbeat(key, beat, now_ms)
+        for place, value in judge_rows.outcomes(rows):
+            self._take_outcomes(place, value, None, now_ms)
 
     def take(
         self,
@@ -120,6 +139,8 @@ class Judges:
             key = decode_key(raw_key)
             if isinstance(key, PartKey):
                 self._take_part(key, value, waiting, now_ms)
+            elif isinstance(key, OutcomeKey):
+                self._take_outcomes(key, value, partition, now_ms)
             else:
                 self._take_heartbeat(key, decode_heartbeat(value), now_ms)
                 self._heard[partition][raw_key] = value
@@ -141,6 +162,7 @@ class Judges:
                 self._touched.add(model)
                 continue
             judged = judge.close()
+            self._judge_outcomes(judge, judged, now_ms)
             if judged.incomplete:
                 _logger.warning(
                     "%d profiles of %r are left out: a part never came, or their layout was never published",
@@ -153,6 +175,21 @@ class Judges:
         for partition, rows in heard.items():
             yield Writing(partition, [Step(rows=rows)])
         self._acknowledge(taken)
+
+    def _judge_outcomes(self, judge: ModelJudge, judged: Judged, now_ms: int) -> None:
+        """Judge outcomes that have changed, not so often that nothing else is done."""
+        model = judge.monitor.model
+        if model not in self._outcomes_changed:
+            return
+        if now_ms < self._outcomes_due_ms.get(model, now_ms):
+            self._touched.add(model)
+            return
+        self._outcomes_changed.discard(model)
+        held = 0 if judge.outcomes is None else len(judge.outcomes)
+        self._outcomes_due_ms[model] = now_ms + OUTCOMES_EVERY_MS + held * OUTCOME_PAUSE_MS
+        found = judge.judge_outcomes()
+        judged.verdicts += found.verdicts
+        judged.alerts += found.alerts
 
     def tick(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
         """Judge silence and staleness; without alerts there is nothing to write, but to show."""
@@ -194,6 +231,21 @@ class Judges:
             start_ms = key.profile.pane_start_ms
             waiting.panes[model] = max(waiting.panes.get(model, start_ms), start_ms)
             self._touched.add(model)
+
+    def _take_outcomes(self, key: OutcomeKey, value: bytes, partition: int | None, now_ms: int) -> None:
+        """Enter outcomes in their model's book, and keep them as they came: they are not said again.
+
+        ``partition`` is None where they are kept already.
+        """
+        book = self._judge_of(key.model, now_ms).outcomes
+        if book is None or not book.put(key, decode_outcomes(value)):
+            return
+        if partition is not None:
+            self._heard[partition][encode(key)] = value
+            self._touched.add(key.model)
+            self._outcomes_changed.add(key.model)
+            for old in book.let_go():
+                self._heard[partition][encode(old)] = None
 
     def _take_heartbeat(self, key: HeartbeatKey, beat: Heartbeat, now_ms: int) -> None:
         if not key.model:

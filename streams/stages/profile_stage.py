@@ -16,6 +16,7 @@ from streams.profiler import Profiler
 from streams.stages import profile_rows
 from streams.stages.dead_letter import LetterBox, dead_letter
 from streams.stages.fleet import Fleet
+from streams.stages.join_rows import join_records
 from streams.stages.layouts import LayoutFollower
 from streams.stages.pulse import Pulse
 from streams.stages.rows import Rows
@@ -26,6 +27,8 @@ from streams.writes import Record
 
 #: Dead letters that may wait for the next checkpoint.
 LETTERS_HELD = 2_000
+#: Predictions to be joined that may wait for it.
+PREDICTIONS_HELD = 20_000
 #: Where writing all that is open takes long, it may take this share of the time, and not more.
 CHECKPOINT_SHARE = 0.1
 LONGEST_CHECKPOINT_S = 30.0
@@ -51,7 +54,8 @@ class ProfileStage:
         )
         self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in fleet.models.items()})
         self.pulse = Pulse("profile", fleet, metrics)
-        sender = Sender(self.app)
+        sender = self._sender = Sender(self.app)
+        self._plans = fleet.join_plans
         self._letter_box = LetterBox(sender, fleet.topics.dead_letter.name)
         self._rows = Rows(
             self.app, sender, "state", partitions=fleet.source_partitions,
@@ -63,6 +67,7 @@ class ProfileStage:
         self._ready: set[int] = set()
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
         self._letters: defaultdict[int, list[tuple[str, Record]]] = defaultdict(list)
+        self._predicted: defaultdict[int, list[Record]] = defaultdict(list)
         self._told_caught_up: dict[int, bool] = {}
         self._flushing = asyncio.Lock()
         self._checkpoint_due_s = 0.0
@@ -112,6 +117,7 @@ class ProfileStage:
             self._ready.clear()
             self._receipts.clear()
             self._letters.clear()
+            self._predicted.clear()
             for partition in list(self.profiler.partitions):
                 self.profiler.drop(partition)
 
@@ -140,7 +146,11 @@ class ProfileStage:
         self._letters[chunk.partition] += [
             (one.code.value, dead_letter(name, chunk, one)) for one in folded.bad
         ]
-        if sum(map(len, self._letters.values())) > LETTERS_HELD:
+        self._predicted[chunk.partition] += join_records(self.fleet, self._plans, folded.predicted)
+        if (
+            sum(map(len, self._letters.values())) > LETTERS_HELD
+            or sum(map(len, self._predicted.values())) > PREDICTIONS_HELD
+        ):
             await self.flush()
 
     def _count(self, rows: int, folded: Folded) -> None:
@@ -192,7 +202,10 @@ class ProfileStage:
         flush = self.profiler.flush(partition, self._heard_ms(partition), caught_up=caught_up, said_ms=now_ms)
         receipts, self._receipts[partition] = self._receipts[partition], []
         letters, self._letters[partition] = self._letters[partition], []
+        predicted, self._predicted[partition] = self._predicted[partition], []
         await self._letter_box.put([letter for _, letter in letters])
+        # Sent before the checkpoint that passes them; after a crash the join knows them by their offsets.
+        await self._sender.send(predicted)
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
             await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
         await self._tell_caught_up(partition, caught_up, now_ms)
