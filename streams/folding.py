@@ -153,6 +153,8 @@ def _predicted(state: PartitionState, model: str, batch: Batch, future: Taken) -
     """Yield the predictions to be joined with labels; what is late for its pane is not late for that."""
     names = state.models.segments(model)
     for row in np.flatnonzero(~(future | batch.errors)).tolist():
+        if batch.answers[row] is None:
+            continue
         labels = zip(names, (values[row] for values in batch.segments), strict=True)
         yield Predicted(
             model=model,
