@@ -138,11 +138,18 @@ class ModelJudge:
         return judged
 
     def judge_outcomes(self) -> Judged:
-        """Judge how good the predictions were, of which labels have come in."""
+        """Judge how good the predictions were, of which labels have come in.
+
+        Not those of a version that others have replaced: its labels come for days, and nobody can act on them.
+        """
         judged = Judged()
         if self.outcomes is None or self._outcome_bench is None:
             return judged
+        replaced_ms = self._replaced_ms(self.inbox.closed_until_ms)
         for group, panes in self.outcomes.panes().items():
+            newest = self.histories[group].newest if group in self.histories else None
+            if self.histories and (newest is None or newest.end_ms <= replaced_ms):
+                continue
             window, before = self._outcome_bench.windows(*group, panes)
             # Said at the time the panes have come to: an alert's time never goes back.
             at_ms = max(self.inbox.closed_until_ms, panes[-1].end_ms)
@@ -310,10 +317,14 @@ class ModelJudge:
         newest_ms = max(one.last_event_ms for one in self.inbox.progress.values())
         return (newest_ms // self.monitor.windows.pane + 2) * self.monitor.windows.pane
 
+    def _replaced_ms(self, end_ms: int) -> int:
+        """Return until when a version must have seen traffic, lest others have replaced it."""
+        return end_ms - max(REPLACED_AFTER_MS, 3 * self.monitor.windows.current)
+
     def _retire(self, end_ms: int, judged: Judged) -> None:
         """Let go of versions and segments that see no traffic any more while others do."""
         current = self.monitor.windows.current
-        replaced_ms = end_ms - max(REPLACED_AFTER_MS, 3 * current)
+        replaced_ms = self._replaced_ms(end_ms)
         retired_ms = end_ms - max(RETIRED_AFTER_MS, 3 * current)
         for group, history in list(self.histories.items()):
             newest = history.newest
