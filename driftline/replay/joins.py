@@ -8,7 +8,7 @@ from streams.joins.records import JoinRecord, Labelled, Predicted
 from streams.joins.wire import outcome_row
 from streams.judge import Judged, ModelJudge
 from streams.stages.fleet import Watched
-from streams.wire import OutcomeKey
+from streams.wire import OutcomeKey, encode
 
 
 class VirtualJoins:
@@ -68,6 +68,6 @@ class VirtualJoins:
         if judge.outcomes is None or not changed:
             return Judged()
         for group, one in changed.items():
-            judge.outcomes.put(OutcomeKey(0, model, *group), outcome_row(self._offset, one))
+            judge.outcomes.put(OutcomeKey(0, model, *group), encode(outcome_row(self._offset, one)))
         judge.outcomes.let_go()
         return judge.judge_outcomes()

@@ -24,7 +24,6 @@ from streams.wire import (
     PartKey,
     decode_heartbeat,
     decode_key,
-    decode_outcomes,
     decode_part,
     encode,
 )
@@ -238,7 +237,7 @@ class Judges:
         ``partition`` is None where they are kept already.
         """
         book = self._judge_of(key.model, now_ms).outcomes
-        if book is None or not book.put(key, decode_outcomes(value)):
+        if book is None or not book.put(key, value):
             return
         if partition is not None:
             self._heard[partition][encode(key)] = value

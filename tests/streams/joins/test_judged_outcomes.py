@@ -15,7 +15,7 @@ from streams.profiler import Profiler
 from streams.stages import judge_rows
 from streams.stages.fleet import Fleet, Watched
 from streams.stages.judges import OUTCOMES_EVERY_MS, Judges
-from streams.wire import Heartbeat, HeartbeatKey, OutcomeKey, decode_outcomes, encode
+from streams.wire import Heartbeat, HeartbeatKey, OutcomeKey, encode
 
 HOUR_MS = 3_600_000
 MONITOR = Monitor.model_validate(
@@ -144,7 +144,7 @@ def test_a_version_that_others_have_replaced_is_judged_no_more() -> None:
     assert judge.outcomes is not None
     for version in ("1", "2"):
         key, row = outcomes(0, right=False, version=version)
-        judge.outcomes.put(key, decode_outcomes(row))
+        judge.outcomes.put(key, row)
     for minute in range(30):
         at_ms = T0 + 60_000 * minute
         raw = event(minute, at_ms, version="1" if minute < 5 else "2")

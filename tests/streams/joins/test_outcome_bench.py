@@ -12,10 +12,14 @@ from streams.joins.wire import outcome_row, outcomes_of
 from streams.judge import ModelJudge
 from streams.layout import compile_layout
 from streams.monitor import Monitor
-from streams.wire import OutcomeKey
+from streams.wire import OutcomeKey, encode
 
 HOUR_MS = 3_600_000
 TASK = Task("score")
+
+
+def row(fence: int, one: Outcomes) -> bytes:
+    return encode(outcome_row(fence, one))
 
 
 def monitor(**labels: Any) -> Monitor:
@@ -83,23 +87,23 @@ def test_what_is_promised_is_judged_beside_the_usual() -> None:
 def test_outcomes_of_several_joins_partitions_add_up_and_old_news_is_ignored() -> None:
     book = OutcomeBook(keep_ms=10 * HOUR_MS)
     keys = [OutcomeKey(partition, "churn", "1", "", 0) for partition in (0, 1)]
-    assert book.put(keys[0], outcome_row(5, pane(0, 10, 5)))
-    assert book.put(keys[1], outcome_row(2, pane(0, 7, 7)))
-    assert not book.put(keys[0], outcome_row(4, pane(0, 99, 99)))
-    assert book.put(keys[0], outcome_row(5, pane(0, 10, 6)))
+    assert book.put(keys[0], row(5, pane(0, 10, 5)))
+    assert book.put(keys[1], row(2, pane(0, 7, 7)))
+    assert not book.put(keys[0], row(4, pane(0, 99, 99)))
+    assert book.put(keys[0], row(5, pane(0, 10, 6)))
     (only,) = book.panes()[("1", "")]
     assert (only.tally[PREDICTIONS], only.tally[LABELS]) == (17, 13)
-    assert book.put(OutcomeKey(0, "churn", "1", "", 30 * HOUR_MS), outcome_row(9, pane(30)))
+    assert book.put(OutcomeKey(0, "churn", "1", "", 30 * HOUR_MS), row(9, pane(30)))
     assert sorted(book.let_go()) == keys
-    assert not book.put(keys[0], outcome_row(10, pane(0)))
+    assert not book.put(keys[0], row(10, pane(0)))
     assert len(book) == 1
 
 
 def test_a_pane_that_was_taken_back_is_gone() -> None:
     book = OutcomeBook(keep_ms=10 * HOUR_MS)
     key = OutcomeKey(0, "churn", "1", "", 0)
-    book.put(key, outcome_row(1, pane(0)))
-    book.put(key, outcome_row(2, Outcomes(0, HOUR_MS, {}, 1.0, False)))
+    book.put(key, row(1, pane(0)))
+    book.put(key, row(2, Outcomes(0, HOUR_MS, {}, 1.0, False)))
     assert not book.panes()
 
 
@@ -117,7 +121,7 @@ def test_the_judge_fires_when_the_model_gets_worse_and_resolves_when_it_is_well_
     for hour, right in enumerate((0.9, 0.9, 0.5, 0.5, 0.9, 0.9)):
         judge.outcomes.put(
             OutcomeKey(0, "churn", "1", "", hour * HOUR_MS),
-            outcome_row(hour, pane(hour, 500, 500, right=right)),
+            row(hour, pane(hour, 500, 500, right=right)),
         )
         judged = judge.judge_outcomes()
         assert {verdict.detector for _, _, verdict in judged.verdicts} == {"performance"}
