@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streams.bad_event import BadCode, BadEvent
 from streams.batch import Batch
 from streams.decode import Decoded, Rows, in_order
-from streams.joins.records import Predicted
+from streams.joins.records import Predicted, place
 from streams.labels import Versions, label_segments, label_versions
 from streams.partition import PartitionState
 from streams.watermark import FUTURE_MS, Arrival, Clock
@@ -151,9 +151,9 @@ def _fold_segments(state: PartitionState, whole: ProfileKey, batch: Batch) -> No
 
 def _predicted(state: PartitionState, model: str, batch: Batch, future: Taken) -> Iterator[Predicted]:
     """Yield the predictions to be joined with labels; what is late for its pane is not late for that."""
-    names = state.models.segments(model)
+    names, sample = state.models.segments(model), state.models.label_sample(model)
     for row in np.flatnonzero(~(future | batch.errors)).tolist():
-        if batch.answers[row] is None:
+        if batch.answers[row] is None or (sample < 1.0 and place(model, batch.ids[row])[1] >= sample):
             continue
         labels = zip(names, (values[row] for values in batch.segments), strict=True)
         yield Predicted(
