@@ -102,7 +102,7 @@ class ModelJudge:
         self.last_verdicts: dict[tuple[Group, str, str], tuple[int, Verdict]] = {}
         self._outcome_bench = outcome_bench(monitor)
         labels = monitor.labels
-        self.outcomes = None if labels is None else OutcomeBook(2 * labels.horizon)
+        self.outcomes = None if labels is None else OutcomeBook(labels.horizon + labels.window_ms)
         self._reference_file = reference_file
         self._bench = Bench(monitor)
 

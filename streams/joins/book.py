@@ -64,3 +64,8 @@ class OutcomeBook:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all that is held, which is what looking at it costs time by."""
+        return sum(len(one.raw) for one in self._held.values() if one.raw is not None)
