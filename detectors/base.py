@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from detectors.window import Window
 
 Status = Literal["firing", "ok", "insufficient"]
-Target = Literal["number", "category", "prediction", "latency", "model"]
+Target = Literal["number", "category", "prediction", "latency", "model", "outcome"]
 Severity = Literal["critical", "warning", "info"]
 
 
@@ -88,7 +88,8 @@ class Detector(Generic[P]):
     #: Severity of its alerts unless the monitor file says otherwise.
     severity: ClassVar[Severity] = "warning"
     #: "pane": observes when a pane closes. "tick": on processing-time ticks (`Window.now_ms`).
-    observes: ClassVar[Literal["pane", "tick"]] = "pane"
+    #: "outcome": when labels have come in (`Window.outcomes`); its column is a performance metric.
+    observes: ClassVar[Literal["pane", "tick", "outcome"]] = "pane"
     #: "version": judges each version (and segment) on its own. "model": the model's traffic as a whole.
     scope: ClassVar[Literal["model", "version"]] = "version"
     #: Needs a reference window; without one its verdict is `insufficient`.

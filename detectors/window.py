@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.outcomes.window import OutcomeWindow
+
 Kind = Literal["number", "category"]
 
 _NO_COUNTS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -123,6 +125,8 @@ class Window:
         The tick's time: wall clock live, virtual time in replay.
     last_event_ms, last_record_ms
         Newest event time seen, and the broker's time of the newest record; None before the first.
+    outcomes
+        How good predictions were, where labels are joined: of an earlier time, whose labels are in.
     """
 
     model: str
@@ -143,6 +147,7 @@ class Window:
     now_ms: int = 0
     last_event_ms: int | None = None
     last_record_ms: int | None = None
+    outcomes: OutcomeWindow | None = None
 
     @property
     def events_per_second(self) -> float:

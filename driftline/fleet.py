@@ -58,6 +58,7 @@ def make_fleet(settings: Settings, models: Mapping[str, Watched]) -> Fleet:
         topics=topics,
         source_partitions=counts[topics.predictions.name],
         profile_partitions=counts[topics.profiles.name],
+        join_partitions=counts[topics.joins.name],
         session_timeout_s=settings.session_timeout_s,
         stalled_s=settings.stalled_s,
         links=Links(settings.public_url),

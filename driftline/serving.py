@@ -17,16 +17,17 @@ from driftline.web.app import create_app
 from driftline.web.errors import CannotListen
 from driftline.web.server import listen, serve
 from driftline.worker import Supervisor, metrics_page, settings_environment, stop_on_signals
-from streams.stages.run import StageName
+from streams.stages.run import stages_for
 from streams.topics import Topics
+from streams.views import StageName
 
 _logger = logging.getLogger(__name__)
 
 
 async def serve_worker(settings: Settings, stages: Sequence[StageName]) -> None:
-    """Run a worker's stages, with ``/metrics`` and ``/healthz`` beside them, until a signal."""
+    """Run a worker's stages (all there are to run if none is named), with ``/metrics`` and ``/healthz``."""
     access.require(settings, "kafka", "redis")
-    load_folder(settings.monitors)
+    stages = stages or stages_for(load_folder(settings.monitors))
     fleets.load_alerting(settings.alerting)
     with metrics_listener(settings) as listener, Home() as home:
         fleets.prepare_topics(settings)

@@ -23,6 +23,7 @@ from driftline.settings import Settings
 from driftline.web.app import create_app
 from driftline.web.server import listen, serve
 from driftline.worker import Supervisor, metrics_page, settings_environment, stop_on_signals
+from streams.stages.run import stages_for
 from streams.topics import Topics
 
 EMBEDDED = {"partitions": 2, "session_timeout_s": 6.0}
@@ -58,7 +59,7 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
             stack.enter_context(owned(data))
         home = stack.enter_context(Home())
         settings = _with_demo(settings, home) if demo else _with_monitors(settings, home, console)
-        load_folder(settings.monitors)
+        stages = stages_for(load_folder(settings.monitors))
         fleets.load_alerting(settings.alerting)
         settings = _with_servers(settings, stack, console, data)
         if "public_url" not in settings.model_fields_set:
@@ -66,7 +67,7 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
         topics = Topics(settings.topic_prefix)
         fleets.prepare_topics(settings)
         folder = str(home.folder("metrics"))
-        supervisor = Supervisor(settings_environment(settings), folder)
+        supervisor = Supervisor(settings_environment(settings), folder, stages)
         app = create_app(
             redis_url=access.store(settings),
             public_url=settings.public_url,

@@ -22,7 +22,8 @@ from driftline.monitors import load_folder
 from driftline.settings import Settings, variable
 from driftline.watchdog import end_when_blocked
 from streams.metrics import Metrics
-from streams.stages.run import STAGES, StageName, make_stage, run_stage
+from streams.stages.run import make_stage, run_stage, stages_for
+from streams.views import StageName
 
 METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 SUPERVISED = "DRIFTLINE_SUPERVISED"
@@ -83,7 +84,7 @@ class Supervisor:
 
     environment: Mapping[str, str]
     metrics_dir: str
-    stages: Sequence[StageName] = STAGES
+    stages: Sequence[StageName] = stages_for({})
     _processes: dict[StageName, "asyncio.subprocess.Process"] = field(default_factory=dict)
 
     @property

@@ -33,6 +33,8 @@ class Batch:
         Per category column of the layout, each row's category; None where missing.
     versions, segments
         Each row's model version; per segment name of the monitor, each row's value.
+    ids, answers
+        Each row's id and prediction as they came, where the model's labels are joined; else empty.
     """
 
     offsets: NDArray[np.int64]
@@ -44,6 +46,8 @@ class Batch:
     texts: Sequence[Sequence[str | None]]
     versions: Sequence[str]
     segments: Sequence[Sequence[str]] = field(default=())
+    ids: Sequence[str] = ()
+    answers: Sequence[Any] = ()
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -60,6 +64,8 @@ class Batch:
             texts=[_taken(texts, rows) for texts in self.texts],
             versions=_taken(self.versions, rows),
             segments=[_taken(values, rows) for values in self.segments],
+            ids=_taken(self.ids, rows) if self.ids else (),
+            answers=_taken(self.answers, rows) if self.answers else (),
         )
 
     def between(self, low: int, high: int) -> "Batch":
@@ -75,6 +81,8 @@ class Batch:
             texts=[texts[rows] for texts in self.texts],
             versions=self.versions[rows],
             segments=[values[rows] for values in self.segments],
+            ids=self.ids[rows],
+            answers=self.answers[rows],
         )
 
 
@@ -95,6 +103,8 @@ def stacked(batches: Sequence[Batch]) -> Batch:
         texts=[list(chain(*column)) for column in zip(*(one.texts for one in batches), strict=True)],
         versions=list(chain.from_iterable(one.versions for one in batches)),
         segments=[list(chain(*values)) for values in zip(*(one.segments for one in batches), strict=True)],
+        ids=list(chain.from_iterable(one.ids for one in batches)),
+        answers=list(chain.from_iterable(one.answers for one in batches)),
     )
 
 

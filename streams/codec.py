@@ -99,16 +99,20 @@ class ModelCodec:
         segments = [
             [(event.segments or {}).get(name, "") for event in events] for name in self.monitor.segments
         ]
+        ids = list(map(attrgetter("id"), events))
+        is_joined = self.monitor.labels is not None
         return Batch(
             offsets=offsets,
             ts_ms=times_ms(list(map(attrgetter("ts"), events))),
             record_ms=record_ms,
-            id_hashes=hash_ids(list(map(attrgetter("id"), events))),
+            id_hashes=hash_ids(ids),
             errors=failed(events),
             numbers=np.concatenate([np.array(some, dtype=np.float64) for some in numbers]).T,
             texts=texts,
             versions=list(map(attrgetter("version"), events)),
             segments=segments,
+            ids=ids if is_joined else (),
+            answers=predictions if is_joined else (),
         )
 
 

@@ -3,7 +3,7 @@
 A row is judged by the rows before it alone, so that any chunking of the same records counts alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streams.bad_event import BadCode, BadEvent
 from streams.batch import Batch
 from streams.decode import Decoded, Rows, in_order
+from streams.joins.records import Predicted, place
 from streams.labels import Versions, label_segments, label_versions
 from streams.partition import PartitionState
 from streams.watermark import FUTURE_MS, Arrival, Clock
@@ -27,11 +28,12 @@ Taken = NDArray[np.bool_]
 
 @dataclass(slots=True)
 class Folded:
-    """Counts of one chunk, for metrics; bad events, for the dead-letter topic."""
+    """Counts of one chunk, for metrics; bad events, for the dead-letter topic; predictions, for the join."""
 
     events: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
     bad: list[BadEvent] = field(default_factory=list)
+    predicted: list[Predicted] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ def fold_rows(state: PartitionState, model: str, found: Rows, folded: Folded) ->
         _count_late(state, model, batch, arrival)
     n = int(np.count_nonzero(taken))
     folded.events[model] = folded.events.get(model, 0) + n
+    if batch.ids:
+        folded.predicted += _predicted(state, model, batch, arrival.future)
     if n:
         _fold_groups(state, model, batch, taken, arrival.pane_start_ms)
     if found.unexpected:
@@ -143,6 +147,25 @@ def _fold_segments(state: PartitionState, whole: ProfileKey, batch: Batch) -> No
         for label in sorted(set(labels) - {""}):
             rows = np.array([row for row, held in enumerate(labels) if held == label], dtype=np.intp)
             state.fold(msgspec.structs.replace(whole, segment=f"{name}={label}"), batch.take(rows))
+
+
+def _predicted(state: PartitionState, model: str, batch: Batch, future: Taken) -> Iterator[Predicted]:
+    """Yield the predictions to be joined with labels; what is late for its pane is not late for that."""
+    names, sample = state.models.segments(model), state.models.label_sample(model)
+    for row in np.flatnonzero(~(future | batch.errors)).tolist():
+        if batch.answers[row] is None or (sample < 1.0 and place(model, batch.ids[row])[1] >= sample):
+            continue
+        labels = zip(names, (values[row] for values in batch.segments), strict=True)
+        yield Predicted(
+            model=model,
+            id=batch.ids[row],
+            source=(state.partition, int(batch.offsets[row])),
+            ts_ms=int(batch.ts_ms[row]),
+            record_ms=int(batch.record_ms[row]),
+            version=batch.versions[row],
+            segments=tuple(f"{name}={label}" for name, label in labels if label),
+            prediction=batch.answers[row],
+        )
 
 
 # Rows that are no good, each counted in the pane the watermark stood in as it came.

@@ -15,6 +15,8 @@ from streams.alerting import WHOLE, AlertBook, Links, subject
 from streams.bench import Bench
 from streams.history import HORIZON_MS, History, Pane, Past
 from streams.inbox import Group, Inbox, Progress, ReadyPane
+from streams.joins.book import OutcomeBook
+from streams.joins.outcome_bench import outcome_bench
 from streams.layout import Layout
 from streams.monitor import Monitor
 from streams.profile import Profile, merged
@@ -98,6 +100,9 @@ class ModelJudge:
         self.histories: dict[Group, History] = {}
         self.views: dict[Group, View] = {}
         self.last_verdicts: dict[tuple[Group, str, str], tuple[int, Verdict]] = {}
+        self._outcome_bench = outcome_bench(monitor)
+        labels = monitor.labels
+        self.outcomes = None if labels is None else OutcomeBook(labels.horizon + labels.window_ms)
         self._reference_file = reference_file
         self._bench = Bench(monitor)
 
@@ -141,6 +146,25 @@ class ModelJudge:
             self._judge(WHOLE, whole, None, self._bench.detectors(WHOLE, observes="tick"), now_ms, judged)
         return judged
 
+    def judge_outcomes(self) -> Judged:
+        """Judge how good the predictions were, of which labels have come in.
+
+        Not those of a version that others have replaced: its labels come for days, and nobody can act on them.
+        """
+        judged = Judged()
+        if self.outcomes is None or self._outcome_bench is None:
+            return judged
+        replaced_ms = self._replaced_ms(self.inbox.closed_until_ms)
+        for group, panes in self.outcomes.panes().items():
+            newest = self.histories[group].newest if group in self.histories else None
+            if self.histories and (newest is None or newest.end_ms <= replaced_ms):
+                continue
+            window, before = self._outcome_bench.windows(*group, panes)
+            # Said at the time the panes have come to: an alert's time never goes back.
+            at_ms = max(self.inbox.closed_until_ms, panes[-1].end_ms)
+            self._judge(group, window, before, self._outcome_bench.detectors, at_ms, judged)
+        return judged
+
     def snapshot(self) -> JudgeState:
         """Return everything but the closed panes; those are rows of their own."""
         return JudgeState(
@@ -158,7 +182,8 @@ class ModelJudge:
         """Go on where a snapshot and the closed panes leave off."""
         self.inbox.closed_until_ms = state.closed_until_ms
         self.inbox.progress = state.progress
-        watched = {(name, subject(column)) for name, column in self._bench.watched}
+        on_bench = self._outcome_bench.watched if self._outcome_bench else frozenset()
+        watched = {(name, subject(column)) for name, column in self._bench.watched | on_bench}
         self.book.restore(state.signals, state.alerts, state.sequences, watched, state.told_ms)
         self._bench.restore(state.detectors)
         if self._reference_file is None:
@@ -304,10 +329,14 @@ class ModelJudge:
         newest_ms = max(one.last_event_ms for one in self.inbox.progress.values())
         return (newest_ms // self.monitor.windows.pane + 2) * self.monitor.windows.pane
 
+    def _replaced_ms(self, end_ms: int) -> int:
+        """Return until when a version must have seen traffic, lest others have replaced it."""
+        return end_ms - max(REPLACED_AFTER_MS, 3 * self.monitor.windows.current)
+
     def _retire(self, end_ms: int, judged: Judged) -> None:
         """Let go of versions and segments that see no traffic any more while others do."""
         current = self.monitor.windows.current
-        replaced_ms = end_ms - max(REPLACED_AFTER_MS, 3 * current)
+        replaced_ms = self._replaced_ms(end_ms)
         retired_ms = end_ms - max(RETIRED_AFTER_MS, 3 * current)
         for group, history in list(self.histories.items()):
             newest = history.newest

@@ -81,6 +81,7 @@ class Metrics:
         self._register_events()
         self._register_models()
         self._register_alerts()
+        self._register_joins()
         self._register_stages()
         self._register_stores()
 
@@ -184,6 +185,25 @@ class Metrics:
             "driftline_verdict_delay_seconds",
             "From the close of a pane to its verdicts, in seconds.",
             _SECONDS,
+        )
+
+    def _register_joins(self) -> None:
+        self.labels = self._counter("driftline_labels_total", "Valid label events.", "model")
+        self.join_rate = self._gauge(
+            "driftline_join_rate",
+            "Share of ids that are joined with labels, 0 to 1: the monitor's sample, halved when ids were too many.",
+            "livemostrecent",
+            "model",
+        )
+        self.join_held = self._gauge(
+            "driftline_join_held", "Ids held by the join, within the horizon.", "livesum", "model"
+        )
+        self.join_oddities = self._gauge(
+            "driftline_join_oddities",
+            "Predictions and labels that came early, late, twice, or contradict each other, since the beginning.",
+            "livesum",
+            "model",
+            "kind",
         )
 
     def _register_stages(self) -> None:

@@ -36,6 +36,11 @@ class Models:
         """Return the names a watched model is segmented by."""
         return self._monitors[model].segments
 
+    def label_sample(self, model: str) -> float:
+        """Return the share of a watched model's ids that is joined with labels (0 to 1)."""
+        labels = self._monitors[model].labels
+        return 0.0 if labels is None else labels.sample
+
     def layout(self, model: str, pane_start_ms: int) -> Layout:
         """Return the layout in force for a model's pane."""
         held = self._layouts.get(model)

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -22,12 +23,16 @@ from pydantic_core import ErrorDetails, InitErrorDetails
 from alerts import duration
 from alerts.duration import DurationMs
 from detectors.base import Severity
+from detectors.outcomes.metrics import OF_TASK
+from detectors.outcomes.task import NEGATIVE, OTHER, POSITIVE
 from detectors.registry import DETECTORS
 from streams.events import MAX_NAME_LENGTH
 from streams.expect import Expect
 
 RESERVED_NAMES = frozenset({"prediction", "latency_ms"})
 DAY_MS = 24 * 3600 * 1000
+#: Panes of outcomes within the horizon, at most.
+OUTCOME_PANES = 1_000
 _OWN_KEYS = frozenset({"for", "clear_for", "severity"})
 
 
@@ -163,6 +168,66 @@ class FalseAlarms(_Strict):
     )
 
 
+class Labels(_Strict):
+    """What turns out to be true, later: events on ``driftline.labels``, joined with predictions by id."""
+
+    horizon: Annotated[DurationMs, _bounded(60_000, 30 * DAY_MS)] = Field(
+        default=7 * DAY_MS, description="how long a prediction waits for its label, in event time"
+    )
+    pane: Annotated[DurationMs, _bounded(1_000, DAY_MS)] = Field(
+        default=3_600_000, description="length of a pane of outcomes, by the time of the prediction"
+    )
+    sample: float = Field(default=1.0, gt=0, le=1, description="share of the ids that are joined (0 to 1)")
+    max_waiting: int = Field(
+        default=100_000,
+        ge=1_000,
+        le=1_000_000,
+        description="ids held at a time, per partition; with more, the share joined is halved",
+    )
+    mature: float = Field(
+        default=0.8, gt=0, le=1, description="share of predictions with labels from which on it is settled"
+    )
+    positive: bool | FiniteFloat | str | None = Field(
+        default=None, description="the label that means positive, for a score; else true or 1"
+    )
+    decision: float = Field(
+        default=0.5, ge=0, le=1, description="scores from here on count as predicted positive"
+    )
+    window: Annotated[DurationMs, _bounded(1_000)] | None = Field(
+        default=None, description="length of the window of outcomes that is judged; else 1d, or the horizon"
+    )
+    objectives: dict[str, FiniteFloat] = Field(
+        default={}, description="what performance metrics must keep, e.g. {recall: 0.7, brier: 0.1}"
+    )
+    costs: dict[str, dict[str, FiniteFloat]] = Field(
+        default={}, description="what a mistake costs: {true class: {predicted class: cost}}"
+    )
+
+    @model_validator(mode="after")
+    def _pane_lies_within_the_horizon(self) -> "Labels":
+        if self.pane > self.horizon:
+            pane, horizon = duration.format(self.pane), duration.format(self.horizon)
+            raise ValueError(f"pane ({pane}) is longer than horizon ({horizon}); write a shorter pane")
+        if not self.pane <= self.window_ms <= self.horizon:
+            window, pane = duration.format(self.window_ms), duration.format(self.pane)
+            raise ValueError(
+                f"window ({window}) must hold a pane ({pane}) and lie within the horizon "
+                f"({duration.format(self.horizon)})"
+            )
+        if self.horizon > OUTCOME_PANES * self.pane:
+            least = duration.format(-(-self.horizon // (OUTCOME_PANES * 1000)) * 1000)
+            raise ValueError(
+                f"the horizon ({duration.format(self.horizon)}) holds more than {OUTCOME_PANES:,} panes of "
+                f"{duration.format(self.pane)}; write a pane of {least} or more"
+            )
+        return self
+
+    @property
+    def window_ms(self) -> int:
+        """Length of the window of outcomes that is judged."""
+        return min(DAY_MS, self.horizon) if self.window is None else self.window
+
+
 class DetectorSettings(_Strict):
     """One entry of ``detectors:``; what is not `for`, `clear_for` or `severity` goes to the detector."""
 
@@ -230,6 +295,12 @@ def _mistakes(kind: type[BaseModel], value: Any) -> list[ErrorDetails]:
     return []
 
 
+def _classes_of_labels(prediction: Prediction) -> tuple[str, ...]:
+    if prediction.type == "score":
+        return (NEGATIVE, POSITIVE)
+    return () if prediction.type == "number" else (*(prediction.classes or ()), OTHER)
+
+
 class Monitor(_Strict):
     """A monitor file."""
 
@@ -243,7 +314,32 @@ class Monitor(_Strict):
     reference: Reference = Reference.model_validate({"trailing": "7d"})
     objectives: Objectives = Objectives()
     false_alarms: FalseAlarms = FalseAlarms()
+    labels: Labels | None = None
     detectors: dict[str, DetectorSettings | None] = {}
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_fit_the_prediction(cls, labels: Labels | None, info: ValidationInfo) -> Labels | None:
+        prediction = info.data.get("prediction")
+        if labels is None or prediction is None:  # a prediction that is wrong itself is told as that
+            return labels
+        kind = prediction.type
+        if kind == "class" and not prediction.classes:
+            raise ValueError("labels of a class need the classes there are: `prediction: {classes: [...]}`")
+        if kind != "score" and (of_scores := sorted(labels.model_fields_set & {"positive", "decision"})):
+            raise ValueError(f"{of_scores[0]} is for scores; this prediction is a {kind}")
+        metrics = [name for name in OF_TASK[kind] if name != "cost" or labels.costs]
+        if unknown := sorted(labels.objectives.keys() - set(metrics)):
+            raise ValueError(
+                f"objectives name {unknown[0]!r}; the metrics of a {kind} are: {', '.join(metrics)}"
+                + ("; cost needs `costs`" if unknown[0] == "cost" and kind != "number" else "")
+            )
+        known = _classes_of_labels(prediction)
+        named = {name for true, row in labels.costs.items() for name in (true, *row)}
+        if strange := sorted(named - set(known)):
+            names = ", ".join(known) or "none, for a number has no classes"
+            raise ValueError(f"costs name {strange[0]!r}; the classes are: {names}")
+        return labels
 
     @field_validator("features")
     @classmethod

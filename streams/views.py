@@ -182,11 +182,15 @@ class AlertRow(BaseModel):
         )
 
 
+#: A worker's stages; ``join`` runs where a monitor has ``labels:``.
+StageName = Literal["profile", "judge", "desk", "join"]
+
+
 class WorkerRow(BaseModel):
     """A stage's heartbeat."""
 
     worker: str
-    stage: Literal["profile", "judge", "desk"]
+    stage: StageName
     at_ms: int
     partitions: int
     lag: int

@@ -66,6 +66,29 @@ class Heartbeat(msgspec.Struct, frozen=True, array_like=True):
     waiting: int = 0
 
 
+class OutcomeKey(msgspec.Struct, frozen=True, array_like=True, tag="o", order=True):
+    """Whose outcomes: joins partition, model, version, segment ("" is all) and pane start, epoch ms."""
+
+    partition: int
+    model: str
+    version: str
+    segment: str
+    start_ms: int
+
+
+class OutcomeRow(msgspec.Struct, frozen=True, array_like=True):
+    """Outcomes of one pane, as far as one joins partition knows them; see `streams.joins.outcomes`.
+
+    ``fence`` is the next offset of the joins partition; counts too large for 64 bits are bytes.
+    """
+
+    fence: int
+    end_ms: int
+    rate: float
+    final: bool
+    tally: list[tuple[tuple[str, ...], int | bytes]]
+
+
 #: Ascending positions and what they hold, each in the narrowest type.
 Packed = tuple[bytes, bytes]
 
@@ -100,9 +123,12 @@ class _Fenced(msgspec.Struct, array_like=True):
 _fenced = msgspec.msgpack.Decoder(_Fenced)
 _encoder = msgspec.msgpack.Encoder()
 _part = msgspec.msgpack.Decoder(Part)
-_key: msgspec.msgpack.Decoder[PartKey | HeartbeatKey] = msgspec.msgpack.Decoder(PartKey | HeartbeatKey)
+_key: msgspec.msgpack.Decoder[PartKey | HeartbeatKey | OutcomeKey] = msgspec.msgpack.Decoder(
+    PartKey | HeartbeatKey | OutcomeKey
+)
 _profile_key = msgspec.msgpack.Decoder(ProfileKey)
 _parts = msgspec.msgpack.Decoder(list[bytes])
+_outcomes = msgspec.msgpack.Decoder(OutcomeRow)
 _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
 
 
@@ -111,7 +137,7 @@ def encode(value: Any) -> bytes:
     return _encoder.encode(value)
 
 
-def decode_key(raw: bytes) -> PartKey | HeartbeatKey:
+def decode_key(raw: bytes) -> PartKey | HeartbeatKey | OutcomeKey:
     """Return the key of a record on ``driftline.profiles``."""
     return _key.decode(raw)
 
@@ -119,6 +145,11 @@ def decode_key(raw: bytes) -> PartKey | HeartbeatKey:
 def decode_heartbeat(raw: bytes) -> Heartbeat:
     """Return a heartbeat."""
     return _heartbeat.decode(raw)
+
+
+def decode_outcomes(raw: bytes) -> OutcomeRow:
+    """Return outcomes of one pane."""
+    return _outcomes.decode(raw)
 
 
 def decode_part(raw: bytes) -> Part:

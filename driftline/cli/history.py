@@ -44,6 +44,10 @@ def replay(
         Path | None, typer.Option(help="Write each alert's begin and end, JSON lines.")
     ] = None,
     verdicts_out: Annotated[Path | None, typer.Option(help="Write every verdict, JSON lines.")] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(help="Labels: JSON lines, or a table with a column label; may be FILE itself."),
+    ] = None,
     mapping: Map = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")] = False,
 ) -> None:
@@ -62,12 +66,15 @@ def replay(
     from streams.alerting import Links
 
     chosen = configuration.load()
-    _check_outputs([path for path in (alerts_out, verdicts_out) if path is not None], files)
+    _check_outputs(
+        [path for path in (alerts_out, verdicts_out) if path is not None], [*files, *(labels or ())]
+    )
     watched = load_folder(monitors or chosen.monitors)
     with ProgressBar(files, quiet=quiet) as progress:
         report = run(
             files,
             watched,
+            labels=labels or (),
             mapping=parse_mapping(mapping),
             alerting=None if alerting is None else load_alerting(alerting),
             links=Links(chosen.public_url),

@@ -41,7 +41,9 @@ def up(
 
 
 def worker(
-    stage: Annotated[str | None, typer.Option(help="Run only this stage: profile, judge or desk.")] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="Run only this stage: profile, judge, desk or join.")
+    ] = None,
 ) -> None:
     """Run one worker of a fleet; run more of them to scale.
 
@@ -52,12 +54,12 @@ def worker(
     from streams.stages.run import STAGES
 
     chosen = configuration.load()
-    only = [name for name in STAGES if stage in (None, name)]
-    if not only:
+    if stage not in (None, *STAGES):
         raise typer.BadParameter(
             f"{stage!r} is no stage; there are {', '.join(STAGES)}", param_hint="--stage"
         )
     is_supervised = workers.SUPERVISED in os.environ
+    only = [name for name in STAGES if name == stage]
     asyncio.run(
         workers.run_supervised(only[0], chosen) if is_supervised else serving.serve_worker(chosen, only)
     )

@@ -9,6 +9,8 @@ from driftline.errors import DriftlineError
 from streams.layout import Role
 from streams.stages.fleet import Watched
 
+#: Of tables of labels, which may be others than those of predictions.
+LABEL_FIELDS = ("label", "label_ts")
 FIELDS = ("id", "model", "version", "ts", "prediction", "latency_ms", "error")
 
 
@@ -146,7 +148,7 @@ class Planner:
         return column if column in self._names else None
 
     def _check_mapping(self) -> None:
-        known = {*FIELDS}
+        known = {*FIELDS, *LABEL_FIELDS}
         for one in self.watched.values():
             known |= {column.name for column in one.layout.numbers}
             known |= {column.name for column in one.layout.categories}
@@ -158,7 +160,7 @@ class Planner:
                     f"--map {target}={column}: {target!r} is neither a field ({', '.join(FIELDS)}) nor a "
                     "feature or segment of a monitor; correct its spelling"
                 )
-            if column not in self._names:
+            if column not in self._names and target not in LABEL_FIELDS:
                 raise MissingColumnError(
                     f"--map {target}={column}: {self.path} has no column {column!r}; there are: {self._shown()}"
                 )

@@ -1,6 +1,7 @@
 """Rows of a table as the batches stage 1 counts, those that are invalid apart."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,10 @@ class TableRows:
         """Add one model's rows, the bad ones apart."""
         bad: dict[int, tuple[BadCode, str]] = {}
         batch = self._batch(self._plan.models[model], part, offsets, ts_ms, bad)
+        if self._timed and self._watched[model].monitor.labels is not None:
+            batch = replace(
+                batch, ids=self._ids(part, offsets), answers=_answers(self._watched[model], batch)
+            )
         if bad:
             for at in sorted(bad):
                 code, reason = bad[at]
@@ -199,8 +204,28 @@ class TableRows:
             ids = pc.coalesce(pc.cast(ids, pa.string()), pc.cast(pa.array(offsets), pa.string()))
         return columns.id_hashes(ids)
 
+    def _ids(self, part: Any, offsets: NDArray[np.int64]) -> list[str]:
+        column = self._plan.fields["id"]
+        ids = [None] * len(offsets) if column is None else part.column(column).to_pylist()
+        return [str(row if id is None else id) for id, row in zip(ids, offsets.tolist(), strict=True)]
+
     def _where(self, column: str) -> str:
         return f"{self._path}: column {column!r}"
+
+
+def _answers(watched: Watched, batch: Batch) -> list[Any]:
+    """Return each row's prediction as it would be in its event; None where there is none."""
+    places = [at for at, one in enumerate(watched.layout.numbers) if one.role == "prediction"]
+    if not places:
+        (place,) = [at for at, one in enumerate(watched.layout.categories) if one.role == "prediction"]
+        return list(batch.texts[place])
+    values = batch.numbers[:, places]
+    if watched.monitor.prediction.type != "probabilities":
+        return [None if np.isnan(one) else one for one in values[:, 0].tolist()]
+    classes = watched.monitor.prediction.classes or ()
+    return [
+        {name: p for name, p in zip(classes, row, strict=True) if not np.isnan(p)} for row in values.tolist()
+    ]
 
 
 _NO_PREDICTION = "prediction: missing, and no error says why"

@@ -8,6 +8,7 @@ from pathlib import Path
 from alerts.config import Config
 from driftline.errors import DriftlineError
 from driftline.history.files import Chunk, Reading, read
+from driftline.history.labels import label_files
 from driftline.history.rows import UNKNOWN_MS
 from driftline.replay.progress import Watcher
 from driftline.replay.rehearsal import Rehearsal
@@ -58,6 +59,7 @@ def replay(
     files: Sequence[Path],
     watched: Mapping[str, Watched],
     *,
+    labels: Sequence[Path] = (),
     mapping: Mapping[str, str] | None = None,
     alerting: Config | None = None,
     links: Links | None = None,
@@ -73,6 +75,8 @@ def replay(
         Parquet, CSV or JSON lines, in the order of time; rows far behind others count as late.
     watched
         The monitors, by model.
+    labels
+        Files of what turned out to be true, see `driftline.history.labels`.
     mapping
         Which column holds what, see `driftline.history.files`.
     alerting
@@ -100,7 +104,8 @@ def replay(
     began_s = time.monotonic()
     with ExitStack() as opened:
         outputs = _Outputs(report, rehearsal, *(_opened(opened, path) for path in (alerts_out, verdicts_out)))
-        pipeline = VirtualTime(watched, outputs.emit, links)
+        known = label_files(labels, watched, predictions=files, mapping=mapping or {}, note=reading.note)
+        pipeline = VirtualTime(watched, outputs.emit, links, known)
         try:
             for path, chunk in read(files, watched, mapping=mapping or {}, reading=reading):
                 _count_rows(report, chunk)

@@ -6,15 +6,17 @@ is noticed as it would have been by the clock. What comes out does not depend on
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from driftline.history.files import Chunk
 from driftline.history.rows import UNKNOWN_MS
+from driftline.replay.joins import VirtualJoins
 from streams.alerting import Links
 from streams.folding import Folded
+from streams.joins.records import Labelled
 from streams.judge import Judged, ModelJudge
 from streams.profiler import Profiler
 from streams.stages.fleet import Watched
@@ -71,16 +73,20 @@ class VirtualTime:
     ----------
     emit
         Told what a model's judge said, and the virtual time it said it at.
+    labels
+        What turned out to be true, in the order it became known.
     """
 
     watched: Mapping[str, Watched]
     emit: Emit
     links: Links = field(default_factory=Links)
+    labels: Sequence[Labelled] = ()
     now_ms: int = UNKNOWN_MS
     profiler: Profiler = field(init=False)
     judges: dict[str, ModelJudge] = field(init=False)
     _tickers: dict[str, Ticker] = field(init=False, default_factory=dict)
     _panes_ms: list[int] = field(init=False)
+    _joins: VirtualJoins = field(init=False)
 
     def __post_init__(self) -> None:
         self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in self.watched.items()})
@@ -88,6 +94,7 @@ class VirtualTime:
             name: ModelJudge(one.monitor, one.layout, reference_file=one.reference, links=self.links)
             for name, one in self.watched.items()
         }
+        self._joins = VirtualJoins(self.watched, self.judges, self.labels)
         self._panes_ms = sorted({one.monitor.windows.pane for one in self.watched.values()})
 
     def take(self, chunk: Chunk) -> Iterator[Folded]:
@@ -107,8 +114,10 @@ class VirtualTime:
             for model in {*part.models, *(one.model for one in part.bad)} & self.watched.keys():
                 pane_ms = self.watched[model].monitor.windows.pane
                 self._tickers.setdefault(model, Ticker(pane_ms)).heard(int(clock_ms[high - 1]))
-            yield self.profiler.fold_decoded(PARTITION, part, chunk.offsets[low:high], clock_ms[low:high])
+            folded = self.profiler.fold_decoded(PARTITION, part, chunk.offsets[low:high], clock_ms[low:high])
+            yield folded
             self.now_ms = int(clock_ms[high - 1])
+            self._joins.take(folded.predicted, self.now_ms)
 
     def finish(self) -> None:
         """Close and judge what is open: no more rows come."""
@@ -117,6 +126,8 @@ class VirtualTime:
             self._hand_over(self.now_ms)
             for model in sorted(self.judges):
                 self._close(model, self.now_ms)
+            for model, judged in self._joins.finish():
+                self.emit(model, judged, self.now_ms)
 
     def _cuts(self, clock_ms: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[int]:
         """Return the rows, but the first, at which virtual time enters another pane of any model."""
@@ -150,3 +161,4 @@ class VirtualTime:
         if judged.layout is not None:
             self.profiler.relayout(judged.layout[1], judged.layout[0])
         self.emit(model, judged, at_ms)
+        self.emit(model, self._joins.judged(model, at_ms), at_ms)

@@ -15,6 +15,9 @@ from streams.views import WorkerRow
 
 #: A worker that has not reported for this long counts as gone.
 FRESH_MS = 30_000
+#: Stages that run only where a monitor asks for them; one that stopped is missed for so long.
+OPTIONAL = frozenset({"join"})
+MISSED_MS = 3_600_000
 STAGES: tuple[str, ...] = get_args(WorkerRow.model_fields["stage"].annotation)
 
 
@@ -23,7 +26,9 @@ def unready(workers: Sequence[WorkerRow], now_ms: int) -> list[str]:
 
     A stage is ready when one of its workers reported within `FRESH_MS` and has caught up.
     """
-    return [reason for stage in STAGES if (reason := _lacking(stage, workers, now_ms))]
+    reported = {worker.stage for worker in workers if now_ms - worker.at_ms <= MISSED_MS}
+    wanted = [stage for stage in STAGES if stage not in OPTIONAL or stage in reported]
+    return [reason for stage in wanted if (reason := _lacking(stage, workers, now_ms))]
 
 
 def _lacking(stage: str, workers: Sequence[WorkerRow], now_ms: int) -> str | None:

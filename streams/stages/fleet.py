@@ -10,6 +10,7 @@ from detectors.window import Window
 from streams.alerting import Links
 from streams.backlog import Limits
 from streams.connections import Brokers, StoreAddress
+from streams.joins.plan import JoinPlan, join_plan
 from streams.layout import Layout
 from streams.monitor import Monitor
 from streams.topics import Topics
@@ -32,7 +33,7 @@ class Fleet:
     ----------
     brokers, redis_url
         Where they are, and how one is let in; text alone is a server without security.
-    source_partitions, profile_partitions
+    source_partitions, profile_partitions, join_partitions
         Partitions the topics have.
     session_timeout_s
         Of the consumer groups.
@@ -54,6 +55,7 @@ class Fleet:
     topics: Topics = field(default_factory=Topics)
     source_partitions: int = 1
     profile_partitions: int = 1
+    join_partitions: int = 1
     session_timeout_s: float = 30.0
     stalled_s: float = 120.0
     links: Links = field(default_factory=Links)
@@ -61,6 +63,12 @@ class Fleet:
     flush_s: float = 0.5
     checkpoint_s: float = 3.0
     backlog: Limits = field(default_factory=Limits)
+
+    @property
+    def join_plans(self) -> dict[str, JoinPlan]:
+        """How labels are joined, by model; only of models whose monitor has ``labels:``."""
+        found = {model: join_plan(one.monitor) for model, one in self.models.items()}
+        return {model: plan for model, plan in found.items() if plan is not None}
 
     def profile_partition(self, model: str) -> int:
         """Return the partition a model is judged in: our own hash, the same for every producer."""

@@ -16,7 +16,16 @@ from streams.publish import pane_row, verdict_row
 from streams.stages.layouts import layout_record
 from streams.topics import Topics
 from streams.watermark import NEVER_MS
-from streams.wire import Heartbeat, HeartbeatKey, decode_heartbeat, decode_part, parts_of, profile_of
+from streams.wire import (
+    Heartbeat,
+    HeartbeatKey,
+    OutcomeKey,
+    decode_heartbeat,
+    decode_outcomes,
+    decode_part,
+    parts_of,
+    profile_of,
+)
 from streams.writes import Record, Step
 
 Panes = Mapping[Group, list[Pane]]
@@ -42,7 +51,7 @@ class BacklogKey(msgspec.Struct, frozen=True, array_like=True, tag="b"):
     """Row key of the fleet's `BacklogState`."""
 
 
-_RowKey = StateKey | PaneKey | HeartbeatKey | BacklogKey
+_RowKey = StateKey | PaneKey | HeartbeatKey | BacklogKey | OutcomeKey
 _key: msgspec.msgpack.Decoder[_RowKey] = msgspec.msgpack.Decoder(_RowKey)
 _BACKLOG = msgspec.msgpack.encode(BacklogKey())
 
@@ -66,6 +75,8 @@ def newer(key: bytes, held: bytes, found: bytes) -> bool:
     place = _key.decode(key)
     if isinstance(place, BacklogKey):
         return backlog_of({key: found}).sequence >= backlog_of({key: held}).sequence
+    if isinstance(place, OutcomeKey):
+        return decode_outcomes(found).fence >= decode_outcomes(held).fence
     if isinstance(place, StateKey):
         closed = msgspec.msgpack.Decoder(_Closed)
         return closed.decode(found).age >= closed.decode(held).age
@@ -105,6 +116,12 @@ def heartbeats(rows: Mapping[bytes, bytes]) -> list[tuple[HeartbeatKey, Heartbea
     """Return what each source partition last said of each model."""
     found = ((_key.decode(raw_key), value) for raw_key, value in rows.items())
     return [(key, decode_heartbeat(value)) for key, value in found if isinstance(key, HeartbeatKey)]
+
+
+def outcomes(rows: Mapping[bytes, bytes]) -> list[tuple[OutcomeKey, bytes]]:
+    """Return the outcomes of all models, as they came."""
+    found = ((_key.decode(raw_key), value) for raw_key, value in rows.items())
+    return [(key, value) for key, value in found if isinstance(key, OutcomeKey)]
 
 
 def models(rows: Mapping[bytes, bytes]) -> dict[str, tuple[JudgeState, Callable[[ModelJudge], Panes]]]:

@@ -20,7 +20,16 @@ from streams.stages import judge_rows
 from streams.stages.fleet import Fleet
 from streams.topics import Topics
 from streams.watermark import NEVER_MS
-from streams.wire import Heartbeat, HeartbeatKey, PartKey, decode_heartbeat, decode_key, decode_part, encode
+from streams.wire import (
+    Heartbeat,
+    HeartbeatKey,
+    OutcomeKey,
+    PartKey,
+    decode_heartbeat,
+    decode_key,
+    decode_part,
+    encode,
+)
 from streams.writes import Step
 
 _logger = logging.getLogger(__name__)
@@ -32,6 +41,9 @@ HOLD_BACK_MS = 60_000
 FIRST_HOLD_MS = 10_000
 #: Whose judges own the fleet's alert on its backlog: one for all, since every profile partition hears of it.
 BACKLOG_PARTITION = 0
+
+#: How often a model's outcomes are judged, by how large they are: looking at a kilobyte takes some 0.05 ms.
+OUTCOMES_EVERY_MS, OUTCOMES_PAUSE_MS_PER_KB = 1_000, 1
 
 RowsOf = Callable[[int], Mapping[bytes, bytes]]
 Steps = Callable[[Topics, ModelJudge, Judged, Mapping[bytes, bytes]], list[Step]]
@@ -78,7 +90,9 @@ class Judges:
         self._touched: set[str] = set()
         self._backlog_since: dict[int, int] = {}
         self._first_heard_ms: dict[str, int] = {}
-        self._heard: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self._outcomes_changed: set[str] = set()
+        self._outcomes_due_ms: dict[str, int] = {}
+        self._heard: defaultdict[int, dict[bytes, bytes | None]] = defaultdict(dict)
         self._layouts: defaultdict[str, list[Layout]] = defaultdict(list)
         self._standings: defaultdict[int, Standings] = defaultdict(Standings)
 
@@ -101,6 +115,8 @@ class Judges:
         self._touched.clear()
         self._heard.clear()
         self._first_heard_ms.clear()
+        self._outcomes_changed.clear()
+        self._outcomes_due_ms.clear()
 
     def await_all(self, now_ms: int) -> None:
         """Take it that every source partition has a backlog, until it says that it has none."""
@@ -116,6 +132,8 @@ class Judges:
             self._teach(judge)
         for key, beat in judge_rows.heartbeats(rows):
             self._take_heartbeat(partition, key, beat, now_ms)
+        for place, value in judge_rows.outcomes(rows):
+            self._take_outcomes(place, value, None, now_ms)
         if partition == BACKLOG_PARTITION:
             self.backlog = backlog.restored(judge_rows.backlog_of(rows))
 
@@ -135,6 +153,8 @@ class Judges:
             key = decode_key(raw_key)
             if isinstance(key, PartKey):
                 self._take_part(key, value, waiting, now_ms)
+            elif isinstance(key, OutcomeKey):
+                self._take_outcomes(key, value, partition, now_ms)
             else:
                 kept = self._take_heartbeat(partition, key, decode_heartbeat(value), now_ms)
                 if kept is not None:
@@ -157,6 +177,7 @@ class Judges:
                 self._touched.add(model)
                 continue
             judged = judge.close()
+            self._judge_outcomes(judge, judged, now_ms)
             if judged.incomplete:
                 _logger.warning(
                     "%d profiles of %r are left out: a part never came, or their layout was never published",
@@ -169,6 +190,21 @@ class Judges:
         for partition, rows in heard.items():
             yield Writing(partition, [Step(rows=rows)])
         self._acknowledge(taken)
+
+    def _judge_outcomes(self, judge: ModelJudge, judged: Judged, now_ms: int) -> None:
+        """Judge outcomes that have changed, not so often that nothing else is done."""
+        model = judge.monitor.model
+        if model not in self._outcomes_changed:
+            return
+        if now_ms < self._outcomes_due_ms.get(model, now_ms):
+            self._touched.add(model)
+            return
+        self._outcomes_changed.discard(model)
+        size_kb = 0 if judge.outcomes is None else judge.outcomes.size_bytes // 1000
+        self._outcomes_due_ms[model] = now_ms + OUTCOMES_EVERY_MS + size_kb * OUTCOMES_PAUSE_MS_PER_KB
+        found = judge.judge_outcomes()
+        judged.verdicts += found.verdicts
+        judged.alerts += found.alerts
 
     def tick(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
         """Judge silence and staleness; without alerts there is nothing to write, but to show."""
@@ -222,6 +258,21 @@ class Judges:
             start_ms = key.profile.pane_start_ms
             waiting.panes[model] = max(waiting.panes.get(model, start_ms), start_ms)
             self._touched.add(model)
+
+    def _take_outcomes(self, key: OutcomeKey, value: bytes, partition: int | None, now_ms: int) -> None:
+        """Enter outcomes in their model's book, and keep them as they came: they are not said again.
+
+        ``partition`` is None where they are kept already.
+        """
+        book = self._judge_of(key.model, now_ms).outcomes
+        if book is None or not book.put(key, value):
+            return
+        if partition is not None:
+            self._heard[partition][encode(key)] = value
+            self._touched.add(key.model)
+            self._outcomes_changed.add(key.model)
+            for old in book.let_go():
+                self._heard[partition][encode(old)] = None
 
     def _take_heartbeat(
         self, partition: int, key: HeartbeatKey, beat: Heartbeat, now_ms: int

@@ -16,6 +16,7 @@ from streams.profiler import Profiler
 from streams.stages import profile_rows
 from streams.stages.dead_letter import LetterBox, dead_letter
 from streams.stages.fleet import Fleet
+from streams.stages.join_rows import join_records
 from streams.stages.layouts import LayoutFollower
 from streams.stages.pulse import Pulse
 from streams.stages.rows import Rows
@@ -28,6 +29,8 @@ from streams.writes import Record
 
 #: Dead letters that may wait for the next checkpoint.
 LETTERS_HELD = 2_000
+#: Predictions to be joined that may wait for it.
+PREDICTIONS_HELD = 20_000
 #: Where writing all that is open takes long, it may take this share of the time, and not more.
 CHECKPOINT_SHARE = 0.1
 LONGEST_CHECKPOINT_S = 30.0
@@ -53,7 +56,8 @@ class ProfileStage:
         )
         self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in fleet.models.items()})
         self.pulse = Pulse("profile", fleet, metrics)
-        sender = Sender(self.app)
+        sender = self._sender = Sender(self.app)
+        self._plans = fleet.join_plans
         self._letter_box = LetterBox(sender, fleet.topics.dead_letter.name)
         self._layouts = LayoutFollower(fleet, self.profiler.relayout)
         self._rows = Rows(
@@ -67,6 +71,7 @@ class ProfileStage:
         self._letters: defaultdict[int, list[tuple[str, Record]]] = defaultdict(list)
         self._standings: defaultdict[int, Standing] = defaultdict(Standing)
         self._told: dict[int, tuple[bool, int]] = {}
+        self._predicted: defaultdict[int, list[Record]] = defaultdict(list)
         self._flushing = asyncio.Lock()
         self._checkpoint_due_s = 0.0
         listen(self.app, self)
@@ -116,6 +121,7 @@ class ProfileStage:
             self._receipts.clear()
             self._letters.clear()
             self._standings.clear()
+            self._predicted.clear()
             for partition in list(self.profiler.partitions):
                 self.profiler.drop(partition)
 
@@ -145,7 +151,11 @@ class ProfileStage:
         self._letters[chunk.partition] += [
             (one.code.value, dead_letter(name, chunk, one)) for one in folded.bad
         ]
-        if sum(map(len, self._letters.values())) > LETTERS_HELD:
+        self._predicted[chunk.partition] += join_records(self.fleet, self._plans, folded.predicted)
+        if (
+            sum(map(len, self._letters.values())) > LETTERS_HELD
+            or sum(map(len, self._predicted.values())) > PREDICTIONS_HELD
+        ):
             await self.flush()
 
     def _count(self, rows: int, folded: Folded) -> None:
@@ -197,7 +207,10 @@ class ProfileStage:
         flush = self.profiler.flush(partition, self._heard_ms(partition), caught_up=caught_up, said_ms=now_ms)
         receipts, self._receipts[partition] = self._receipts[partition], []
         letters, self._letters[partition] = self._letters[partition], []
+        predicted, self._predicted[partition] = self._predicted[partition], []
         await self._letter_box.put([letter for _, letter in letters])
+        # Sent before the checkpoint that passes them; after a crash the join knows them by their offsets.
+        await self._sender.send(predicted)
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
             await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
         await self._tell_standing(partition, caught_up, now_ms)

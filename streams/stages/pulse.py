@@ -5,14 +5,13 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Literal
 
 from redis.exceptions import RedisError
 
 from streams.connections import connect
 from streams.metrics import Metrics
 from streams.stages.fleet import Fleet
-from streams.views import PREFIX, WorkerRow
+from streams.views import PREFIX, StageName, WorkerRow
 
 EVERY_S = 2.0
 
@@ -32,7 +31,7 @@ class Pulse:
         Whose pulse it is.
     """
 
-    def __init__(self, stage: Literal["profile", "judge", "desk"], fleet: Fleet, metrics: Metrics) -> None:
+    def __init__(self, stage: StageName, fleet: Fleet, metrics: Metrics) -> None:
         self._stage = stage
         self._fleet = fleet
         self._metrics = metrics

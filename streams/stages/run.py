@@ -1,18 +1,20 @@
 """Running one stage in this process until it is told to stop."""
 
 import asyncio
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from typing import Protocol, get_args
 
 from alerts.config import Config
 from streams.metrics import Metrics
 from streams.stages.desk_stage import DeskStage
-from streams.stages.fleet import Fleet
+from streams.stages.fleet import Fleet, Watched
+from streams.stages.join_stage import JoinStage
 from streams.stages.judge_stage import JudgeStage
 from streams.stages.profile_stage import ProfileStage
 from streams.transport.engine import StageApp, run
+from streams.views import StageName
 
-StageName = Literal["profile", "judge", "desk"]
-STAGES: tuple[StageName, ...] = ("profile", "judge", "desk")
+STAGES: tuple[StageName, ...] = get_args(StageName)
 
 
 class Stage(Protocol):
@@ -32,7 +34,15 @@ def make_stage(
         return ProfileStage(fleet, metrics, instance=instance)
     if name == "judge":
         return JudgeStage(fleet, metrics, instance=instance)
+    if name == "join":
+        return JoinStage(fleet, metrics, instance=instance)
     return DeskStage(fleet, metrics, config, instance=instance)
+
+
+def stages_for(models: Mapping[str, Watched]) -> tuple[StageName, ...]:
+    """Return the stages a worker runs: the join only where there are labels to be joined."""
+    has_labels = any(one.monitor.labels is not None for one in models.values())
+    return tuple(stage for stage in STAGES if has_labels or stage != "join")
 
 
 async def run_stage(stage: Stage, stop: asyncio.Event) -> None:

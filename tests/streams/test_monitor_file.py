@@ -33,6 +33,25 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "two references": ({"reference": {"trailing": "7d", "version": "1"}}, "exactly one of file, trailing"),
     "no reference": ({"reference": {}}, "given: none"),
     "rate above one": ({"objectives": {"error_rate": 1.5}}, "less than or equal to 1"),
+    "labels of a class": ({"prediction": {"type": "class"}, "labels": {}}, "need the classes there are"),
+    "positive number": (
+        {"prediction": {"type": "number"}, "labels": {"positive": 1}}, "positive is for scores",
+    ),
+    "costs of no class": ({"labels": {"costs": {"yes": {"no": 1}}}}, "the classes are: negative, positive"),
+    "costs of a number": (
+        {"prediction": {"type": "number"}, "labels": {"costs": {"a": {"b": 1}}}}, "a number has no classes",
+    ),
+    "pane beyond horizon": ({"labels": {"pane": "2h", "horizon": "1h"}}, "pane (2h) is longer than horizon"),
+    "pane too short": ({"labels": {"pane": "1m"}}, "more than 1,000 panes of 1m; write a pane of 10m5s or more"),
+    "window beyond horizon": (
+        {"labels": {"window": "2d", "horizon": "1d"}}, "lie within the horizon (1d)",
+    ),
+    "objective of another task": (
+        {"labels": {"objectives": {"mae": 1}}}, "objectives name 'mae'; the metrics of a score are: accuracy",
+    ),
+    "objective of a cost": ({"labels": {"objectives": {"cost": 1}}}, "cost needs `costs`"),
+    "horizon too long": ({"labels": {"horizon": "60d"}}, "60d is too long; write at most 30d"),
+    "sample of nothing": ({"labels": {"sample": 0}}, "labels.sample"),
     "unknown field": ({"feature": {}}, "feature"),
     "empty model": ({"model": ""}, "at least 1 character"),
 }  # fmt: skip

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detectors.outcomes.metrics import metrics
+from detectors.outcomes.task import Task
+from detectors.outcomes.window import OutcomeWindow
 from detectors.registry import DETECTORS, AnyDetector, build
 from detectors.window import Column, Window
 
@@ -116,7 +119,22 @@ def column_of(name: str, rng: np.random.Generator, size: int, target: str) -> Co
     return number(values, name=name, low=-4.5, high=4.5, missing=int(rng.binomial(size, 0.02)))
 
 
-NAMES = {"number": "x", "category": "plan", "prediction": "prediction", "latency": "latency_ms", "model": ""}
+NAMES = {
+    "number": "x", "category": "plan", "prediction": "prediction", "latency": "latency_ms", "model": "",
+    "outcome": "recall",
+}  # fmt: skip
+
+
+def outcomes_of(rng: np.random.Generator, size: int, hits: float = 0.8) -> OutcomeWindow:
+    """Return outcomes of which a tenth are positive; the share ``hits`` of those is found."""
+    positive = int(rng.binomial(size, 0.1))
+    found, false = int(rng.binomial(positive, hits)), int(rng.binomial(size - positive, 0.05))
+    tally = {
+        ("n",): size, ("pair", "positive", "positive"): found, ("pair", "positive", "negative"): positive - found,
+        ("pair", "negative", "positive"): false, ("pair", "negative", "negative"): size - positive - false,
+        ("bin", "positive", "9", "1"): positive, ("bin", "positive", "9", "0"): size - positive,
+    }  # fmt: skip
+    return OutcomeWindow(0, 86_400_000, metrics(Task("score"), tally), size, size)
 
 
 def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
@@ -133,6 +151,7 @@ def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
         now_ms=end_ms + 1000,
         last_event_ms=end_ms - 1,
         last_record_ms=end_ms,
+        outcomes=outcomes_of(rng, size),
     )
     return replace(newest, pane=newest)
 

@@ -34,6 +34,15 @@ async def test_a_stage_nobody_runs_says_how_to_run_it(browse):
     assert "driftline worker --stage profile" in reasons[0]
 
 
+async def test_a_join_that_runs_must_keep_up_and_nobody_needs_one_without_labels(browse, seed):
+    for stage in ("profile", "judge", "desk"):
+        seed.worker(stage)
+    seed.worker("join", caught_up=False, lag=5)
+    assert (await browse("/readyz")).json()["reasons"] == ["join: join-1 is 5 records behind"]
+    seed.worker("join", at_ms=1_795_424_400_000 - 3_600_001)
+    assert (await browse("/readyz")).status_code == 200
+
+
 async def test_one_ready_worker_of_a_stage_is_enough(browse, seed):
     for stage in ("profile", "judge", "desk"):
         seed.worker(stage)

@@ -38,6 +38,8 @@ METHODS = {
     "recover": ("streams.stages.rows", "RowStore", "apply_changelog_batch"),
     "restore": ("streams.profiler", "Profiler", "restore"),
     "restore-judge": ("streams.judge", "ModelJudge", "restore"),
+    "join": ("streams.joins.join", "PartitionJoin", "take"),
+    "restore-join": ("streams.joins.join", "PartitionJoin", "restore"),
     "revoking": ("streams.transport.driver", "Consumer", "let_go"),
     "assigned": ("streams.transport.driver", "Consumer", "on_partitions_assigned"),
 }
@@ -57,6 +59,9 @@ RECORDS: dict[str, Callable[[str, Any, Any], bool]] = {
     "rows": lambda topic, key, value: _is_state(topic, "profile") and key != _CHECKPOINT and bool(value),
     "checkpoint": lambda topic, key, _: _is_state(topic, "profile") and key == _CHECKPOINT,
     "closed": lambda topic, key, value: _is_state(topic, "profile") and value is None,
+    "joined": lambda topic, key, _: topic.endswith(".joins"),
+    "pairs": lambda topic, key, value: _is_state(topic, "join") and key != _CHECKPOINT and bool(value),
+    "join-checkpoint": lambda topic, key, _: _is_state(topic, "join") and key == _CHECKPOINT,
     "outputs": lambda topic, key, _: topic.endswith(".panes"),
     "state": lambda topic, key, _: _is_state(topic, "judge") and not _is_heartbeat(key),
 }

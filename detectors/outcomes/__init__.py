@@ -1,0 +1,1 @@
+"""How well a model predicts, once labels tell: mergeable counts of outcomes, and the metrics they give."""

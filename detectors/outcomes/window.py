@@ -1,0 +1,31 @@
+"""What a detector sees of outcomes: the metrics of one window of predictions whose labels are in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from detectors.outcomes.metrics import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeWindow:
+    """Outcomes of predictions made in ``[start_ms, end_ms)``, event time.
+
+    Parameters
+    ----------
+    metrics
+        By name.
+    predictions, labels
+        How many there are within the sample; ``labels`` of them have theirs.
+    rate
+        Share of the ids that were joined (0 to 1).
+    waiting
+        Predictions after this window, whose labels are still to come.
+    """
+
+    start_ms: int
+    end_ms: int
+    metrics: Mapping[str, Metric]
+    predictions: int
+    labels: int
+    rate: float = 1.0
+    waiting: int = 0

@@ -1,0 +1,103 @@
+"""What is judged of outcomes: which metrics, over which window, against which earlier one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from detectors.base import Detector
+from detectors.outcomes.metrics import metrics
+from detectors.outcomes.task import TaskKind
+from detectors.outcomes.window import OutcomeWindow
+from detectors.registry import DETECTORS, build
+from detectors.window import Window
+from streams.joins.outcomes import LABELS, PREDICTIONS, Outcomes, together
+from streams.joins.plan import JoinPlan, join_plan
+from streams.monitor import Labels, Monitor
+
+#: The metrics that are held against their reference where the monitor names no objectives for them.
+USUAL: dict[TaskKind, tuple[str, ...]] = {
+    "score": ("roc_auc", "brier"),
+    "probabilities": ("accuracy", "log_loss"),
+    "class": ("accuracy", "f1"),
+    "number": ("mae", "bias"),
+}
+
+
+def outcome_bench(monitor: Monitor) -> "OutcomeBench | None":
+    """Return the bench of a model's outcomes, None where its monitor has no ``labels:``."""
+    plan = join_plan(monitor)
+    return None if plan is None or monitor.labels is None else OutcomeBench(monitor, monitor.labels, plan)
+
+
+class OutcomeBench:
+    """The detectors of a model's outcomes; they keep no state, so that all groups share them.
+
+    Parameters
+    ----------
+    labels, plan
+        Of the monitor, which has ``labels:``.
+    """
+
+    def __init__(self, monitor: Monitor, labels: Labels, plan: JoinPlan) -> None:
+        self._model = monitor.model
+        self._labels = labels
+        self._plan = plan
+        self.detectors: list[Detector[Any]] = [
+            build(name, params | settings.params, metric)
+            for name, cls in DETECTORS.items()
+            if cls.observes == "outcome" and (settings := monitor.settings(name)) is not None
+            for metric, params in self._metrics()
+        ]
+
+    @property
+    def watched(self) -> frozenset[tuple[str, str]]:
+        """Detector and metric of all that is judged."""
+        return frozenset((one.name, one.column) for one in self.detectors)
+
+    def _metrics(self) -> list[tuple[str, dict[str, float]]]:
+        promised = self._labels.objectives
+        usual = USUAL[self._plan.task.kind] + (("cost",) if self._labels.costs else ())
+        names = dict.fromkeys((*usual, *sorted(promised)))
+        return [(name, {"objective": promised[name]} if name in promised else {}) for name in names]
+
+    def windows(self, version: str, segment: str, panes: Sequence[Outcomes]) -> tuple[Window, Window | None]:
+        """Return the current window of outcomes, and the one before it as its reference.
+
+        The current one ends with the newest pane whose labels are in (`Outcomes.is_provisional`): the newest
+        predictions have the fewest labels, and the quick ones among them are seldom like the others.
+
+        Parameters
+        ----------
+        panes
+            Of one version and segment, oldest first, at least one.
+        """
+        settled = [one for one in panes if not one.is_provisional(self._labels.mature)]
+        end_ms = max((one.end_ms for one in settled), default=panes[-1].end_ms)
+        since_ms = end_ms - self._labels.window_ms
+        now = together(one for one in settled if one.end_ms > since_ms)
+        before = together(one for one in settled if one.end_ms <= since_ms)
+        waiting = sum(
+            one.tally.get(PREDICTIONS, 0) for one in panes if one.is_provisional(self._labels.mature)
+        )
+        events = waiting + (0 if now is None else now.tally.get(PREDICTIONS, 0))
+        return (
+            self._window(version, segment, now, events, waiting),
+            None if before is None else self._window(version, segment, before, events, 0),
+        )
+
+    def _window(
+        self, version: str, segment: str, found: Outcomes | None, events: int, waiting: int
+    ) -> Window:
+        if found is None:
+            return Window(self._model, version, segment, events=events)
+        outcomes = OutcomeWindow(
+            found.start_ms,
+            found.end_ms,
+            metrics(self._plan.task, found.tally, self._labels.costs),
+            predictions=found.tally.get(PREDICTIONS, 0),
+            labels=found.tally.get(LABELS, 0),
+            rate=found.rate,
+            waiting=waiting,
+        )
+        return Window(
+            self._model, version, segment, found.start_ms, found.end_ms, events=events, outcomes=outcomes
+        )
