@@ -53,6 +53,7 @@ class JoinStage:
             newer=join_rows.newer, recovered=self._restore,
         )  # fmt: skip
         self._owned: frozenset[TP] | None = None
+        self._assignment = 0
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
         self._changes = 0
         self._next_label: dict[int, int] = {}
@@ -100,6 +101,7 @@ class JoinStage:
         """Forget all partitions; those that come back are restored from their rows."""
         self.metrics.rebalances.labels(stage="join").inc()
         async with self._flushing:
+            self._assignment += 1
             self.partitions.clear()
             self._receipts.clear()
             self._next_label.clear()
@@ -107,10 +109,14 @@ class JoinStage:
 
     async def _restore(self) -> None:
         """Take up every partition of ours from its rows; runs before its first chunk is delivered."""
+        assignment = self._assignment
         for tp in self._owned or ():
             if tp.topic == self.fleet.topics.joins.name and tp.partition not in self.partitions:
                 joined = PartitionJoin(self._plans)
-                joined.restore(*join_rows.state(self._rows.of(tp.partition)))
+                # Counting a hundred thousand pairs anew takes seconds, in which the group must hear of us.
+                await asyncio.to_thread(joined.restore, *join_rows.state(self._rows.of(tp.partition)))
+                if assignment != self._assignment:
+                    return
                 self.partitions[tp.partition] = joined
 
     # Labels and predictions.
