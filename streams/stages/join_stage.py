@@ -50,10 +50,11 @@ class JoinStage:
         self._letter_box = LetterBox(self._sender, fleet.topics.dead_letter.name)
         self._rows = Rows(
             self.app, self._sender, "state", partitions=fleet.join_partitions,
-            newer=join_rows.newer, recovered=self._restore,
+            newer=join_rows.newer, prepare=self._read_rows, recovered=self._restore,
         )  # fmt: skip
         self._owned: frozenset[TP] | None = None
-        self._assignment = 0
+        #: Read from rows, to be taken up unless partitions move meanwhile.
+        self._read: dict[int, PartitionJoin] = {}
         self._receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
         self._changes = 0
         self._next_label: dict[int, int] = {}
@@ -101,23 +102,27 @@ class JoinStage:
         """Forget all partitions; those that come back are restored from their rows."""
         self.metrics.rebalances.labels(stage="join").inc()
         async with self._flushing:
-            self._assignment += 1
-            self.partitions.clear()
+                self.partitions.clear()
             self._receipts.clear()
             self._next_label.clear()
             self._changes = 0
 
-    async def _restore(self) -> None:
-        """Take up every partition of ours from its rows; runs before its first chunk is delivered."""
-        assignment = self._assignment
+    async def _read_rows(self) -> None:
+        """Read every partition of ours from its rows, beside the event loop.
+
+        Counting a hundred thousand pairs anew takes seconds, in which the group must hear of us.
+        """
+        read: dict[int, PartitionJoin] = {}
         for tp in self._owned or ():
             if tp.topic == self.fleet.topics.joins.name and tp.partition not in self.partitions:
-                joined = PartitionJoin(self._plans)
-                # Counting a hundred thousand pairs anew takes seconds, in which the group must hear of us.
+                joined = read[tp.partition] = PartitionJoin(self._plans)
                 await asyncio.to_thread(joined.restore, *join_rows.state(self._rows.of(tp.partition)))
-                if assignment != self._assignment:
-                    return
-                self.partitions[tp.partition] = joined
+        self._read = read
+
+    def _restore(self) -> None:
+        """Take up what was read; runs before the first chunk of it is delivered."""
+        self.partitions |= self._read
+        self._read = {}
 
     # Labels and predictions.
 
