@@ -6,7 +6,7 @@ is noticed as it would have been by the clock. What comes out does not depend on
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,8 +64,8 @@ class Ticker:
 
 
 @dataclass(slots=True)
-class VirtualTime:
-    """Profiler and judges of some models, driven by the event time of what they are given.
+class Panel:
+    """A judge for each model, and who is told what they say.
 
     Parameters
     ----------
@@ -76,18 +76,40 @@ class VirtualTime:
     watched: Mapping[str, Watched]
     emit: Emit
     links: Links = field(default_factory=Links)
+    judges: dict[str, ModelJudge] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.judges = {
+            name: ModelJudge(one.monitor, one.layout, reference_file=one.reference, links=self.links)
+            for name, one in self.watched.items()
+        }
+
+
+@dataclass(slots=True)
+class VirtualTime:
+    """Profiler and judges of some models, driven by the event time of what they are given.
+
+    Parameters
+    ----------
+    emit
+        Told what a model's judge said, and the virtual time it said it at.
+    also
+        Further panels that judge the same profiles; their monitors differ only in what judges read.
+    """
+
+    watched: Mapping[str, Watched]
+    emit: Emit
+    links: Links = field(default_factory=Links)
+    also: Sequence[Panel] = ()
     now_ms: int = UNKNOWN_MS
     profiler: Profiler = field(init=False)
-    judges: dict[str, ModelJudge] = field(init=False)
+    panels: list[Panel] = field(init=False)
     _tickers: dict[str, Ticker] = field(init=False, default_factory=dict)
     _panes_ms: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in self.watched.items()})
-        self.judges = {
-            name: ModelJudge(one.monitor, one.layout, reference_file=one.reference, links=self.links)
-            for name, one in self.watched.items()
-        }
+        self.panels = [Panel(self.watched, self.emit, self.links), *self.also]
         self._panes_ms = sorted({one.monitor.windows.pane for one in self.watched.values()})
 
     def take(self, chunk: Chunk) -> Iterator[Folded]:
@@ -115,7 +137,7 @@ class VirtualTime:
         if PARTITION in self.profiler.partitions:
             self.profiler.close_all()
             self._hand_over(self.now_ms)
-            for model in sorted(self.judges):
+            for model in sorted(self.watched):
                 self._close(model, self.now_ms)
 
     def _cuts(self, clock_ms: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[int]:
@@ -135,18 +157,23 @@ class VirtualTime:
             self._hand_over(at_ms)
             for model in due[at_ms]:
                 self._close(model, at_ms)
-                self.emit(model, self.judges[model].tick(at_ms), at_ms)
+                for panel in self.panels:
+                    panel.emit(model, panel.judges[model].tick(at_ms), at_ms)
 
     def _hand_over(self, at_ms: int) -> None:
         """Give the judges what the watermark has passed."""
         closed, beats = self.profiler.take_closed(PARTITION, at_ms)
-        for key, profile in closed:
-            self.judges[key.model].inbox.put_whole(key, profile)
-        for beat_key, beat in beats:
-            self.judges[beat_key.model].inbox.heard(PARTITION, beat)
+        for panel in self.panels:
+            # Judges share a profile: none changes what it holds.
+            for key, profile in closed:
+                panel.judges[key.model].inbox.put_whole(key, profile)
+            for beat_key, beat in beats:
+                panel.judges[beat_key.model].inbox.heard(PARTITION, beat)
 
     def _close(self, model: str, at_ms: int) -> None:
-        judged = self.judges[model].close()
-        if judged.layout is not None:
-            self.profiler.relayout(judged.layout[1], judged.layout[0])
-        self.emit(model, judged, at_ms)
+        for panel in self.panels:
+            judged = panel.judges[model].close()
+            if judged.layout is not None and panel is self.panels[0]:
+                # Bins are cut from traffic alone, so that every panel finds the same.
+                self.profiler.relayout(judged.layout[1], judged.layout[0])
+            panel.emit(model, judged, at_ms)
