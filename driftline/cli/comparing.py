@@ -33,7 +33,7 @@ def run(
     """Compare budgets and print what they came to; what was asked wrongly is said before any row is read."""
     wanted = parse_budgets(budgets)
     marked = None if incidents is None else load_incidents(incidents, watched)
-    with ProgressBar(files, quiet=quiet or as_json) as progress:
+    with ProgressBar(files, quiet=quiet) as progress:
         found = compare(
             files, watched, wanted, incidents=marked, grace_ms=grace_ms, mapping=mapping, progress=progress
         )
@@ -74,7 +74,7 @@ def _overview(found: Comparison) -> Table:
         for one in found.trials
     ]  # fmt: skip
     if found.incidents:
-        columns += ["false alarms", "a week", "detected", "median time"]
+        columns += ["false alarms", "false a week", "detected", "median time"]
         for row, one in zip(rows, found.trials, strict=True):
             detected = sum(each.first is not None for each in one.detections)
             row += [

@@ -74,6 +74,9 @@ def replay(
     A table has one row per prediction and each feature a column of its own; JSON lines hold events as on
     the wire. Exit 0 also when alerts fired: they are the result. Exit 130 when stopped early by Ctrl-C.
 
+    With --compare the files are read once and judged under each budget. It prints tables (or JSON) and
+    writes nothing else; exit 1 after them when an incident lies outside of the data.
+
     Example: driftline replay november.parquet --monitors monitors --alerts-out alerts.jsonl
 
     Example: driftline replay november.parquet --compare budget=0.5,1,2 --incidents incidents.yaml
