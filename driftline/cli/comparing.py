@@ -116,6 +116,8 @@ def _meanings(found: Comparison) -> list[str]:
             f"detected: an alert began between an incident's start and its end plus {grace} (--grace); "
             "false alarms: alerts of a model within none of its incidents."
         )
+    if found.incidents and found.report.interrupted:
+        lines.append("missed: also what the replay had not come to when it was interrupted.")
     if any(each.fired_before for one in found.trials for each in one.detections):
         lines.append(
             "fired before: an alert about it began before the incident, and fired still at its start."
