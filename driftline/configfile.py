@@ -74,7 +74,7 @@ class YamlFile:
         self.path = path
         self._root: yaml.Node | None = None
         try:
-            self.data: Any = self._load(_read(path))
+            self.data: Any = self._load(read_text(path))
         except RecursionError as error:
             message = "nested too deeply; is it a config file?"
             raise ConfigError([Problem(path, None, "", message)]) from error
@@ -151,7 +151,14 @@ def yaml_text(text: str) -> str:
     return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return a config file's text.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, is too large, or is not UTF-8.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(

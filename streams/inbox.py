@@ -65,7 +65,7 @@ class Inbox:
         return True
 
     def put_whole(self, key: ProfileKey, profile: Profile) -> None:
-        """Take a final profile from a profiler in this process; the inbox owns it from now on."""
+        """Take a final profile from a profiler in this process; nobody changes it from now on."""
         self._open[key] = profile
 
     def heard(self, partition: int, heartbeat: Heartbeat) -> bool:

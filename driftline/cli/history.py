@@ -50,14 +50,42 @@ def replay(
     ] = None,
     mapping: Map = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no summary.")] = False,
+    comparing: Annotated[
+        str | None,
+        typer.Option(
+            "--compare",
+            metavar="budget=N,N…",
+            help="Replay under each of these false alarms per week, in place of the monitors' own, and print a table.",
+        ),
+    ] = None,
+    incidents: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --compare: incidents marked in YAML or CSV (name, model, start, end, features), to "
+            "tell time to detect and false alarms."
+        ),
+    ] = None,
+    grace: Annotated[
+        str,
+        typer.Option(
+            help="With --incidents: so long after its end an alert may begin and belong to an incident."
+        ),
+    ] = "10m",
+    as_json: Annotated[bool, typer.Option("--json", help="With --compare: print JSON, an object.")] = False,
 ) -> None:
     """Run files of predictions through the same pipeline, in event time, and send nothing.
 
     A table has one row per prediction and each feature a column of its own; JSON lines hold events as on
     the wire. Exit 0 also when alerts fired: they are the result. Exit 130 when stopped early by Ctrl-C.
 
+    With --compare the files are read once and judged under each budget. It prints tables (or JSON) and
+    writes nothing else; exit 1 after them when an incident lies outside of the data.
+
     Example: driftline replay november.parquet --monitors monitors --alerts-out alerts.jsonl
+
+    Example: driftline replay november.parquet --compare budget=0.5,1,2 --incidents incidents.yaml
     """
+    from alerts import duration
     from driftline.fleet import load_alerting
     from driftline.history.files import parse_mapping
     from driftline.monitors import load_folder
@@ -69,7 +97,26 @@ def replay(
     _check_outputs(
         [path for path in (alerts_out, verdicts_out) if path is not None], [*files, *(labels or ())]
     )
+    if comparing is None and (incidents is not None or as_json):
+        raise typer.BadParameter(
+            "it tells budgets apart; add --compare budget=0.5,1,2",
+            param_hint=("--json" if incidents is None else "--incidents"),
+        )
+    if comparing is not None and (alerting or alerts_out or verdicts_out or labels):
+        raise typer.BadParameter(
+            "it prints tables alone, of what depends on the budget; leave --alerting, --labels, --alerts-out and "
+            "--verdicts-out out, or replay one budget without it",
+            param_hint="--compare",
+        )
     watched = load_folder(monitors or chosen.monitors)
+    if comparing is not None:
+        from driftline.cli import comparing as tables
+
+        tables.run(
+            files, watched, comparing, incidents=incidents, grace_ms=duration.parse(grace),
+            mapping=parse_mapping(mapping), quiet=quiet, as_json=as_json,
+        )  # fmt: skip
+        return
     with ProgressBar(files, quiet=quiet) as progress:
         report = run(
             files,

@@ -103,6 +103,14 @@ class ReplayReport:
 
     def lines(self) -> list[str]:
         """Return the summary, a line each."""
+        lines = self.of_the_data()
+        lines += self._alerts()
+        if self.rehearsed:
+            lines += self._notifications()
+        return lines
+
+    def of_the_data(self) -> list[str]:
+        """Return how the summary begins: what was read, over which time, and what was wrong with it."""
         lines = ["Interrupted: what was written so far is true, but not all."] if self.interrupted else []
         lines.append(
             f"{quantity(self.rows, 'row')} in {self.seconds:,.1f} s ({self.rows_per_second:,.0f} rows/s), "
@@ -110,11 +118,7 @@ class ReplayReport:
         )
         if self.first_ms is not None and self.last_ms is not None:
             lines.append(f"event time {rfc3339(self.first_ms)} to {rfc3339(self.last_ms)} ({self._span()})")
-        lines += self._trouble()
-        lines += self._alerts()
-        if self.rehearsed:
-            lines += self._notifications()
-        return lines
+        return lines + self._trouble()
 
     def _span(self) -> str:
         if self.weeks >= _MANY_WEEKS:

@@ -13,7 +13,7 @@ from driftline.history.rows import UNKNOWN_MS
 from driftline.replay.progress import Watcher
 from driftline.replay.rehearsal import Rehearsal
 from driftline.replay.report import ReplayReport
-from driftline.replay.virtual_time import VirtualTime
+from driftline.replay.virtual_time import Emit, Panel, VirtualTime
 from streams.alerting import Links
 from streams.judge import Judged
 from streams.publish import verdict_row
@@ -34,16 +34,20 @@ class _Outputs:
         rehearsal: Rehearsal | None,
         alerts: "_Lines | None",
         verdicts: "_Lines | None",
+        heard: Emit | None = None,
     ) -> None:
         self._report = report
         self._rehearsal = rehearsal
         self._alerts = alerts
         self._verdicts = verdicts
+        self._heard = heard
 
     def emit(self, model: str, judged: Judged, at_ms: int) -> None:
         """Take what a judge said at a virtual time."""
         self._report.panes[model] += len(judged.panes)
         self._report.verdicts += len(judged.verdicts)
+        if self._heard is not None:
+            self._heard(model, judged, at_ms)
         if self._verdicts is not None:
             for group, verdict_ms, verdict in judged.verdicts:
                 row = verdict_row(model, group, verdict_ms, verdict)
@@ -66,6 +70,8 @@ def replay(
     alerts_out: Path | None = None,
     verdicts_out: Path | None = None,
     progress: Watcher | None = None,
+    heard: Emit | None = None,
+    also: Sequence[Panel] = (),
 ) -> ReplayReport:
     """Run files of predictions through the pipeline, and return what came of it.
 
@@ -83,6 +89,10 @@ def replay(
         With one, the alert desk is rehearsed; the report says what it would have sent.
     alerts_out, verdicts_out
         Files to write, JSON lines: one line an alert begins or ends, one line a verdict.
+    heard
+        Told all that the judges say, as they say it.
+    also
+        Further judges over the same profiles; the report does not count what they say.
 
     Raises
     ------
@@ -103,9 +113,10 @@ def replay(
     reading = Reading()
     began_s = time.monotonic()
     with ExitStack() as opened:
-        outputs = _Outputs(report, rehearsal, *(_opened(opened, path) for path in (alerts_out, verdicts_out)))
+        alerts, verdicts = (_opened(opened, path) for path in (alerts_out, verdicts_out))
+        outputs = _Outputs(report, rehearsal, alerts, verdicts, heard)
         known = label_files(labels, watched, predictions=files, mapping=mapping or {}, note=reading.note)
-        pipeline = VirtualTime(watched, outputs.emit, links, known)
+        pipeline = VirtualTime(watched, outputs.emit, links, also, known)
         try:
             for path, chunk in read(files, watched, mapping=mapping or {}, reading=reading):
                 _count_rows(report, chunk)

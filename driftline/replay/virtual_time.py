@@ -66,6 +66,28 @@ class Ticker:
 
 
 @dataclass(slots=True)
+class Panel:
+    """A judge for each model, and who is told what they say.
+
+    Parameters
+    ----------
+    emit
+        Told what a model's judge said, and the virtual time it said it at.
+    """
+
+    watched: Mapping[str, Watched]
+    emit: Emit
+    links: Links = field(default_factory=Links)
+    judges: dict[str, ModelJudge] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.judges = {
+            name: ModelJudge(one.monitor, one.layout, reference_file=one.reference, links=self.links)
+            for name, one in self.watched.items()
+        }
+
+
+@dataclass(slots=True)
 class VirtualTime:
     """Profiler and judges of some models, driven by the event time of what they are given.
 
@@ -73,28 +95,28 @@ class VirtualTime:
     ----------
     emit
         Told what a model's judge said, and the virtual time it said it at.
+    also
+        Further panels that judge the same profiles; their monitors differ only in what judges read.
     labels
-        What turned out to be true, in the order it became known.
+        What turned out to be true, in the order it became known; only the first panel judges by it.
     """
 
     watched: Mapping[str, Watched]
     emit: Emit
     links: Links = field(default_factory=Links)
+    also: Sequence[Panel] = ()
     labels: Sequence[Labelled] = ()
     now_ms: int = UNKNOWN_MS
     profiler: Profiler = field(init=False)
-    judges: dict[str, ModelJudge] = field(init=False)
+    panels: list[Panel] = field(init=False)
     _tickers: dict[str, Ticker] = field(init=False, default_factory=dict)
     _panes_ms: list[int] = field(init=False)
     _joins: VirtualJoins = field(init=False)
 
     def __post_init__(self) -> None:
         self.profiler = Profiler({name: (one.monitor, one.layout) for name, one in self.watched.items()})
-        self.judges = {
-            name: ModelJudge(one.monitor, one.layout, reference_file=one.reference, links=self.links)
-            for name, one in self.watched.items()
-        }
-        self._joins = VirtualJoins(self.watched, self.judges, self.labels)
+        self.panels = [Panel(self.watched, self.emit, self.links), *self.also]
+        self._joins = VirtualJoins(self.watched, self.panels[0].judges, self.labels)
         self._panes_ms = sorted({one.monitor.windows.pane for one in self.watched.values()})
 
     def take(self, chunk: Chunk) -> Iterator[Folded]:
@@ -124,7 +146,7 @@ class VirtualTime:
         if PARTITION in self.profiler.partitions:
             self.profiler.close_all()
             self._hand_over(self.now_ms)
-            for model in sorted(self.judges):
+            for model in sorted(self.watched):
                 self._close(model, self.now_ms)
             for model, judged in self._joins.finish():
                 self.emit(model, judged, self.now_ms)
@@ -146,19 +168,24 @@ class VirtualTime:
             self._hand_over(at_ms)
             for model in due[at_ms]:
                 self._close(model, at_ms)
-                self.emit(model, self.judges[model].tick(at_ms), at_ms)
+                for panel in self.panels:
+                    panel.emit(model, panel.judges[model].tick(at_ms), at_ms)
 
     def _hand_over(self, at_ms: int) -> None:
         """Give the judges what the watermark has passed."""
         closed, beats = self.profiler.take_closed(PARTITION, at_ms)
-        for key, profile in closed:
-            self.judges[key.model].inbox.put_whole(key, profile)
-        for beat_key, beat in beats:
-            self.judges[beat_key.model].inbox.heard(PARTITION, beat)
+        for panel in self.panels:
+            # Judges share a profile: none changes what it holds.
+            for key, profile in closed:
+                panel.judges[key.model].inbox.put_whole(key, profile)
+            for beat_key, beat in beats:
+                panel.judges[beat_key.model].inbox.heard(PARTITION, beat)
 
     def _close(self, model: str, at_ms: int) -> None:
-        judged = self.judges[model].close()
-        if judged.layout is not None:
-            self.profiler.relayout(judged.layout[1], judged.layout[0])
-        self.emit(model, judged, at_ms)
+        for panel in self.panels:
+            judged = panel.judges[model].close()
+            if judged.layout is not None and panel is self.panels[0]:
+                # Bins are cut from traffic alone, so that every panel finds the same.
+                self.profiler.relayout(judged.layout[1], judged.layout[0])
+            panel.emit(model, judged, at_ms)
         self.emit(model, self._joins.judged(model, at_ms), at_ms)

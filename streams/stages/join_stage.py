@@ -102,7 +102,7 @@ class JoinStage:
         """Forget all partitions; those that come back are restored from their rows."""
         self.metrics.rebalances.labels(stage="join").inc()
         async with self._flushing:
-                self.partitions.clear()
+            self.partitions.clear()
             self._receipts.clear()
             self._next_label.clear()
             self._changes = 0

@@ -6,9 +6,12 @@ import yaml
 from markdown_it import MarkdownIt
 
 from detectors.registry import DETECTORS
+from driftline.replay.incident_file import load_incidents
 from streams.bad_event import BadCode
 from streams.events import PredictionEvent
+from streams.layout import compile_layout
 from streams.monitor import Monitor
+from streams.stages.fleet import Watched
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,6 +47,14 @@ def test_the_example_event_is_valid() -> None:
 def test_the_example_monitor_is_valid() -> None:
     example = re.findall(r"```yaml\n(.*?)```", read("docs/model-owner.md"), flags=re.DOTALL)[0]
     assert Monitor.model_validate(yaml.safe_load(example)).model == "churn"
+
+
+def test_the_example_incidents_are_of_the_example_monitor(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", read("docs/model-owner.md"), flags=re.DOTALL)
+    monitor = Monitor.model_validate(yaml.safe_load(blocks[0]))
+    (tmp_path / "incidents.yaml").write_text(next(one for one in blocks if one.startswith("incidents:")))
+    watched = {monitor.model: Watched(monitor, compile_layout(monitor))}
+    assert [one.name for one in load_incidents(tmp_path / "incidents.yaml", watched)] == ["upstream bug"]
 
 
 def test_every_key_of_the_monitor_is_documented() -> None:
