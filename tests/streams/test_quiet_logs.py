@@ -35,6 +35,8 @@ async def test_one_long_piece_of_work_after_a_lull_is_no_error(
     async with running(app):
         await produce(broker.bootstrap, topic, [b"first"])
         await until(lambda: len(taken) == 1, deadline_s=60)
+        # A broker that has just started has no coordinator for groups yet, and aiokafka calls that an error.
+        caplog.clear()
         await produce(broker.bootstrap, topic, [b"more"] * 50)
         await until(lambda: (app.consumer.highwater(TP(topic, 0)) or 0) > 10, deadline_s=60)
         app.consumer.verify_event_path(time.monotonic() + AN_HOUR_S, TP(topic, 0))

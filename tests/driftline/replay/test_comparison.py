@@ -214,7 +214,8 @@ def test_an_incident_outside_of_the_data_is_told_after_the_tables(history: Path,
     [
         (["--json"], "add --compare"),
         (["--incidents", "a.yaml"], "add --compare"),
-        ([*COMPARE, "--alerts-out", "a.jsonl"], "leave --alerting, --alerts-out and --verdicts-out out"),
+        ([*COMPARE, "--alerts-out", "a.jsonl"], "leave --alerting, --labels, --alerts-out"),
+        ([*COMPARE, "--labels", "a.jsonl"], "leave --alerting, --labels, --alerts-out"),
     ],
 )
 def test_options_that_do_not_go_together_are_wrong_usage(

@@ -47,7 +47,7 @@ class World:
 
     def restart(self) -> Judges:
         self.judges = Judges(FLEET)
-        self.judges.restore(self.rows, self.now_ms)
+        self.judges.restore(0, self.rows, self.now_ms)
         beat = encode(Heartbeat(0, True, 0, 0, 0))
         self.judges.take(0, [encode(HeartbeatKey(0, "churn"))], [beat], Receipt(), self.now_ms)
         return self.judges
