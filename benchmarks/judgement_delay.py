@@ -1,7 +1,7 @@
 """How long after a change the alarm comes: every default detector of a column, and the rules of others.
 
-A model of twenty features, ten events a second, panes of a minute, windows and chunks of five. One feature
-changes, at the start of a pane; chunks begin wherever they do. All are held to one false alarm per model-week. The
+A model of twenty features, panes of a minute. One feature changes, at the start of a pane; chunks begin wherever
+they do, and are as long as the product's current window. All are held to one false alarm per model-week. The
 product's panes are drawn as counts; chunks of others as events, river's values as means of panes.
 """
 
@@ -19,7 +19,6 @@ from judgement_peers import (
 )
 from judgement_replicas import (
     SEQUENTIAL,
-    WINDOW_PANES,
     column_detectors,
     lasting_alarms,
     monitor,
@@ -35,15 +34,30 @@ from streams.reference import number_edges
 
 BUDGET = 1.0
 FEATURES = 20
-PANE_EVENTS = 600
-CHUNK_EVENTS = WINDOW_PANES * PANE_EVENTS
-CHUNKS_A_WEEK = 7 * PANES_A_DAY // WINDOW_PANES
 WEEK_PANES = 7 * PANES_A_DAY
 REFERENCE_EVENTS = 50_000
 #: Healthy panes before the change: evidence has what chance gives it.
 BEFORE = 200
 _RAMP_TO = 0.5
+_CHUNKS_PER_REFERENCE = 100
 _SHARES = (0.4, 0.3, 0.15, 0.1, 0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many events a pane has, and how many panes a chunk: five minutes, or as many as hold enough events."""
+
+    name: str
+    pane_events: int
+    chunk_panes: int
+
+    @property
+    def chunks_a_week(self) -> int:
+        """Chunks of a week."""
+        return WEEK_PANES // self.chunk_panes
+
+
+PACES = (Pace("1/s", 60, 9), Pace("10/s", 600, 5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +93,18 @@ CHANGES = (
 
 def rows(seeds: int, seed: int, *, healthy: int, only: set[str] | None = None) -> Iterator[dict[str, object]]:
     """Yield each rule's delay for each change; ``healthy`` chunks calibrate the rules of others."""
+    strict = _river_limits(max(healthy // PACES[-1].chunks_a_week, 1) * 10, np.random.default_rng([seed, 99]))
     for place, change in enumerate(CHANGES):
-        if only is None or change.name in only:
-            rng = np.random.default_rng([seed, place])
-            yield from _told(change, seeds, _ours(change, seeds, rng), _theirs(change, seeds, healthy, rng))
+        for pace in PACES:
+            if only is None or change.name in only:
+                rng = np.random.default_rng([seed, place, pace.pane_events])
+                ours = _ours(change, pace, seeds, rng)
+                theirs = _theirs(change, pace, seeds, healthy, strict, rng)
+                yield from _told(change, pace, seeds, ours, theirs)
 
 
 def _told(
-    change: Change, seeds: int, ours: list[int | None], theirs: dict[str, list[int | None]]
+    change: Change, pace: Pace, seeds: int, ours: list[int | None], theirs: dict[str, list[int | None]]
 ) -> Iterator[dict[str, object]]:
     mine = _quartiles(ours, change.horizon)
     medians = {name: _quartiles(delays, change.horizon)[1] for name, delays in theirs.items()}
@@ -96,26 +114,27 @@ def _told(
         yield {
             "part": "delay",
             "change": change.name,
+            "pace": pace.name,
             "rule": name,
             "seeds": seeds,
             "found": sum(delay is not None for delay in delays),
             "horizon_panes": change.horizon,
-            "panes": [_known(low, change), _known(middle, change), _known(high, change)],
-            "median_events": _known(middle * PANE_EVENTS, change, PANE_EVENTS),
-            "best_peer": name == best,
-            "passes": _meets(change, mine[1], medians[best]) if name == "Driftline" else None,
+            "panes": [_known(each, change.horizon) for each in (low, middle, high)],
+            "median_events": _known(middle * pace.pane_events, change.horizon * pace.pane_events),
+            "best_peer": name == best and medians[best] <= change.horizon,
+            "passes": _meets(change, pace, mine[1], medians[best]) if name == "Driftline" else None,
         }
 
 
-def _known(value: float, change: Change, unit: int = 1) -> float | None:
-    return None if value > change.horizon * unit else float(value)
+def _known(value: float, most: int) -> float | None:
+    return None if value > most else value
 
 
-def _meets(change: Change, ours: float, best: float) -> bool | None:
+def _meets(change: Change, pace: Pace, ours: float, best: float) -> bool | None:
     """Return whether the target is met; None where nothing that sees one column could."""
     if not change.is_seen:
         return None
-    if best > 2 * WINDOW_PANES:
+    if best > 2 * pace.chunk_panes:
         return ours <= best / 2
     return ours <= best + 1
 
@@ -142,14 +161,14 @@ def _shares(change: Change, spec: Spec) -> Floats:
     return moved.shares(change.shift(np.arange(change.horizon, dtype=np.float64)), change.deviation)
 
 
-def _ours(change: Change, seeds: int, rng: np.random.Generator) -> list[int | None]:
+def _ours(change: Change, pace: Pace, seeds: int, rng: np.random.Generator) -> list[int | None]:
     """Return after how many panes any default detector of the column alarms."""
     spec = _spec(change)
     bench = column_detectors(monitor([spec, *specs()[1:]], BUDGET), spec.name)
     usual, later = spec.shares(np.zeros(1))[0], _shares(change, spec)
     shares = np.concatenate((np.tile(usual, (BEFORE, 1)), later))
     references = [spec.column(rng.multinomial(REFERENCE_EVENTS, usual)) for _ in range(seeds)]
-    panes = [multinomial(rng, rng.poisson(PANE_EVENTS, len(shares)), shares) for _ in range(seeds)]
+    panes = [multinomial(rng, rng.poisson(pace.pane_events, len(shares)), shares) for _ in range(seeds)]
     lasting = next(one for one in bench if one.name in SEQUENTIAL)
     rules = [Rule.of(one, lasting.params.min_effect) for one in references]
     found = scores(rules, panes, np.array([lasting.params.threshold * np.log(10)]))[0]
@@ -166,28 +185,32 @@ def _ours(change: Change, seeds: int, rng: np.random.Generator) -> list[int | No
 
 
 def _theirs(
-    change: Change, seeds: int, healthy: int, rng: np.random.Generator
+    change: Change, pace: Pace, seeds: int, healthy: int, strict: dict[str, float], rng: np.random.Generator
 ) -> dict[str, list[int | None]]:
     """Return the same of the rules of others, each held to the budget first."""
-    found = _chunk_delays(change, seeds, _limits(change, healthy, rng), rng)
-    weeks = max(healthy // CHUNKS_A_WEEK, 1) * 10
-    series = [rng.normal(size=WEEK_PANES) for _ in range(weeks)]
-    for name in RIVER:
-        strict = river_calibrated(name, series, weeks * BUDGET / FEATURES)
-        found[name] = [first_alarm(name, strict, _means(change, rng), BEFORE) for _ in range(seeds)]
+    found = _chunk_delays(change, pace, seeds, _limits(change, pace, healthy, rng), rng)
+    for name, value in strict.items():
+        found[name] = [first_alarm(name, value, _means(change, pace, rng), BEFORE) for _ in range(seeds)]
     return found
 
 
-def _limits(change: Change, healthy: int, rng: np.random.Generator) -> dict[str, float]:
+def _river_limits(weeks: int, rng: np.random.Generator) -> dict[str, float]:
+    series = [rng.normal(size=WEEK_PANES) for _ in range(weeks)]
+    return {name: river_calibrated(name, series, weeks * BUDGET / FEATURES) for name in RIVER}
+
+
+def _limits(change: Change, pace: Pace, healthy: int, rng: np.random.Generator) -> dict[str, float]:
     """Return each chunk rule's threshold: that healthy chunks of all features pass once a week."""
-    still = Change(change.name, change.horizon, missing=(change.missing[0],) * 2, shares=change.shares and _SHARES)
+    missing, shares = (change.missing[0], change.missing[0]), change.shares and _SHARES
+    still = Change(change.name, change.horizon, missing=missing, shares=shares)
     seen: dict[str, list[float]] = {}
+    panes = np.zeros(pace.chunk_panes * pace.pane_events, np.int64)
     for place in range(healthy):
-        if place % 500 == 0:
+        if place % _CHUNKS_PER_REFERENCE == 0:
             judge = _judge(still, rng)
-        for name, value in judge(_chunk(still, np.zeros(CHUNK_EVENTS, np.int64), rng)).items():
+        for name, value in judge(_chunk(still, panes, rng)).items():
             seen.setdefault(name, []).append(value)
-    wanted = FEATURES * CHUNKS_A_WEEK / BUDGET
+    wanted = FEATURES * pace.chunks_a_week / BUDGET
     return {name: calibrated(np.array(values), wanted) for name, values in seen.items()}
 
 
@@ -215,17 +238,17 @@ def _chunk(change: Change, pane: Counts, rng: np.random.Generator) -> Floats:
 
 
 def _chunk_delays(
-    change: Change, seeds: int, limits: dict[str, float], rng: np.random.Generator
+    change: Change, pace: Pace, seeds: int, limits: dict[str, float], rng: np.random.Generator
 ) -> dict[str, list[int | None]]:
     found: dict[str, list[int | None]] = {name: [] for name in limits}
     for _ in range(seeds):
-        judge, late = _judge(change, rng), int(rng.integers(WINDOW_PANES))
+        judge, late = _judge(change, rng), int(rng.integers(pace.chunk_panes))
         delays: dict[str, int | None] = {}
-        for first in range(-late, change.horizon, WINDOW_PANES):
-            pane = first + np.repeat(np.arange(WINDOW_PANES), PANE_EVENTS)
+        for first in range(-late, change.horizon, pace.chunk_panes):
+            pane = first + np.repeat(np.arange(pace.chunk_panes), pace.pane_events)
             for name, value in judge(_chunk(change, pane, rng)).items():
                 if value > limits[name]:
-                    delays.setdefault(name, first + WINDOW_PANES)
+                    delays.setdefault(name, first + pace.chunk_panes)
             if len(delays) == len(limits):
                 break
         for name in limits:
@@ -233,14 +256,14 @@ def _chunk_delays(
     return found
 
 
-def _means(change: Change, rng: np.random.Generator) -> Floats:
+def _means(change: Change, pace: Pace, rng: np.random.Generator) -> Floats:
     """Return the standardised means of panes; of a category and of missing values, of the share that changes."""
     if change.shares is not None or change.missing[1]:
         before, after = (_SHARES[-1], change.shares[-1]) if change.shares else change.missing
         shares = np.repeat([before, after], [BEFORE, change.horizon])
-        spread = np.sqrt(PANE_EVENTS * before * (1 - before))
-        return np.asarray((rng.binomial(PANE_EVENTS, shares) - PANE_EVENTS * before) / spread)
+        spread = np.sqrt(pace.pane_events * before * (1 - before))
+        return np.asarray((rng.binomial(pace.pane_events, shares) - pace.pane_events * before) / spread)
     values = rng.normal(size=BEFORE + change.horizon)
     values[BEFORE:] *= change.deviation
-    values[BEFORE:] += change.shift(np.arange(change.horizon, dtype=np.float64)) * np.sqrt(PANE_EVENTS)
+    values[BEFORE:] += change.shift(np.arange(change.horizon, dtype=np.float64)) * np.sqrt(pace.pane_events)
     return values
