@@ -65,7 +65,7 @@ def scores(rules: Sequence[Rule], panes: Sequence[Counts], log_limits: Floats) -
         Logarithms of the budgets' thresholds, shape ``(budgets,)``.
     """
     length, limits = len(panes[0]), log_limits[:, None]
-    log_weights = np.log(rules[0].bank.weights)
+    log_weights = rules[0].bank.log_weights
     kept = np.zeros((len(log_limits), len(rules), *log_weights.shape))
     found = np.empty((length, len(log_limits), len(rules)))
     for start in range(0, length, _BLOCK):

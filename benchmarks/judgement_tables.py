@@ -93,7 +93,7 @@ def evidence_run_lengths(run_length: float, runs: int, rng: np.random.Generator)
     spec = specs()[0]
     usual = spec.shares(np.zeros(1))[0]
     rule = Rule.of(spec.column(rng.multinomial(1_000_000, usual)), 0.05)
-    log_weights = np.log(rule.bank.weights)
+    log_weights = rule.bank.log_weights
 
     def step(kept: Floats) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
         gains = rule.bank.increments(rng.multinomial(100, usual, size=len(kept)))

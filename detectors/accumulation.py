@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from detectors.alternatives import Alternative
 from detectors.packed import pack, unpack
@@ -38,7 +37,9 @@ def advance(
     """
     logs = increments + kept
     weighted = log_weights + logs
-    mixture = np.asarray(special.logsumexp(weighted, axis=(-3, -2, -1)))
+    highest = weighted.max(axis=(-3, -2, -1))
+    parts = np.exp(weighted - highest[..., None, None, None])
+    mixture = np.asarray(highest + np.log(parts.sum(axis=(-3, -2, -1))))
     excess = np.maximum(mixture - log_limit - _HEADROOM, 0.0)[..., None, None, None]
     return np.floor(np.logaddexp(0.0, logs - excess) / _STEP) * _STEP, mixture, weighted
 

@@ -43,8 +43,8 @@ class Bank:
     ----------
     sizes, costs
         ``lambda`` and ``cost`` of each, per event.
-    weights
-        Their prior weights; they sum to 1.
+    log_weights
+        Logarithms of their prior weights, which sum to 1.
     margins
         The shift let pass, the larger of smallest effect and wandering; standard deviations of the score,
         shape ``(2, directions)``.
@@ -53,7 +53,7 @@ class Bank:
     directions: Directions
     sizes: Floats
     costs: Floats
-    weights: Floats
+    log_weights: Floats
     margins: Floats
 
     def increments(self, counts: NDArray[np.int64]) -> Floats:
@@ -88,21 +88,19 @@ def bank_of(directions: Directions, *, min_effect: float, wander: Floats, rows: 
         Events of the reference.
     """
     count = max(int(np.log2(LARGEST_SIZE / min_effect)) + 1, 1)
-    sizes, costs = [], []
-    for sign, side in zip((1.0, -1.0), wander, strict=True):
-        start = 0
-        for family in directions.families():
-            part = side[start : start + len(family.scores)]
-            start += len(part)
-            one = Family(sign * family.scores, family.shares)
-            sizes.append(_sizes(one, min_effect, count))
-            costs.append(_costs(one, sizes[-1], min_effect, part, rows))
-    shape = (2, len(directions), count)
+    sizes, costs, start = [], [], 0
+    for family in directions.families():
+        part = wander[:, start : start + len(family.scores)]
+        start += len(family.scores)
+        sides = Family(np.vstack((family.scores, -family.scores)), np.vstack((family.shares, family.shares)))
+        found = _sizes(sides, min_effect, count)
+        sizes.append(found.reshape(2, -1, count))
+        costs.append(_costs(sides, found, min_effect, part.reshape(-1), rows).reshape(2, -1, count))
     return Bank(
         directions,
-        np.concatenate(sizes).reshape(shape),
-        np.concatenate(costs).reshape(shape),
-        _weights(directions, count),
+        np.concatenate(sizes, axis=1),
+        np.concatenate(costs, axis=1),
+        np.log(_weights(directions, count)),
         np.maximum(min_effect, wander),
     )
 
@@ -115,15 +113,15 @@ def _sizes(family: Family, min_effect: float, count: int) -> Floats:
 
 
 def _costs(family: Family, sizes: Floats, min_effect: float, wander: Floats, rows: int) -> Floats:
-    def tilted(means: Floats) -> Floats:
-        tilts = family.tilt_of(means)[:, None]
-        return family.log_moment(tilts + sizes) - family.log_moment(tilts)
-
-    error = _estimation_error(family, sizes, rows)
-    costs: Floats = np.maximum(tilted(np.full(len(sizes), min_effect)), tilted(wander) + np.log1p(error))
+    means = np.stack((np.full(len(sizes), min_effect), wander), axis=1)
+    tilts = family.tilt_of(means)
+    least, usual = (
+        family.log_moment(tilt[:, None] + sizes) - family.log_moment(tilt[:, None]) for tilt in tilts.T
+    )
+    costs = np.maximum(least, usual + np.log1p(_estimation_error(family, sizes, rows)))
     # No tilt has that mean: the margin goes as far as the scores do.
     furthest = family.mean((LARGEST_LOG_ODDS / family.ranges)[:, None])[:, 0]
-    is_beyond = np.maximum(wander, min_effect) >= furthest
+    is_beyond = means.max(axis=1) >= furthest
     return np.asarray(np.where(is_beyond[:, None], _BEYOND, costs))
 
 

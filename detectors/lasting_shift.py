@@ -13,7 +13,7 @@ from detectors.divergence import shares
 from detectors.sentence import quantity, shorten
 from detectors.shift_state import Rule, State
 from detectors.shift_words import Shift, clock, said, strength
-from detectors.window import Window
+from detectors.window import Column, Window
 
 #: Below this a reference's shares are too uncertain for small shifts.
 LEAST_REFERENCE_ROWS = 1_000
@@ -105,6 +105,19 @@ class LastingShift(Detector[LastingShiftParams]):
     def restore(self, snapshot: Mapping[str, Any] | None) -> None:
         """Take up the evidence; it begins anew if the bins or sizes turn out to be others."""
         self._state = None if snapshot is None else State.restored(snapshot)
+
+    def furthest_usual(self, reference: Column) -> tuple[float, str] | None:
+        """Return how far a reference's column wanders at most (standard deviations), and in which direction.
+
+        None where it has no bins to tell by.
+        """
+        if not reference.bins.sum():
+            return None
+        rule = Rule.of(reference, self.params.min_effect)
+        by_direction = rule.usual.max(axis=0)
+        place = int(np.argmax(by_direction))
+        names = (*rule.bank.directions.shapes, *rule.tally.labels)
+        return float(by_direction[place]), names[place]
 
     def _judge(self, rule: Rule, state: State, found: Comparison, now_ms: int) -> Verdict:
         score = float(np.clip(state.mixture / math.log(10), 0.0, _HIGHEST_SCORE))

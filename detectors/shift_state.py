@@ -123,7 +123,7 @@ class State:
         rows = int(counts.sum())
         if rows:
             self.mixture, self.leads = self.sums.add(
-                rule.bank.increments(counts), np.log(rule.bank.weights), log_limit
+                rule.bank.increments(counts), rule.bank.log_weights, log_limit
             )
             self.trail.add(pane.start_ms, counts)
             self.rows += rows

@@ -15,7 +15,7 @@ from detectors.tilt import Directions, Floats
 RETURN_PERIODS = 100
 #: Spans smaller than this say nothing.
 LEAST_ROWS = 5
-#: Excesses needed to tell a tail's shape; with fewer it is taken to be exponential.
+#: With so many excesses the tail's shape lies half way between the exponential one and the fitted one.
 _SHAPE_EXCESSES = 20
 #: Standard errors by which spans must differ more than sampling explains.
 _CLEARLY = 4.0
@@ -57,7 +57,7 @@ def return_level(levels: Floats, periods: float = RETURN_PERIODS) -> float:
     """Return the level that spans like these pass once in so many times their number; 0 or above.
 
     The excesses over a high quantile follow a generalised Pareto distribution, fitted by probability-weighted
-    moments. Where they are too few to tell its shape it is the exponential one.
+    moments; the fewer they are, the nearer its shape is taken to be to the exponential one.
 
     References
     ----------
@@ -68,32 +68,29 @@ def return_level(levels: Floats, periods: float = RETURN_PERIODS) -> float:
     --------
     >>> bounded = np.sin(np.linspace(0, 40, 400))
     >>> round(return_level(bounded), 2)
-    1.0
+    1.03
     """
     if not levels.any():
         return 0.0
     ordered = np.sort(levels)
-    k = max(min(max(levels.size // 10, 10), levels.size // 2), 1)
+    k = max(min(max(levels.size // 10, _SHAPE_EXCESSES), levels.size // 2), 1)
     start = float(ordered[-k - 1])
     excesses = ordered[-k:] - start
-    scale, shape = _pareto(excesses) if k >= _SHAPE_EXCESSES else (float(excesses.mean()), 0.0)
-    beyond = k * periods
-    reach = np.log(beyond) if shape == 0 else (beyond**shape - 1) / shape
-    return max(float(ordered[-1]), start + scale * float(reach), 0.0)
+    shape = _pareto_shape(excesses) * k / (k + _SHAPE_EXCESSES)
+    scale = float(excesses.mean()) * (1 - shape)
+    beyond = float(k) * periods
+    reach = float(np.log(beyond)) if abs(shape) < 1e-9 else (beyond**shape - 1) / shape
+    return max(float(ordered[-1]), start + scale * reach, 0.0)
 
 
-def _pareto(excesses: Floats) -> tuple[float, float]:
-    """Return scale and shape by the first two probability-weighted moments; ascending excesses."""
+def _pareto_shape(excesses: Floats) -> float:
+    """Return the shape by the first two probability-weighted moments, -1 to 0.5; ascending excesses."""
     k = excesses.size
     first = float(excesses.mean())
+    if k < 2 or first == 0:
+        return 0.0
     second = float(np.sum(np.arange(k - 1, -1, -1) * excesses)) / (k * (k - 1))
-    if first <= 2 * second:
-        return first, 0.0
-    shape = 2 - first / (first - 2 * second)
-    if not -1.0 < shape < 0.5:
-        shape = float(np.clip(shape, -1.0, 0.5))
-        return first * (1 - shape), shape
-    return 2 * first * second / (first - 2 * second), shape
+    return float(np.clip(2 - first / max(first - 2 * second, 1e-12 * first), -1.0, 0.5))
 
 
 def _excess_variance(means: Floats, n: Floats, kurtosis: Floats) -> Floats:

@@ -130,7 +130,7 @@ class Bench:
         """
         tests = self._streams(sequential=False)
         budget = self._monitor.false_alarms.per_week
-        if self._streams(sequential=True):
+        if self.sequential_streams:
             budget *= 1 - SEQUENTIAL_SHARE
         return min(max(budget / (max(tests, 1) * self._looks), 1e-12), 1e-3)
 
@@ -142,7 +142,12 @@ class Bench:
         segments, are models of their own in this, and have the same budget again.
         """
         budget = self._monitor.false_alarms.per_week * SEQUENTIAL_SHARE
-        return max(max(self._streams(sequential=True), 1) * self._looks / budget, 1e2)
+        return max(max(self.sequential_streams, 1) * self._looks / budget, 1e2)
+
+    @property
+    def sequential_streams(self) -> int:
+        """Columns whose evidence adds up over panes."""
+        return self._streams(sequential=True)
 
     @property
     def _looks(self) -> float:

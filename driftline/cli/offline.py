@@ -11,6 +11,7 @@ from driftline import settings as configuration
 from driftline.cli.tables import AsJson, print_rows
 from driftline.errors import ConfigError, Problem
 
+_EXPLAIN = "explain"
 Folder = Annotated[Path | None, typer.Option(help="Folder of monitor files.")]
 
 
@@ -66,17 +67,29 @@ def schemas(
 
 
 def detectors(
-    name: Annotated[str | None, typer.Argument(help="Show one detector with its parameters.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show one detector with its parameters; explain: see --monitor.")
+    ] = None,
+    monitor: Annotated[
+        Path | None, typer.Option(help="A monitor file: its thresholds in force, and why.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the detectors, or explain one.
+    """List the detectors, show one, or explain the thresholds of a monitor.
 
     Example: driftline detectors psi
+
+    Example: driftline detectors explain --monitor monitors/churn.yaml
     """
     from detectors.registry import DETECTORS
 
-    if name is not None and name not in DETECTORS:
+    if name is not None and name not in (*DETECTORS, _EXPLAIN):
         raise typer.BadParameter(f"{name!r} is no detector; there are {', '.join(DETECTORS)}")
+    if monitor is not None:
+        _explain(monitor, None if name == _EXPLAIN else name, as_json=as_json)
+        return
+    if name == _EXPLAIN:
+        raise typer.BadParameter("say of which monitor: driftline detectors explain --monitor FILE")
     rows = [
         {
             "detector": key,
@@ -97,3 +110,14 @@ def detectors(
         for field, info in DETECTORS[name].params_class.model_fields.items()
     ]
     print_rows(parameters, ("parameter", "default", "meaning"), as_json=False)
+
+
+def _explain(monitor: Path, name: str | None, *, as_json: bool) -> None:
+    from detectors.sentence import figure
+    from driftline.monitors import load_file
+    from driftline.thresholds import explain
+
+    rows = [row for row in explain(load_file(monitor)) if name in (None, row["detector"])]
+    if not as_json:
+        rows = [row | {"threshold": figure(row["threshold"])} for row in rows]
+    print_rows(rows, ("detector", "feature", "threshold", "why"), as_json=as_json)

@@ -276,7 +276,7 @@ def test_many_runs_at_once_come_to_what_each_comes_to_alone() -> None:
     rng = np.random.default_rng(11)
     held = bank(rng.multinomial(50_000, shares()))
     panes_of_runs = rng.multinomial(300, shares(mean=0.2), size=(3, 40))
-    log_weights, log_limits = np.log(held.weights), np.array([5.0, 9.0])
+    log_weights, log_limits = held.log_weights, np.array([5.0, 9.0])
     kept = np.zeros((2, 3, *held.sizes.shape))
     together = []
     for pane_of_runs in np.moveaxis(panes_of_runs, 1, 0):

@@ -148,6 +148,24 @@ def test_detectors_are_listed_and_explained(driftline: Run) -> None:
     assert driftline("detectors", "pis").status == 2
 
 
+def test_the_thresholds_of_a_monitor_are_explained(driftline: Run, tmp_path: Path) -> None:
+    file = tmp_path / "churn.yaml"
+    file.write_text(
+        "model: churn\nfeatures: {age: {type: number}}\nfalse_alarms: {per_week: 2}\n"
+        "detectors: {psi: {threshold: 0.3}}\nobjectives: {latency_p99_ms: 250}\n"
+    )
+    rows = json.loads(driftline("detectors", "explain", "--monitor", str(file), "--json").out)
+    found = {(row["detector"], row["feature"]): row for row in rows}
+    assert found["latency", "latency_ms"]["threshold"] == 250
+    assert "given in the monitor" in found["psi", "age"]["why"]
+    assert "120,960 panes of 10s" in found["lasting_shift", "age"]["why"]
+    assert "50 % of 2 false alarms a week" in found["lasting_shift", "age"]["why"]
+    shown = driftline("detectors", "psi", "--monitor", str(file)).out
+    assert "psi" in shown
+    assert "lasting_shift" not in shown
+    assert driftline("detectors", "explain").status == 2
+
+
 def test_schemas_are_json_schema(driftline: Run) -> None:
     assert set(json.loads(driftline("schemas").out)) == {"prediction", "label"}
     assert "ts" in json.loads(driftline("schemas", "prediction").out)["properties"]

@@ -1,6 +1,7 @@
 """A reference is built from a table, loads again, and says in words what is odd about its data."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,26 @@ def test_a_reference_loads_again_as_the_window_of_its_monitor(tmp_path: Path) ->
     )
     assert age.bins.min() >= 150
     assert notes == []
+
+
+def test_it_keeps_the_counts_of_its_spans_where_it_has_times(tmp_path: Path) -> None:
+    table = tables.columns(2000)
+    timed, _ = built(tables.parquet(tmp_path / "timed.parquet", table))
+    (spans,) = timed.read_spans()
+    again = reference.load(reference.dump(timed), "churn")
+    assert np.array_equal(again.read_spans()[0], spans)
+    profile = timed.read()
+    assert np.array_equal(spans[:, : len(profile.bins)].sum(axis=0), profile.bins)
+    del table["ts"]
+    untimed, _ = built(tables.parquet(tmp_path / "untimed.parquet", table))
+    assert untimed.read_spans() == ()
+
+
+def test_a_reference_file_from_before_there_were_spans_is_read(tmp_path: Path) -> None:
+    found, _ = built(tables.parquet(tmp_path / "train.parquet", tables.columns(500)))
+    held = json.loads(reference.dump(found))
+    del held["spans"]
+    assert reference.load(json.dumps(held).encode(), "churn").read_spans() == ()
 
 
 def test_it_says_where_it_comes_from(tmp_path: Path) -> None:

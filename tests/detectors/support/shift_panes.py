@@ -40,14 +40,13 @@ def first_alarms(
     no rounding, no cap.
     """
     logs = np.zeros((runs, *held.sizes.shape))
-    log_weights = np.log(held.weights)
     found = np.full(runs, panes + 1)
     for pane in range(panes):
         counts = draw(pane)
         sums = held.directions.project(counts.astype(np.float64))
         signed = np.stack((sums, -sums), axis=1)[..., None]
         logs += held.sizes * signed - counts.sum(axis=1)[:, None, None, None] * held.costs
-        evidence = logsumexp(log_weights + logs, axis=(1, 2, 3))
+        evidence = logsumexp(held.log_weights + logs, axis=(1, 2, 3))
         found = np.where((found > panes) & (evidence > np.log(run_length)), pane + 1, found)
         if (found <= panes).all():
             break

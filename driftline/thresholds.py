@@ -1,0 +1,113 @@
+"""The thresholds in force for one monitor, and in words where they come from."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from alerts import duration
+from detectors.base import Detector
+from detectors.lasting_shift import LastingShift
+from detectors.sentence import figure, quantity
+from detectors.window import Column, Window
+from streams.bench import SEQUENTIAL_SHARE, Bench
+from streams.monitor import Monitor
+from streams.stages.fleet import Watched
+
+_OBJECTIVES = {"latency", "error_rate"}
+
+
+def explain(watched: Watched) -> list[dict[str, Any]]:
+    """Return a row for each detector and column of a monitor: ``detector, feature, threshold, why``.
+
+    Thresholds that depend on how many events there are, are those of a window of ``min_samples`` events.
+    """
+    bench = Bench(watched.monitor)
+    return [_row(watched, bench, one) for one in _on(bench)]
+
+
+def _on(bench: Bench) -> Iterator[Detector[Any]]:
+    for observes in ("pane", "tick"):
+        for scope in ("version", "model"):
+            yield from bench.detectors(("", ""), observes=observes, scope=scope)
+
+
+def _row(watched: Watched, bench: Bench, one: Detector[Any]) -> dict[str, Any]:
+    usual = watched.reference
+    threshold, samples = one.params.threshold, watched.monitor.windows.min_samples
+    if usual is not None and one.needs_reference and not isinstance(one, LastingShift):
+        sample = _thinned(usual, samples)
+        threshold = one.observe(replace(sample, pane=sample), usual).threshold
+    return {
+        "detector": one.name,
+        "feature": one.column,
+        "threshold": threshold,
+        "why": "; ".join(_reasons(watched.monitor, bench, one, usual)),
+    }
+
+
+def _reasons(monitor: Monitor, bench: Bench, one: Detector[Any], usual: Window | None) -> Iterator[str]:
+    settings = monitor.settings(one.name)
+    is_given = settings is not None and "threshold" in settings.params
+    source = "given in the monitor" if is_given else "default"
+    if one.name in _OBJECTIVES and not is_given:
+        source = "an objective of the monitor" if _has_objective(monitor, one) else source
+    if isinstance(one, LastingShift):
+        yield source if is_given else _of_the_budget(monitor, bench)
+        yield from _of_the_margin(one, usual)
+    elif hasattr(one.params, "alpha"):
+        floor, alpha = figure(one.params.threshold), f"{one.params.alpha:.1e}"
+        yield (
+            f"the larger of {floor} ({source}) and what chance alone passes with probability {alpha} "
+            f"in a window of {quantity(monitor.windows.min_samples, 'event')}"
+        )
+    else:
+        yield source
+
+
+def _of_the_budget(monitor: Monitor, bench: Bench) -> str:
+    weekly = f"{figure(monitor.false_alarms.per_week)} false alarms a week"
+    pane = duration.format(monitor.windows.pane)
+    return (
+        f"log10 of {bench.run_length:,.0f} panes of {pane} from one false alarm to the next, for each of "
+        f"{quantity(bench.sequential_streams, 'column')}: {figure(100 * SEQUENTIAL_SHARE)} % of {weekly}"
+    )
+
+
+def _of_the_margin(one: LastingShift, usual: Window | None) -> Iterator[str]:
+    column = None if usual is None else usual.column(one.column)
+    furthest = None if column is None else one.furthest_usual(column)
+    if furthest is None:
+        yield f"lets pass shifts below {figure(one.params.min_effect)} standard deviations"
+        return
+    effect, name = furthest
+    least = figure(one.params.min_effect)
+    if effect <= one.params.min_effect:
+        yield f"lets pass shifts below {least} standard deviations; the reference shows no wandering beyond sampling"
+    else:
+        yield (
+            f"lets pass shifts below {least} standard deviations, and what the reference itself wanders: "
+            f"at most {figure(effect, 2)} ({name})"
+        )
+
+
+def _has_objective(monitor: Monitor, one: Detector[Any]) -> bool:
+    return one.name == "latency" or monitor.objectives.error_rate is not None
+
+
+def _thinned(usual: Window, events: int) -> Window:
+    """Return a window of so many events with the reference's shares."""
+
+    def thin(column: Column) -> Column:
+        ratio = events / max(column.rows, 1)
+        bins = np.rint(column.bins * ratio).astype(np.int64)
+        count = int(bins.sum()) if bins.size else round(column.count * ratio)
+        return replace(column, bins=bins, count=count, missing=max(events - count, 0))
+
+    return replace(
+        usual,
+        events=events,
+        features={name: thin(one) for name, one in usual.features.items()},
+        prediction={name: thin(one) for name, one in usual.prediction.items()},
+    )

@@ -1,0 +1,39 @@
+"""The budget of false alarms becomes thresholds."""
+
+import math
+
+import pytest
+
+from streams.bench import Bench
+from streams.monitor import Monitor
+
+WEEK_PANES = 7 * 24 * 360
+
+
+def monitor(**fields: object) -> Monitor:
+    features = {"age": {"type": "number"}, "plan": {"type": "category"}}
+    return Monitor.model_validate({"model": "churn", "features": features, **fields})
+
+
+def thresholds(watched: Monitor) -> dict[tuple[str, str], float]:
+    made = Bench(watched).detectors(("", ""), observes="pane", scope="version")
+    return {(one.name, one.column): one.params.threshold for one in made}
+
+
+@pytest.mark.parametrize("per_week", [0.1, 1.0, 20.0])
+def test_evidence_must_be_as_strong_as_half_the_budget_allows_each_column(per_week: float) -> None:
+    found = thresholds(monitor(false_alarms={"per_week": per_week}))
+    wanted = math.log10(3 * WEEK_PANES / (per_week / 2))
+    assert found["lasting_shift", "age"] == pytest.approx(wanted)
+    assert found["lasting_shift", "plan"] == pytest.approx(wanted)
+    assert found["prediction_shift", "prediction"] == pytest.approx(wanted)
+
+
+def test_a_threshold_of_the_monitor_holds() -> None:
+    found = thresholds(monitor(detectors={"lasting_shift": {"threshold": 4}}))
+    assert found["lasting_shift", "age"] == 4
+
+
+def test_windows_have_the_whole_budget_where_no_evidence_adds_up() -> None:
+    alone = Bench(monitor(detectors={"lasting_shift": False, "prediction_shift": False}))
+    assert Bench(monitor()).alpha == pytest.approx(alone.alpha / 2)
