@@ -31,10 +31,10 @@ ALLOWED = 1.2
 Signals = dict[tuple[str, str], list[Alarm]]
 
 
-def rows(weeks: int, seed: int, *, days: int = 7, columns: int | None = None) -> Iterator[dict[str, object]]:
-    """Yield the alarms of each scenario and budget; ``weeks`` models of ``days`` days each."""
+def rows(models: int, seed: int, *, days: int = 7, columns: int | None = None) -> Iterator[dict[str, object]]:
+    """Yield the alarms of each scenario and budget; ``models`` of ``days`` days each."""
     for place, scenario in enumerate(SCENARIOS):
-        yield from _scenario(scenario, weeks, [seed, place], days * PANES_A_DAY, specs()[:columns])
+        yield from _scenario(scenario, models, [seed, place], days * PANES_A_DAY, specs()[:columns])
 
 
 def _scenario(

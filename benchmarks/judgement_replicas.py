@@ -51,7 +51,11 @@ def monitor(specs: Sequence[Spec], per_week: float) -> Monitor:
 
 def column_detectors(held: Monitor, column: str) -> list[Detector[Any]]:
     """Return the default detectors of one column, as the product makes them."""
-    return [one for one in Bench(held).detectors(("", ""), observes="pane", scope="version") if one.column == column]
+    return [
+        one
+        for one in Bench(held).detectors(("", ""), observes="pane", scope="version")
+        if one.column == column
+    ]
 
 
 def scores(rules: Sequence[Rule], panes: Sequence[Counts], log_limits: Floats) -> Floats:
@@ -106,7 +110,9 @@ def window_alarms(detector: Detector[Any], spec: Spec, reference: Column, window
 
 def _window(column: Column, is_prediction: bool) -> Window:
     held = {column.name: column}
-    return Window(MODEL, events=column.rows, **({"prediction": held} if is_prediction else {"features": held}))
+    return Window(
+        MODEL, events=column.rows, **({"prediction": held} if is_prediction else {"features": held})
+    )
 
 
 def _may_be_near(detector: Detector[Any], reference: Column, windows: Counts) -> np.ndarray[Any, Any]:
