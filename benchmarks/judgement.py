@@ -7,7 +7,7 @@
   theirs where that is more than two windows, elsewhere no more than a pane later.
 - *check*: raw events of healthy weeks through the whole pipeline, against *alarms*.
 
-Seeds from 1000 on are for development, 1 to 999 for what is reported.
+Seeds from 900 on are for development, 1 to 99 for what is reported.
 
     python benchmarks/judgement.py [--only tables,alarms] [--quick] [--seed 1] [--models 30] [--days 7] [--seeds 100]
         [--json results.jsonl]
