@@ -91,7 +91,7 @@ def draw(rows: Sequence[Row]) -> str:
     drawing = Drawing()
     drawing.text(LEFT, 20, "False alarms per model-week, budget 1", bold=True)
     drawing.text(LEFT, 38, "● Driftline, 95 % interval", colour=BLUE)
-    drawing.text(LEFT + 180, 38, "● each of the others’ published rules", colour=ORANGE)
+    drawing.text(LEFT + 180, 38, "● each rule of others, as published", colour=ORANGE)
     alarms = [
         (
             one["scenario"],
@@ -225,7 +225,7 @@ def _figure(value: float) -> str:
 
 def _by(row: Row) -> str:
     found = row.get("by_detector") or row.get("by_kind") or {}
-    return ", ".join(f"{name} {count}" for name, count in sorted(found.items())) or "–"
+    return ", ".join(f"{name} {count}" for name, count in sorted(found.items())) or "-"
 
 
 def _mark(row: Row) -> str:
@@ -233,12 +233,12 @@ def _mark(row: Row) -> str:
 
 
 def _quartiles(row: Row) -> str:
-    low, middle, high = ("–" if one is None else f"{one:,.0f}" for one in row["panes"])
+    low, middle, high = ("-" if one is None else f"{one:,.0f}" for one in row["panes"])
     return f"{middle} ({low} to {high})"
 
 
 def _events(row: Row) -> str:
-    return "–" if row["median_events"] is None else f"{row['median_events']:,.0f}"
+    return "-" if row["median_events"] is None else f"{row['median_events']:,.0f}"
 
 
 def page(text: str, rows: Sequence[Row]) -> str:
