@@ -23,7 +23,7 @@ from scipy import special
 from detectors.divergence import jensen_shannon_distance
 from detectors.wander import return_level
 
-#: A chunk of events, and what the reference knows: a row of (rule, statistic) pairs comes out.
+#: Published limits: of Evidently's distances, of its tests, and of NannyML in standard deviations.
 EVIDENTLY = 0.1
 P_VALUE = 0.05
 SIGMAS = 3.0

@@ -110,9 +110,9 @@ def window_alarms(detector: Detector[Any], spec: Spec, reference: Column, window
 
 def _window(column: Column, is_prediction: bool) -> Window:
     held = {column.name: column}
-    return Window(
-        MODEL, events=column.rows, **({"prediction": held} if is_prediction else {"features": held})
-    )
+    if is_prediction:
+        return Window(MODEL, events=column.rows, prediction=held)
+    return Window(MODEL, events=column.rows, features=held)
 
 
 def _may_be_near(detector: Detector[Any], reference: Column, windows: Counts) -> np.ndarray[Any, Any]:
