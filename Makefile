@@ -4,7 +4,7 @@ BIN := .venv/bin
 PORT ?= 8080
 KAFKA_LIBS := .cache/kafka/libs
 
-.PHONY: run test faults check bench docs kafka lock clean
+.PHONY: run test faults check bench judgement docs kafka lock clean
 
 run: .venv/ready  ## everything on this machine, with a demo model
 	@$(BIN)/driftline up --demo --port $(PORT)
@@ -30,6 +30,11 @@ bench: .venv/ready .venv-bench/ready  ## what is measured, side by side, as rati
 	PYTHONPATH=. $(BIN)/python benchmarks/memory.py
 	PYTHONPATH=. $(BIN)/python benchmarks/scale.py
 	PYTHONPATH=. $(BIN)/python benchmarks/fleet.py
+
+judgement: .venv/ready  ## how well it judges, beside others; hours
+	rm -f benchmarks/judgement.jsonl
+	PYTHONPATH=. $(BIN)/python benchmarks/judgement.py --json benchmarks/judgement.jsonl
+	PYTHONPATH=. $(BIN)/python benchmarks/judgement_plot.py
 
 docs: .venv/ready  ## the reference, from the code
 	$(BIN)/python -m driftline.reference_docs

@@ -27,6 +27,23 @@ _STEP = 2.0**-14
 _HEADROOM = 6.9
 
 
+def advance(
+    kept: Floats, increments: Floats, log_weights: Floats, log_limit: float | Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return the sums after a pane, the logarithm of their weighted mean, and what each contributes to it.
+
+    All are ``(..., 2, directions, sizes)`` but the mean, which is ``(...)``: many columns of one shape of
+    bank, or many runs of one column, go on at once. For the rest see `Accumulation.add`.
+    """
+    logs = increments + kept
+    weighted = log_weights + logs
+    highest = weighted.max(axis=(-3, -2, -1))
+    parts = np.exp(weighted - highest[..., None, None, None])
+    mixture = np.asarray(highest + np.log(parts.sum(axis=(-3, -2, -1))))
+    excess = np.maximum(mixture - log_limit - _HEADROOM, 0.0)[..., None, None, None]
+    return np.floor(np.logaddexp(0.0, logs - excess) / _STEP) * _STEP, mixture, weighted
+
+
 @dataclass(slots=True)
 class Accumulation:
     """The sums of a bank's alternatives: ``log(1 + M)``, shape ``(2, directions, sizes)``."""
@@ -50,12 +67,8 @@ class Accumulation:
         log_limit
             Logarithm of the threshold ``c``.
         """
-        logs = increments + self.kept
-        weighted = log_weights + logs
-        highest = float(weighted.max())
-        mixture = highest + float(np.log(np.exp(weighted - highest).sum()))
-        excess = max(mixture - log_limit - _HEADROOM, 0.0)
-        self.kept = np.floor(np.logaddexp(0.0, logs - excess) / _STEP) * _STEP
+        self.kept, evidence, weighted = advance(self.kept, increments, log_weights, log_limit)
+        mixture = float(evidence)
         side, direction, size = np.unravel_index(int(np.argmax(weighted)), weighted.shape)
         return mixture, (int(side), int(direction), int(size))
 

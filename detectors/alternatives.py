@@ -59,11 +59,13 @@ class Bank:
     def increments(self, counts: NDArray[np.int64]) -> Floats:
         """Return what a pane speaks for each alternative: the logarithm of its e-value, nats.
 
-        ``counts`` are the pane's, in the bins and, last, of missing values.
+        ``counts`` are the pane's, in the bins and, last, of missing values, shape ``(..., bins + 1)``: of
+        many panes at once, if there are. The result has shape ``(..., 2, directions, sizes)``.
         """
         sums = self.directions.project(counts.astype(np.float64))
-        signed = np.stack((sums, -sums))
-        return np.asarray(self.sizes * signed[:, :, None] - counts.sum() * self.costs)
+        signed = np.stack((sums, -sums), axis=-2)
+        rows = counts.sum(axis=-1)[..., None, None, None]
+        return np.asarray(self.sizes * signed[..., None] - rows * self.costs)
 
     def gains(self, counts: NDArray[np.int64], alternative: Alternative) -> Floats:
         """Return what each of some spans speaks for one alternative; counts of shape ``(spans, bins + 1)``."""

@@ -8,6 +8,7 @@ import pytest
 from detector_windows import PANE_MS, category, number, pane, window
 from shift_panes import DECILES, MISSING, bank, first_alarms, shares
 
+from detectors.accumulation import Accumulation, advance
 from detectors.lasting_shift import LastingShift
 from detectors.registry import build
 from detectors.window import Column, Window
@@ -266,3 +267,25 @@ def test_a_constant_column_that_stays_so_is_no_shift() -> None:
     for index in range(50):
         current: Column = number(np.full(500, 3.0), edges=edges)
         assert made.observe(pane(index, current), usual).status == "ok"
+
+
+# Many at once.
+
+
+def test_many_runs_at_once_come_to_what_each_comes_to_alone() -> None:
+    rng = np.random.default_rng(11)
+    held = bank(rng.multinomial(50_000, shares()))
+    panes_of_runs = rng.multinomial(300, shares(mean=0.2), size=(3, 40))
+    log_weights, log_limits = held.log_weights, np.array([5.0, 9.0])
+    kept = np.zeros((2, 3, *held.sizes.shape))
+    together = []
+    for pane_of_runs in np.moveaxis(panes_of_runs, 1, 0):
+        gains = held.increments(pane_of_runs)
+        kept, evidence, _ = advance(kept, gains, log_weights, log_limits[:, None])
+        together.append(evidence)
+    for budget, log_limit in enumerate(log_limits):
+        for run, mine in enumerate(panes_of_runs):
+            alone = Accumulation.empty(held.sizes.shape)
+            found = [alone.add(held.increments(counts), log_weights, log_limit)[0] for counts in mine]
+            assert found == pytest.approx([one[budget, run] for one in together])
+            assert np.allclose(alone.kept, kept[budget, run], atol=1e-3)
