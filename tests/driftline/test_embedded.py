@@ -25,7 +25,9 @@ from driftline.embedded import (
 from driftline.homes import remove_stale_homes
 
 _OWNER = """
-import sys, time
+import signal, sys, time
+# Who starts tests in the background of a shell may have had it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from driftline.embedded import EmbeddedBroker, EmbeddedStore
 with EmbeddedBroker() as broker, EmbeddedStore() as store:
     print(broker.pid, store.pid, flush=True)
