@@ -31,6 +31,7 @@ class Book:
     places: dict[str, tuple[Integration, ...]] = field(init=False)
     records: dict[str, Record] = field(default_factory=dict)
     closed: dict[str, None] = field(default_factory=dict)
+    epochs: dict[int, int] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     in_flight: dict[str, tuple[str, str]] = field(default_factory=dict)
     agenda: Agenda = field(default_factory=Agenda)
@@ -70,6 +71,12 @@ class Book:
     def touch_alert(self, fingerprint: str) -> None:
         """Mark an alert's row as changed."""
         self.changed.add(f"alert/{fingerprint}")
+
+    def state_epoch(self, partition: int, epoch: int) -> None:
+        """Believe who owns a profile partition: whoever said so last."""
+        if self.epochs.get(partition) != epoch:
+            self.epochs[partition] = epoch
+            self.changed.add(f"tenure/{partition}")
 
     def touch_group(self, group_id: str) -> None:
         """Mark a group's row as changed."""

@@ -27,6 +27,9 @@ def encode(book: Book, key: str) -> bytes | None:
     if kind == "alert":
         record = book.records.get(rest)
         return None if record is None else _dump(_RECORD.dump_python(record, mode="json"))
+    if kind == "tenure":
+        epoch = book.epochs.get(int(rest))
+        return None if epoch is None else _dump({"epoch": epoch})
     group_id, _, place = rest.partition("/")
     group = book.groups.get(group_id)
     if kind == "group":
@@ -72,9 +75,11 @@ def _load_row(book: Book, key: str, row: bytes) -> None:
                 book.groups[group_id].ledgers[place] = _LEDGER.validate_python(_unpacked(data))
             else:
                 book.changed.add(key)
+        elif kind == "tenure":
+            book.epochs[int(rest)] = int(data["epoch"])
         else:
-            raise ValueError(f"{kind!r} is none of alert, group, ledger")
-    except (AttributeError, ValueError, ValidationError) as error:
+            raise ValueError(f"{kind!r} is none of alert, group, ledger, tenure")
+    except (AttributeError, KeyError, ValueError, ValidationError) as error:
         raise RowError(
             f"row {key!r} of the desk's state cannot be read: {error}; "
             "run the version that wrote it, or delete the row to forget it"

@@ -147,6 +147,14 @@ def current(state: BacklogState) -> list[AlertUpsert]:
     return [] if state.alert is None else [_upsert(state, state.alert)]
 
 
+def last_told(state: BacklogState) -> list[AlertUpsert]:
+    """Return what was last told of the alert: that it fires, or that it is over."""
+    if state.alert is not None or not state.sequence:
+        return current(state)
+    over = Alert(state.told_ms, SEVERITY, state.told_ms)
+    return [_upsert(state, over, ends_at_ms=state.told_ms)]
+
+
 def _told(state: BacklogState, signal: Signal, alert: Alert | None, now_ms: int) -> BacklogState:
     # The wall clock may be set back, or be another worker's: what is told later is newer.
     return BacklogState(signal, alert, state.sequence + 1, max(now_ms, state.told_ms))

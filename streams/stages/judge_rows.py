@@ -224,8 +224,8 @@ def backlog_of(rows: Mapping[bytes, bytes]) -> BacklogState:
 
 def backlog_steps(topics: Topics, state: BacklogState, upserts: Sequence[AlertUpsert]) -> list[Step]:
     """Return what the fleet's alert on its backlog writes, in the order of `tick_steps` and for its reasons."""
-    over = _alert_records(topics, (one for one in upserts if one.status == "resolved"))
-    fires = _alert_records(topics, (one for one in upserts if one.status == "firing"))
+    over = alert_records(topics, (one for one in upserts if one.status == "resolved"))
+    fires = alert_records(topics, (one for one in upserts if one.status == "firing"))
     return [Step(over), Step(rows={_BACKLOG: msgspec.msgpack.encode(state)}), Step(fires)]
 
 
@@ -245,10 +245,11 @@ def _output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
         )
         for group, at_ms, verdict in judged.verdicts
     ]
-    return panes + verdicts + _alert_records(topics, judged.alerts)
+    return panes + verdicts + alert_records(topics, judged.alerts)
 
 
-def _alert_records(topics: Topics, upserts: Iterable[AlertUpsert]) -> list[Record]:
+def alert_records(topics: Topics, upserts: Iterable[AlertUpsert]) -> list[Record]:
+    """Return the records by which the desk hears of alerts."""
     return [
         Record(topics.alerts.name, 0, upsert.fingerprint.encode(), upsert.model_dump_json().encode())
         for upsert in upserts

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, cast
 
 from virtual_workers import Receipt, VirtualWorker
 
-from alerts.alert import AlertUpsert
 from alerts.config import Config, parse
 from alerts.desk import Desk
 from alerts.dispatch import Delivery
@@ -119,8 +118,8 @@ class DeskWorker(VirtualWorker):
     def _take_waiting(self, desk: Desk) -> None:
         waiting, self._waiting = self._waiting, []
         for chunk, receipt in waiting:
-            for value in chunk.values:
-                desk.upsert(AlertUpsert.model_validate_json(value or b""), self.clock())
+            for key, value in zip(chunk.keys, chunk.values, strict=True):
+                desk.take(key, value, self.clock())
             self._receipts.append(receipt)
 
     def write(self) -> Iterator[None]:

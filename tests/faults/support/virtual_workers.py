@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from virtual_broker import VirtualBroker
 
+from alerts.tenure import Tenure
 from streams.layout import Layout
 from streams.pace import Pace
 from streams.profiler import Profiler
@@ -23,6 +24,7 @@ from streams.stages.dead_letter import dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.judges import Judges, Writing
 from streams.stages.layouts import LayoutFollower
+from streams.stages.tenures import opening_record, statement
 from streams.standing import Standing
 from streams.transport import Chunk
 from streams.writes import Record, Step
@@ -332,9 +334,17 @@ class JudgeWorker(VirtualWorker):
         super().__init__(*args)
         self.source = self.fleet.topics.profiles.name
         self.changelog = "judge-rows"
-        self.ticking = False
         self.judges = Judges(self.fleet)
         self.follower = Follower(self, self.judges.learn)
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        topic, tenures = self.fleet.topics.alerts.name, {}
+        for partition in sorted(partitions):
+            opened = self.broker.append(opening_record(topic, partition), self.clock())
+            tenures[partition] = Tenure(partition, opened)
+            self.broker.append(statement(topic, tenures[partition]), self.clock())
+        self.judges.take_over(tenures)
+        super().assigned(partitions)
 
     def restore(self) -> None:
         self.follower.follow()
@@ -370,9 +380,8 @@ class JudgeWorker(VirtualWorker):
         }
 
     def begin(self) -> Iterator[None]:
-        # One that stood still does not tick (`Pace`), and soon learns that it was left behind.
-        self.ticking = not self.stalled and self.random.random() < 0.1
-        ticks = self.ticking
+        # One that stood still begins no tick (`Pace`), and soon learns that it was left behind.
+        ticks = not self.stalled and self.random.random() < 0.1
         return self._carry_out(self.judges.tick if ticks else self.judges.close)
 
     def write(self) -> Iterator[None]:
