@@ -10,6 +10,7 @@ from alerts.config import Config, Integration
 from alerts.decision import Decision, Reason
 from alerts.routing import Node, compile_routes
 from alerts.state import Group, Ledger, Record
+from alerts.tenure import Owner, Tenure
 
 #: Decisions kept per alert.
 HISTORY_KEPT = 20
@@ -31,7 +32,7 @@ class Book:
     places: dict[str, tuple[Integration, ...]] = field(init=False)
     records: dict[str, Record] = field(default_factory=dict)
     closed: dict[str, None] = field(default_factory=dict)
-    epochs: dict[int, int] = field(default_factory=dict)
+    owners: dict[int, Owner] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     in_flight: dict[str, tuple[str, str]] = field(default_factory=dict)
     agenda: Agenda = field(default_factory=Agenda)
@@ -72,11 +73,13 @@ class Book:
         """Mark an alert's row as changed."""
         self.changed.add(f"alert/{fingerprint}")
 
-    def state_epoch(self, partition: int, epoch: int) -> None:
-        """Believe who owns a profile partition: whoever said so last."""
-        if self.epochs.get(partition) != epoch:
-            self.epochs[partition] = epoch
-            self.changed.add(f"tenure/{partition}")
+    def hear_owner(self, stated: Tenure) -> None:
+        """Take a statement of who owns a profile partition."""
+        held = self.owners.get(stated.partition)
+        believed = Owner(stated.epoch) if held is None else held.after(stated.epoch)
+        if believed != held:
+            self.owners[stated.partition] = believed
+            self.changed.add(f"tenure/{stated.partition}")
 
     def touch_group(self, group_id: str) -> None:
         """Mark a group's row as changed."""

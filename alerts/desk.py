@@ -99,7 +99,7 @@ class Desk:
         if fingerprint or value:
             self.upsert(AlertUpsert.model_validate_json(value or b""), now_ms, tenure)
         elif tenure is not None:
-            self._book.state_epoch(tenure.partition, tenure.epoch)
+            self._book.hear_owner(tenure)
 
     def upsert(self, upsert: AlertUpsert, now_ms: int, tenure: Tenure | None = None) -> tuple[Decision, ...]:
         """Take one upsert, and return what each stage decided; ``tenure`` is its judge's, where that says so."""

@@ -37,7 +37,8 @@ class Intake:
 def refuse_followed(book: Book, intake: Intake) -> None:
     """Stop what a stalled judge tells after another has taken its partition over."""
     tenure = intake.tenure
-    if tenure is not None and tenure.epoch < book.epochs.get(tenure.partition, tenure.epoch):
+    owner = None if tenure is None else book.owners.get(tenure.partition)
+    if tenure is not None and owner is not None and tenure.epoch < owner.epoch:
         intake.stop(Stage.REFUSE_FOLLOWED, Reason.FOLLOWED)
 
 

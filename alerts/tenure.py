@@ -14,13 +14,13 @@ partition. The topic is one partition, so openings, statements and upserts have 
 epoch than the one stated last came after its writer was followed, and is refused. One that stands before
 was told by a worker whose rows had been written: its successor, which reads them after, goes on from there.
 
-**Why nothing is muted.** Refused is only what is older than the *last* statement, whatever came before, and owners
-state their epoch every minute: a statement sent again, a topic made anew, or a worker that was stalled while
-it took over may have the wrong one believed, till then and not longer. Each tells what fires and what was over
-last when it takes over, and every minute.
+**Why nothing is muted.** A higher epoch is believed at once, a lower one when it is stated twice with no other between:
+owners state theirs every minute, and a stalled one at most once when it wakes up. So a topic made anew, or a
+worker that was stalled while it took over, may have the wrong one believed for two minutes, not for good. What fires
+and what was over last is told again by each that takes over, and every minute.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,26 @@ class Tenure:
     def key_of(self, fingerprint: str) -> bytes:
         """Return the key of this owner's upsert of an alert."""
         return f"{self.partition}/{self.epoch}/{fingerprint}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who is believed to own a profile partition; ``doubted`` is the lower epoch that was stated once since."""
+
+    epoch: int
+    doubted: int | None = None
+
+    def after(self, stated: int) -> "Owner":
+        """Return who is believed after a statement.
+
+        Examples
+        --------
+        >>> Owner(20).after(10), Owner(20).after(10).after(10), Owner(20).after(10).after(20)
+        (Owner(epoch=20, doubted=10), Owner(epoch=10, doubted=None), Owner(epoch=20, doubted=None))
+        """
+        if stated >= self.epoch or stated == self.doubted:
+            return Owner(stated)
+        return replace(self, doubted=stated)
 
 
 def opening(partition: int) -> bytes:

@@ -19,7 +19,8 @@ async def take_over(sender: Sender, topic: str, partitions: Iterable[int]) -> di
     taken = sorted(partitions)
     placed = await sender.send(opening_record(topic, partition) for partition in taken)
     tenures = {partition: Tenure(partition, one.offset) for partition, one in zip(taken, placed, strict=True)}
-    await sender.send(statement(topic, tenure) for tenure in tenures.values())
+    for tenure in tenures.values():
+        await sender.send(first_statements(topic, tenure))
     return tenures
 
 
@@ -31,6 +32,11 @@ def opening_record(topic: str, partition: int) -> Record:
 def statement(topic: str, tenure: Tenure) -> Record:
     """Return the record by which an owner says that it is."""
     return Record(topic, 0, tenure.statement, b"")
+
+
+def first_statements(topic: str, tenure: Tenure) -> list[Record]:
+    """Return what an owner says as it takes over: twice, as in a topic made anew its epoch is a low one."""
+    return [statement(topic, tenure)] * 2
 
 
 def signed(topic: str, tenure: Tenure | None, steps: Sequence[Step]) -> list[Step]:

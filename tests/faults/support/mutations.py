@@ -128,7 +128,7 @@ def stalled_desks_not_refused(patch: pytest.MonkeyPatch) -> None:
 
 
 def stalled_judges_heard(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(book.Book, "state_epoch", lambda *_: None)
+    patch.setattr(book.Book, "hear_owner", lambda *_: None)
 
 
 MUTATIONS: tuple[Break, ...] = (

@@ -24,7 +24,7 @@ from streams.stages.dead_letter import dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.judges import Judges, Writing
 from streams.stages.layouts import LayoutFollower
-from streams.stages.tenures import opening_record, statement
+from streams.stages.tenures import first_statements, opening_record
 from streams.standing import Standing
 from streams.transport import Chunk
 from streams.writes import Record, Step
@@ -342,7 +342,8 @@ class JudgeWorker(VirtualWorker):
         for partition in sorted(partitions):
             opened = self.broker.append(opening_record(topic, partition), self.clock())
             tenures[partition] = Tenure(partition, opened)
-            self.broker.append(statement(topic, tenures[partition]), self.clock())
+            for record in first_statements(topic, tenures[partition]):
+                self.broker.append(record, self.clock())
         self.judges.take_over(tenures)
         super().assigned(partitions)
 
