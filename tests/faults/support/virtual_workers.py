@@ -188,7 +188,9 @@ class VirtualWorker(ABC):
                 yield
             lane = self.random.choice(list(lanes))
             for _ in range(self.random.randint(1, len(lanes[lane]))):
-                self.broker.append(lanes[lane].popleft(), self.clock())
+                offset = self.broker.append(lanes[lane].popleft(), self.clock())
+                if self.stalled:
+                    self.broker.followed.add((*lane, offset))
             if not lanes[lane]:
                 del lanes[lane]
         yield
