@@ -180,6 +180,8 @@ class Judges:
         untold, self._untold = self._untold, set()
         for partition in sorted(untold):
             yield from self._tell_again(partition)
+            fleet = self.backlog if partition == BACKLOG_PARTITION else None
+            yield Writing(partition, [Step(rows=judge_rows.taken_over(self._of(partition), fleet))])
         touched, self._touched = self._touched, set()
         heard, self._heard = self._heard, defaultdict(dict)
         taken = {partition: len(waiting) for partition, waiting in self._waiting.items()}
@@ -208,16 +210,18 @@ class Judges:
     def _tell_again(self, partition: int) -> Iterator[Writing]:
         """Tell what fires and what was over last: the desk may have refused it, where a worker was stalled."""
         upserts = [
-            upsert
-            for judge in self.models.values()
-            if self._fleet.profile_partition(judge.monitor.model) == partition
-            for upsert in (*judge.book.current(), *judge.book.over())
+            upsert for judge in self._of(partition) for upsert in (*judge.book.current(), *judge.book.over())
         ]
         if partition == BACKLOG_PARTITION and self.backlog is not None:
             upserts += backlog.last_told(self.backlog)
         if upserts:
             steps = [Step(judge_rows.alert_records(self._fleet.topics, upserts))]
             yield Writing(partition, self._signed(partition, steps))
+
+    def _of(self, partition: int) -> list[ModelJudge]:
+        return [
+            judge for model, judge in self.models.items() if self._fleet.profile_partition(model) == partition
+        ]
 
     def _state_tenures(self, now_ms: int) -> Iterator[Writing]:
         """Say now and then what is known and whose word counts, in this order.

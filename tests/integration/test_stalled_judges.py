@@ -15,7 +15,7 @@ from webhook import Webhook
 async def test_an_alert_that_a_judge_tells_after_its_partitions_went_to_another_reaches_nobody(
     pipeline: Pipeline, webhook: Webhook
 ) -> None:
-    pipeline.environment |= {"DRIFTLINE_BEHIND_S": "6", "DRIFTLINE_BEHIND_FOR_S": "1"}
+    pipeline.environment |= {"DRIFTLINE_BEHIND_S": "6", "DRIFTLINE_BEHIND_FOR_S": "10"}
     async with (
         Traffic(pipeline.broker.bootstrap, pipeline.topics.predictions.name) as traffic,
         traffic.flowing(),
@@ -27,10 +27,13 @@ async def test_an_alert_that_a_judge_tells_after_its_partitions_went_to_another_
         await pipeline.kill("profile")
         await pipeline.until(lambda: pipeline.is_stopped("judge"), "the judge has stopped")
 
+        # Its successor finds that all is counted.
         await pipeline.start("profile")
+        await _owns(pipeline, "profile", PARTITIONS)
         await pipeline.start("judge/2")
         await _owns(pipeline, "judge/2", PARTITIONS)
         await goes_on(pipeline)
+        assert not await _told(pipeline)
         pipeline.send("judge", signal.SIGCONT)
         await pipeline.until(lambda: _told(pipeline), "it goes on, and tells that the fleet is behind")
         await _all_taken(pipeline)
