@@ -9,7 +9,7 @@ from alerts.config import default_config
 from alerts.desk import Desk
 from alerts.tenure import Tenure
 from streams.backlog import KIND, Limits
-from streams.stages import profile_rows, tenures
+from streams.stages import judge_rows, profile_rows, tenures
 from streams.stages.fleet import Fleet
 from streams.stages.judges import Judges
 from streams.topics import Topics
@@ -140,3 +140,15 @@ def test_an_end_that_was_refused_is_told_by_the_next_owner() -> None:
     assert world.firing == [KIND]
     world.judge(T0 + 80_000)
     assert world.firing == []
+
+
+def test_a_row_that_a_followed_judge_writes_late_is_not_taken_up() -> None:
+    world = World()
+    stalled = world.judge(T0)
+    stalled.hear(T0, behind_ms=90_000)
+    steps = list(stalled.tick(T0))
+    world.judge(T0 + 30_000)
+    late = {key: value for step in steps for key, value in step.rows.items() if value is not None}
+    assert late
+    for key, value in late.items():
+        assert not judge_rows.newer(key, world.rows[key], value)
