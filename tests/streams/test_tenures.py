@@ -106,7 +106,7 @@ def test_an_alert_told_after_its_judge_was_followed_does_not_fire(writes: int) -
     assert world.firing == []
 
 
-def test_what_an_owner_told_while_it_was_not_believed_is_told_again_within_a_minute() -> None:
+def test_what_an_owner_told_while_it_was_not_believed_is_told_again() -> None:
     world = World()
     owner = world.judge(T0)
     late = Tenure(0, world.append(tenures.opening_record(ALERTS, 0)))
