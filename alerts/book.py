@@ -10,6 +10,7 @@ from alerts.config import Config, Integration
 from alerts.decision import Decision, Reason
 from alerts.routing import Node, compile_routes
 from alerts.state import Group, Ledger, Record
+from alerts.tenure import Owner, Tenure
 
 #: Decisions kept per alert.
 HISTORY_KEPT = 20
@@ -31,6 +32,7 @@ class Book:
     places: dict[str, tuple[Integration, ...]] = field(init=False)
     records: dict[str, Record] = field(default_factory=dict)
     closed: dict[str, None] = field(default_factory=dict)
+    owners: dict[int, Owner] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     in_flight: dict[str, tuple[str, str]] = field(default_factory=dict)
     agenda: Agenda = field(default_factory=Agenda)
@@ -70,6 +72,14 @@ class Book:
     def touch_alert(self, fingerprint: str) -> None:
         """Mark an alert's row as changed."""
         self.changed.add(f"alert/{fingerprint}")
+
+    def hear_owner(self, stated: Tenure) -> None:
+        """Take a statement of who owns a profile partition."""
+        held = self.owners.get(stated.partition)
+        believed = Owner(stated.epoch) if held is None else held.after(stated.epoch)
+        if believed != held:
+            self.owners[stated.partition] = believed
+            self.changed.add(f"tenure/{stated.partition}")
 
     def touch_group(self, group_id: str) -> None:
         """Mark a group's row as changed."""

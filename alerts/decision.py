@@ -7,6 +7,7 @@ from enum import StrEnum
 class Stage(StrEnum):
     """The stages an alert passes, in order."""
 
+    REFUSE_FOLLOWED = "refuse_followed"
     DEDUP_BY_VERSION = "dedup_by_version"
     CAPACITY = "capacity"
     REMEMBER = "remember"
@@ -26,6 +27,7 @@ class Reason(StrEnum):
     SEVERITY_CHANGED = "severity changed"
     REOPENED = "fires again"
     RESOLVED = "resolved"
+    FOLLOWED = "told by a judge that another has followed"
     OLDER_VERSION = "an upsert as new or newer is held already"
     NOTHING_TO_RESOLVE = "resolved, but not known as firing"
     DESK_FULL = "refused: the desk holds as many alerts as it may"

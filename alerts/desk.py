@@ -1,6 +1,6 @@
 """The alert desk: a pure state machine from alert upserts to deliveries.
 
-In: ``dedup_by_version -> capacity -> remember -> route -> group`` (`alerts.intake`).
+In: ``refuse_followed -> dedup_by_version -> capacity -> remember -> route -> group`` (`alerts.intake`).
 Out, when a group is due: ``wait -> gather -> notification_log -> deliver`` (`alerts.dispatch`).
 """
 
@@ -18,6 +18,7 @@ from alerts.outcome import Outcome
 from alerts.regroup import regroup, take_up_deliveries
 from alerts.settlement import settle
 from alerts.state import Record
+from alerts.tenure import Tenure, read_key
 
 #: Alerts held at once, firing or with an end still to be told.
 MAX_ALERTS = 10_000
@@ -86,9 +87,23 @@ class Desk:
         take_up_deliveries(desk._book, now_ms)
         return desk
 
-    def upsert(self, upsert: AlertUpsert, now_ms: int) -> tuple[Decision, ...]:
-        """Take one upsert, and return what each stage decided."""
-        intake = Intake(upsert, upsert.fingerprint, now_ms)
+    def take(self, key: bytes | None, value: bytes | None, now_ms: int) -> None:
+        """Take a record of the alerts topic: an upsert, or word of who owns a profile partition.
+
+        Raises
+        ------
+        ValidationError
+            If its value is no upsert.
+        """
+        tenure, fingerprint = read_key(key)
+        if fingerprint or value:
+            self.upsert(AlertUpsert.model_validate_json(value or b""), now_ms, tenure)
+        elif tenure is not None:
+            self._book.hear_owner(tenure)
+
+    def upsert(self, upsert: AlertUpsert, now_ms: int, tenure: Tenure | None = None) -> tuple[Decision, ...]:
+        """Take one upsert, and return what each stage decided; ``tenure`` is its judge's, where that says so."""
+        intake = Intake(upsert, upsert.fingerprint, now_ms, tenure)
         for stage in INTAKE:
             stage(self._book, intake)
             if intake.done:

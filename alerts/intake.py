@@ -9,6 +9,7 @@ from alerts.decision import Decision, Reason, Stage
 from alerts.notification import rfc3339
 from alerts.routing import Node
 from alerts.state import Departure, Record
+from alerts.tenure import Tenure
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class Intake:
     upsert: AlertUpsert
     fingerprint: str
     now_ms: int
+    tenure: Tenure | None = None
     nodes: list[Node] = field(default_factory=list)
     done: bool = False
     decisions: list[Decision] = field(default_factory=list)
@@ -30,6 +32,14 @@ class Intake:
         """Add the last decision."""
         self.decide(stage, reason)
         self.done = True
+
+
+def refuse_followed(book: Book, intake: Intake) -> None:
+    """Stop what a stalled judge tells after another has taken its partition over."""
+    tenure = intake.tenure
+    owner = None if tenure is None else book.owners.get(tenure.partition)
+    if tenure is not None and owner is not None and tenure.epoch < owner.epoch:
+        intake.stop(Stage.REFUSE_FOLLOWED, Reason.FOLLOWED)
 
 
 def dedup_by_version(book: Book, intake: Intake) -> None:
@@ -109,7 +119,9 @@ def group(book: Book, intake: Intake) -> None:
 Intaking = Callable[[Book, Intake], None]
 
 #: The way in. A new stage is one function here.
-INTAKE: tuple[Intaking, ...] = (dedup_by_version, capacity, remember, route, group)
+INTAKE: tuple[Intaking, ...] = (
+    refuse_followed, dedup_by_version, capacity, remember, route, group,
+)  # fmt: skip
 
 
 def place(book: Book, fingerprint: str, nodes: list[Node], now_ms: int) -> list[Decision]:

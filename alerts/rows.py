@@ -10,11 +10,13 @@ from alerts.agenda import Due
 from alerts.book import Book
 from alerts.errors import RowError
 from alerts.state import Group, Ledger, Record
+from alerts.tenure import Owner
 
 _VERSION = 1
 _RECORD = TypeAdapter(Record)
 _GROUP = TypeAdapter(Group)
 _LEDGER = TypeAdapter(Ledger)
+_OWNER = TypeAdapter(Owner)
 # Members and the notification log have rows of their own.
 _NOT_IN_ROW = {"members", "ledgers"}
 # A group may hold thousands of alerts: their fingerprints are written by severity, in one text each.
@@ -27,6 +29,9 @@ def encode(book: Book, key: str) -> bytes | None:
     if kind == "alert":
         record = book.records.get(rest)
         return None if record is None else _dump(_RECORD.dump_python(record, mode="json"))
+    if kind == "tenure":
+        owner = book.owners.get(int(rest))
+        return None if owner is None else _dump(_OWNER.dump_python(owner, mode="json"))
     group_id, _, place = rest.partition("/")
     group = book.groups.get(group_id)
     if kind == "group":
@@ -72,8 +77,10 @@ def _load_row(book: Book, key: str, row: bytes) -> None:
                 book.groups[group_id].ledgers[place] = _LEDGER.validate_python(_unpacked(data))
             else:
                 book.changed.add(key)
+        elif kind == "tenure":
+            book.owners[int(rest)] = _OWNER.validate_python(data)
         else:
-            raise ValueError(f"{kind!r} is none of alert, group, ledger")
+            raise ValueError(f"{kind!r} is none of alert, group, ledger, tenure")
     except (AttributeError, ValueError, ValidationError) as error:
         raise RowError(
             f"row {key!r} of the desk's state cannot be read: {error}; "

@@ -6,6 +6,7 @@ row key                   what
 ``alert/<fingerprint>``   `Record`: the newest upsert, the groups it is in, its last decisions
 ``group/<id>``            `Group`: its route and labels, and when it is due
 ``ledger/<id>/<place>``   `Ledger`: the notification log's entry of one group at one receiver
+``tenure/<partition>``    `alerts.tenure.Owner`: the judge that owns a profile partition
 ========================  ==================================================================
 """
 

@@ -16,6 +16,8 @@ from streams.monitor import Monitor
 
 #: An alert that goes on is told again this often, with its newest evidence (event time).
 REFRESH_MS = 60_000
+#: What was over so long before the newest that was told is not told again.
+TOLD_AGAIN_MS = 600_000
 #: The model as a whole, all versions together.
 WHOLE: Group = ("", "")
 _RANK = {"info": 0, "warning": 1, "critical": 2}
@@ -124,6 +126,15 @@ class AlertBook:
             for key, alert in self.alerts.items()
         ]
 
+    def over(self) -> list[AlertUpsert]:
+        """Return what was told to be over lately, as far as it is known still."""
+        since_ms = max(self.told_ms.values(), default=0) - TOLD_AGAIN_MS
+        return [
+            self._upsert(key, Alert(at_ms, _usual_severity(key.kind), at_ms), at_ms, "resolved", again=True)
+            for key, at_ms in self.told_ms.items()
+            if at_ms >= since_ms and key not in self.alerts and key in self.sequences
+        ]
+
     def _patience(self, detector: str) -> Patience:
         settings = self._monitor.settings(detector)
         for_ms = settings.for_ms if settings else 0
@@ -219,6 +230,10 @@ def _badness(verdict: Verdict) -> tuple[int, float]:
     return _STATUS_RANK[verdict.status], (
         verdict.score / verdict.threshold if verdict.threshold else verdict.score
     )
+
+
+def _usual_severity(kind: str) -> str:
+    return next((one.severity for one in DETECTORS.values() if one.kind == kind), "warning")
 
 
 def subject(column: str) -> str:

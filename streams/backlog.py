@@ -85,10 +85,12 @@ class BacklogState(msgspec.Struct, frozen=True):
     alert: Alert | None = None
     sequence: int = 0
     told_ms: int = NEVER_MS
+    takeovers: int = 0
 
 
 def restored(state: BacklogState) -> BacklogState:
     """Return a state as a judge takes it up: it tells again at once, for a crash may have kept the news back."""
+    state = msgspec.structs.replace(state, takeovers=state.takeovers + 1)
     if state.alert is None:
         return state
     alert = msgspec.structs.replace(state.alert, told_ms=NEVER_MS)
@@ -147,9 +149,17 @@ def current(state: BacklogState) -> list[AlertUpsert]:
     return [] if state.alert is None else [_upsert(state, state.alert)]
 
 
+def last_told(state: BacklogState) -> list[AlertUpsert]:
+    """Return what was last told of the alert: that it fires, or that it is over."""
+    if state.alert is not None or not state.sequence:
+        return current(state)
+    over = Alert(state.told_ms, SEVERITY, state.told_ms)
+    return [_upsert(state, over, ends_at_ms=state.told_ms)]
+
+
 def _told(state: BacklogState, signal: Signal, alert: Alert | None, now_ms: int) -> BacklogState:
     # The wall clock may be set back, or be another worker's: what is told later is newer.
-    return BacklogState(signal, alert, state.sequence + 1, max(now_ms, state.told_ms))
+    return BacklogState(signal, alert, state.sequence + 1, max(now_ms, state.told_ms), state.takeovers)
 
 
 def _upsert(state: BacklogState, alert: Alert, *, ends_at_ms: int | None = None) -> AlertUpsert:

@@ -9,7 +9,6 @@ from aiohttp import ClientSession
 from faust.types.tuples import TP
 from pydantic import ValidationError
 
-from alerts.alert import AlertUpsert
 from alerts.config import Config
 from alerts.desk import Desk
 from alerts.dispatch import Delivery
@@ -158,14 +157,12 @@ class DeskStage:
     def take(self, desk: Desk, chunk: Chunk, receipt: Receipt) -> None:
         """Take a chunk of upserts."""
         now_ms = _now_ms()
-        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
+        for offset, key, value in zip(chunk.offsets, chunk.keys, chunk.values, strict=True):
             try:
-                upsert = AlertUpsert.model_validate_json(value or b"")
+                desk.take(key, value, now_ms)
             except ValidationError as error:
                 # Only Driftline writes here: another version's upsert must not stop the desk.
                 _logger.error("upsert at offset %d cannot be read and is passed over: %s", offset, error)
-                continue
-            desk.upsert(upsert, now_ms)
         self._receipts.append(receipt)
         self._next_offset = chunk.last_offset + 1
 

@@ -63,18 +63,19 @@ class _Panes(msgspec.Struct, array_like=True):
 class _Closed(msgspec.Struct):
     closed_until_ms: int
     sequences: list[tuple[Any, int]]
+    takeovers: int = 0
 
     @property
-    def age(self) -> tuple[int, int]:
-        """Grows as panes close, and between as alerts begin and end."""
-        return self.closed_until_ms, sum(number for _, number in self.sequences)
+    def age(self) -> tuple[int, int, int]:
+        """Grows as panes close, and between as others take over and as alerts begin and end."""
+        return self.closed_until_ms, self.takeovers, sum(number for _, number in self.sequences)
 
 
 def newer(key: bytes, held: bytes, found: bytes) -> bool:
     """At recovery what a worker wrote late, that lost its partition, must not win: it knows less."""
     place = _key.decode(key)
     if isinstance(place, BacklogKey):
-        return backlog_of({key: found}).sequence >= backlog_of({key: held}).sequence
+        return _age(backlog_of({key: found})) >= _age(backlog_of({key: held}))
     if isinstance(place, OutcomeKey):
         return decode_outcomes(found).fence >= decode_outcomes(held).fence
     if isinstance(place, StateKey):
@@ -83,6 +84,19 @@ def newer(key: bytes, held: bytes, found: bytes) -> bool:
     if isinstance(place, HeartbeatKey):
         return decode_heartbeat(found).watermark_ms >= decode_heartbeat(held).watermark_ms
     return True
+
+
+def _age(state: BacklogState) -> tuple[int, int]:
+    return state.takeovers, state.sequence
+
+
+def taken_over(judges: Iterable[ModelJudge], fleet: BacklogState | None) -> dict[bytes, bytes]:
+    """Return the rows by which a late writer's are older, once others have taken its models up."""
+    rows = {
+        msgspec.msgpack.encode(StateKey(one.monitor.model)): msgspec.msgpack.encode(one.snapshot())
+        for one in judges
+    }
+    return rows if fleet is None else rows | {_BACKLOG: msgspec.msgpack.encode(fleet)}
 
 
 def begun_anew(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -224,8 +238,8 @@ def backlog_of(rows: Mapping[bytes, bytes]) -> BacklogState:
 
 def backlog_steps(topics: Topics, state: BacklogState, upserts: Sequence[AlertUpsert]) -> list[Step]:
     """Return what the fleet's alert on its backlog writes, in the order of `tick_steps` and for its reasons."""
-    over = _alert_records(topics, (one for one in upserts if one.status == "resolved"))
-    fires = _alert_records(topics, (one for one in upserts if one.status == "firing"))
+    over = alert_records(topics, (one for one in upserts if one.status == "resolved"))
+    fires = alert_records(topics, (one for one in upserts if one.status == "firing"))
     return [Step(over), Step(rows={_BACKLOG: msgspec.msgpack.encode(state)}), Step(fires)]
 
 
@@ -245,10 +259,11 @@ def _output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
         )
         for group, at_ms, verdict in judged.verdicts
     ]
-    return panes + verdicts + _alert_records(topics, judged.alerts)
+    return panes + verdicts + alert_records(topics, judged.alerts)
 
 
-def _alert_records(topics: Topics, upserts: Iterable[AlertUpsert]) -> list[Record]:
+def alert_records(topics: Topics, upserts: Iterable[AlertUpsert]) -> list[Record]:
+    """Return the records by which the desk hears of alerts."""
     return [
         Record(topics.alerts.name, 0, upsert.fingerprint.encode(), upsert.model_dump_json().encode())
         for upsert in upserts

@@ -19,6 +19,7 @@ from streams.stages.pulse import Pulse
 from streams.stages.rows import Rows
 from streams.stages.sender import Sender
 from streams.stages.series import RECENT_MS, SeriesReader, full_span_ms
+from streams.stages.tenures import take_over
 from streams.transport import Chunk, Receipt, chunk_topic
 from streams.transport.engine import listen, make_app
 
@@ -50,8 +51,9 @@ class JudgeStage:
         self.projection = Projection(fleet.redis_url, f"{fleet.worker}/judge", metrics, self._refill)
         self._board = Board(self.projection, metrics)
         self._layouts = LayoutFollower(fleet, self.judges.learn)
+        self._sender = Sender(self.app)
         self._rows = Rows(
-            self.app, Sender(self.app), "state", partitions=fleet.profile_partitions,
+            self.app, self._sender, "state", partitions=fleet.profile_partitions,
             newer=judge_rows.newer, prepare=self._layouts.catch_up, recovered=self._restore,
         )  # fmt: skip
         self._series = SeriesReader(fleet, self.projection)
@@ -93,10 +95,11 @@ class JudgeStage:
     # Partitions come and go.
 
     async def assigned(self, partitions: frozenset[TP]) -> None:
-        """Take note of the partitions that are ours from now on."""
+        """Take over the partitions that are ours from now on, before their rows are read."""
         self._owned = frozenset(
             tp.partition for tp in partitions if tp.topic == self.fleet.topics.profiles.name
         )
+        self.judges.take_over(await take_over(self._sender, self.fleet.topics.alerts.name, self._owned))
 
     async def revoking(self, partitions: frozenset[TP]) -> None:
         """Close and write what can be closed."""

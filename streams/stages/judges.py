@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from alerts.alert import AlertUpsert
+from alerts.tenure import Tenure
 from detectors.registry import DETECTORS
 from streams import backlog
 from streams.backlog import BacklogState, Standings
 from streams.judge import LAYOUTS_KEPT, Judged, ModelJudge
 from streams.layout import Layout, fits, unmonitored_layout
 from streams.monitor import Monitor
-from streams.stages import judge_rows
+from streams.stages import judge_rows, tenures
 from streams.stages.fleet import Fleet
 from streams.topics import Topics
 from streams.watermark import NEVER_MS
@@ -85,6 +86,9 @@ class Judges:
         self.models: dict[str, ModelJudge] = {}
         self.said_ms: dict[str, int] = {}
         self.backlog: BacklogState | None = None
+        self._tenures: dict[int, Tenure] = {}
+        self._untold: set[int] = set()
+        self._stated_ms: int | None = None
         self._fleet = fleet
         self._waiting: defaultdict[int, deque[_Waiting]] = defaultdict(deque)
         self._touched: set[str] = set()
@@ -110,6 +114,8 @@ class Judges:
         """Forget all models; those that come back are restored from their rows."""
         self.models.clear()
         self.backlog = None
+        self._tenures.clear()
+        self._untold.clear()
         self._standings.clear()
         self._waiting.clear()
         self._touched.clear()
@@ -121,6 +127,10 @@ class Judges:
     def await_all(self, now_ms: int) -> None:
         """Take it that every source partition has a backlog, until it says that it has none."""
         self._backlog_since = dict.fromkeys(range(self._fleet.source_partitions), now_ms)
+
+    def take_over(self, held: Mapping[int, Tenure]) -> None:
+        """Own partitions from now on; what is told of their models is told in these tenures' names."""
+        self._tenures = dict(held)
 
     def restore(self, partition: int, rows: Mapping[bytes, bytes], now_ms: int) -> None:
         """Take up the models of a partition from its rows, and the fleet's alert, if it lies there."""
@@ -136,6 +146,7 @@ class Judges:
             self._take_outcomes(place, value, None, now_ms)
         if partition == BACKLOG_PARTITION:
             self.backlog = backlog.restored(judge_rows.backlog_of(rows))
+        self._untold.add(partition)
 
     def take(
         self,
@@ -166,6 +177,11 @@ class Judges:
 
         What is yielded must be written before the next is asked for.
         """
+        untold, self._untold = self._untold, set()
+        for partition in sorted(untold):
+            yield from self._tell_again(partition)
+            fleet = self.backlog if partition == BACKLOG_PARTITION else None
+            yield Writing(partition, [Step(rows=judge_rows.taken_over(self._of(partition), fleet))])
         touched, self._touched = self._touched, set()
         heard, self._heard = self._heard, defaultdict(dict)
         taken = {partition: len(waiting) for partition, waiting in self._waiting.items()}
@@ -190,6 +206,39 @@ class Judges:
         for partition, rows in heard.items():
             yield Writing(partition, [Step(rows=rows)])
         self._acknowledge(taken)
+
+    def _tell_again(self, partition: int) -> Iterator[Writing]:
+        """Tell what fires and what was over last: the desk may have refused it, where a worker was stalled."""
+        upserts = [
+            upsert for judge in self._of(partition) for upsert in (*judge.book.current(), *judge.book.over())
+        ]
+        if partition == BACKLOG_PARTITION and self.backlog is not None:
+            upserts += backlog.last_told(self.backlog)
+        if upserts:
+            steps = [Step(judge_rows.alert_records(self._fleet.topics, upserts))]
+            yield Writing(partition, self._signed(partition, steps))
+
+    def _of(self, partition: int) -> list[ModelJudge]:
+        return [
+            judge for model, judge in self.models.items() if self._fleet.profile_partition(model) == partition
+        ]
+
+    def _state_tenures(self, now_ms: int) -> Iterator[Writing]:
+        """Say now and then what is known and whose word counts, in this order.
+
+        A stalled worker's word may come late: then it says nothing after it.
+        """
+        if self._stated_ms is not None and abs(now_ms - self._stated_ms) < tenures.STATED_EVERY_MS:
+            return
+        self._stated_ms = now_ms
+        for partition in sorted(self._tenures):
+            yield from self._tell_again(partition)
+        topic = self._fleet.topics.alerts.name
+        for partition, tenure in sorted(self._tenures.items()):
+            yield Writing(partition, [Step([tenures.statement(topic, tenure)])])
+
+    def _signed(self, partition: int, steps: Sequence[Step]) -> list[Step]:
+        return tenures.signed(self._fleet.topics.alerts.name, self._tenures.get(partition), steps)
 
     def _judge_outcomes(self, judge: ModelJudge, judged: Judged, now_ms: int) -> None:
         """Judge outcomes that have changed, not so often that nothing else is done."""
@@ -217,6 +266,7 @@ class Judges:
                 yield Writing(self._fleet.profile_partition(judge.monitor.model), [], judge, judged)
         if self.backlog is not None:
             yield from self._judge_backlog(self.backlog, now_ms)
+        yield from self._state_tenures(now_ms)
 
     def _judge_backlog(self, state: BacklogState, now_ms: int) -> Iterator[Writing]:
         """Judge whether the fleet is behind; where nothing of it changes, there is nothing to write."""
@@ -225,11 +275,13 @@ class Judges:
         self.backlog, upserts = backlog.step(state, found, now_ms, limits, self._fleet.links)
         if self.backlog != state:
             steps = judge_rows.backlog_steps(self._fleet.topics, self.backlog, upserts)
+            steps = self._signed(BACKLOG_PARTITION, steps)
             yield Writing(BACKLOG_PARTITION, steps, fleet_alerts=upserts)
 
     def _writing(self, judge: ModelJudge, judged: Judged, rows_of: RowsOf, steps: Steps) -> Writing:
         partition = self._fleet.profile_partition(judge.monitor.model)
-        return Writing(partition, steps(self._fleet.topics, judge, judged, rows_of(partition)), judge, judged)
+        written = steps(self._fleet.topics, judge, judged, rows_of(partition))
+        return Writing(partition, self._signed(partition, written), judge, judged)
 
     def _judge_of(self, model: str, now_ms: int) -> ModelJudge:
         judge = self.models.get(model)

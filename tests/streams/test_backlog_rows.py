@@ -137,7 +137,7 @@ def test_it_is_over_after_a_restart_on_a_broker_that_begins_anew() -> None:
     for _ in range(10):
         world.say(1, 0)
         world.tick()
-    assert [one.status for one in world.told] == ["firing", "firing", "resolved"]
+    assert [one.status for one in world.heard()] == ["firing", "firing", "resolved"]
     assert len({one.starts_at_ms for one in world.told}) == 1
 
 

@@ -125,15 +125,14 @@ def _dead_letters(world: World, wanted: Recount) -> Iterator[str]:
 
 
 def _alerts(world: World) -> Iterator[str]:
-    """The desk, which goes by pane end and sequence, must come to hold for firing what the judges do."""
-    held: dict[str, tuple[int, int, str]] = {}
-    for _, _, entry in world.broker.records(world.fleet.topics.alerts.name):
-        upsert = json.loads(entry.value or b"")
-        name = (entry.key or b"").decode()
-        found = upsert["pane_end_ms"], upsert["sequence"], upsert["status"]
-        if found[:2] > held.get(name, (0, 0))[:2]:
-            held[name] = found
-    told = {name for name, (*_, status) in held.items() if status == "firing"}
+    """The desk must come to hold for firing what the judges do."""
+    held = {
+        name: f"{record.upsert.status} as of {record.version}"
+        for worker in world.desks
+        if worker.desk is not None
+        for name, record in worker.desk.alerts.items()
+    }
+    told = {name for desk in world.desks if desk.desk is not None for name in desk.desk.firing}
     firing = {
         upsert.fingerprint: upsert.labels
         for worker in world.judges
@@ -147,7 +146,7 @@ def _alerts(world: World) -> Iterator[str]:
         for upsert in backlog.current(worker.judges.backlog)
     }
     for name in sorted(told - firing.keys()):
-        yield f"the desk holds {name} for firing as of {held[name]}; it is over"
+        yield f"the desk holds {name} as {held[name]}; it is over"
     for name in sorted(firing.keys() - told):
         if firing[name]["alertname"] in TOLD_AGAIN:
             continue

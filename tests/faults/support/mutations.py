@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from virtual_workers import ProfileWorker
 
+from alerts import book
 from streams.batch import Batch
 from streams.inbox import Inbox, Progress
 from streams.pace import Pace
@@ -126,10 +127,15 @@ def stalled_desks_not_refused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(desk_log.epochs, "epoch_of", lambda *_: 0)
 
 
+def stalled_judges_heard(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(book.Book, "hear_owner", lambda *_: None)
+
+
 MUTATIONS: tuple[Break, ...] = (
     checkpoint_before_profiles, open_profiles_let_go_before_the_checkpoint, heartbeats_before_profiles,
     acknowledged_before_the_checkpoint,
     fences_ignored_when_counting, late_rows_win_at_stage_1, lower_fences_accepted, input_acknowledged_at_once,
     clocks_trusted, quiet_counted_from_the_newest_event, invalid_events_counted_again,
     published_layouts_not_learned, old_heartbeats_believed, stalled_desks_not_refused,
+    stalled_judges_heard,
 )  # fmt: skip

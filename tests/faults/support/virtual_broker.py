@@ -23,12 +23,14 @@ class Entry(NamedTuple):
 class VirtualBroker:
     """What the fleet shares: it never loses what it has taken, and keeps the order within a partition.
 
-    Beside the topics: the next offset each recovery came to, what receivers got, and a clock that is never set.
+    Beside the topics: the next offset each recovery came to, what workers wrote that others had followed, what
+    receivers got, and a clock that is never set.
     """
 
     logs: defaultdict[Place, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[Place, int] = field(default_factory=dict)
     recovered: dict[str, int] = field(default_factory=dict)
+    followed: set[tuple[str, int, int]] = field(default_factory=set)
     received: list[Notification] = field(default_factory=list)
     steady_ms: int = 0
 

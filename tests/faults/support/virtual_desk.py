@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, cast
 
 from virtual_workers import Receipt, VirtualWorker
 
-from alerts.alert import AlertUpsert
 from alerts.config import Config, parse
+from alerts.decision import Reason
 from alerts.desk import Desk
 from alerts.dispatch import Delivery
 from alerts.outcome import Outcome, Retry, Sent
@@ -119,8 +119,14 @@ class DeskWorker(VirtualWorker):
     def _take_waiting(self, desk: Desk) -> None:
         waiting, self._waiting = self._waiting, []
         for chunk, receipt in waiting:
-            for value in chunk.values:
-                desk.upsert(AlertUpsert.model_validate_json(value or b""), self.clock())
+            for offset, key, value in zip(chunk.offsets, chunk.keys, chunk.values, strict=True):
+                before = desk.counts[Reason.FOLLOWED]
+                desk.take(key, value, self.clock())
+                is_late = value and (chunk.topic, chunk.partition, offset) in self.broker.followed
+                if is_late and desk.counts[Reason.FOLLOWED] == before:
+                    self.wrong(
+                        f"{self.name} hears at offset {offset} what a judge told that another had followed"
+                    )
             self._receipts.append(receipt)
 
     def write(self) -> Iterator[None]:

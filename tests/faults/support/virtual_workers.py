@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from virtual_broker import VirtualBroker
 
+from alerts.tenure import Tenure
 from streams.layout import Layout
 from streams.pace import Pace
 from streams.profiler import Profiler
@@ -23,6 +24,7 @@ from streams.stages.dead_letter import dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.judges import Judges, Writing
 from streams.stages.layouts import LayoutFollower
+from streams.stages.tenures import first_statements, opening_record
 from streams.standing import Standing
 from streams.transport import Chunk
 from streams.writes import Record, Step
@@ -186,7 +188,9 @@ class VirtualWorker(ABC):
                 yield
             lane = self.random.choice(list(lanes))
             for _ in range(self.random.randint(1, len(lanes[lane]))):
-                self.broker.append(lanes[lane].popleft(), self.clock())
+                offset = self.broker.append(lanes[lane].popleft(), self.clock())
+                if self.stalled:
+                    self.broker.followed.add((*lane, offset))
             if not lanes[lane]:
                 del lanes[lane]
         yield
@@ -332,9 +336,18 @@ class JudgeWorker(VirtualWorker):
         super().__init__(*args)
         self.source = self.fleet.topics.profiles.name
         self.changelog = "judge-rows"
-        self.ticking = False
         self.judges = Judges(self.fleet)
         self.follower = Follower(self, self.judges.learn)
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        topic, tenures = self.fleet.topics.alerts.name, {}
+        for partition in sorted(partitions):
+            opened = self.broker.append(opening_record(topic, partition), self.clock())
+            tenures[partition] = Tenure(partition, opened)
+            for record in first_statements(topic, tenures[partition]):
+                self.broker.append(record, self.clock())
+        self.judges.take_over(tenures)
+        super().assigned(partitions)
 
     def restore(self) -> None:
         self.follower.follow()
@@ -370,9 +383,8 @@ class JudgeWorker(VirtualWorker):
         }
 
     def begin(self) -> Iterator[None]:
-        # One that stood still does not tick (`Pace`), and soon learns that it was left behind.
-        self.ticking = not self.stalled and self.random.random() < 0.1
-        ticks = self.ticking
+        # One that stood still begins no tick (`Pace`), and soon learns that it was left behind.
+        ticks = not self.stalled and self.random.random() < 0.1
         return self._carry_out(self.judges.tick if ticks else self.judges.close)
 
     def write(self) -> Iterator[None]:

@@ -284,9 +284,6 @@ class World:
         """Leave a worker behind: its partitions go to others, and it does not know."""
         if len(group.stalled) < 2:
             worker = self.random.choice(group.members)
-            if isinstance(worker, JudgeWorker) and worker.ticking and worker.task is not None:
-                # What a tick found before a stall and tells after it, only an owner's epoch could refuse.
-                return
             group.members.remove(worker)
             group.stalled.append(worker)
             worker.stalled = True

@@ -63,6 +63,7 @@ RECORDS: dict[str, Callable[[str, Any, Any], bool]] = {
     "pairs": lambda topic, key, value: _is_state(topic, "join") and key != _CHECKPOINT and bool(value),
     "join-checkpoint": lambda topic, key, _: _is_state(topic, "join") and key == _CHECKPOINT,
     "outputs": lambda topic, key, _: topic.endswith(".panes"),
+    "raised": lambda topic, key, value: _is_state(topic, "judge") and _is_raised(key, value),
     "state": lambda topic, key, _: _is_state(topic, "judge") and not _is_heartbeat(key),
 }
 
@@ -75,6 +76,13 @@ def _is_heartbeat(key: bytes | None) -> bool:
     from streams.wire import HeartbeatKey, encode
 
     return _tag(key) == _tag(encode(HeartbeatKey(0, "")))
+
+
+def _is_raised(key: bytes | None, value: bytes | None) -> bool:
+    """Whether it is the state of the fleet's alert, and the alert fires."""
+    from streams.backlog import BacklogState
+
+    return _tag(key) == "b" and msgspec.msgpack.decode(value or b"", type=BacklogState).alert is not None
 
 
 class Fuse:
