@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.divergence import Counts, Shares, shares
-from detectors.wander import LEAST_ROWS, return_level
+from detectors.tail import return_level
+from detectors.wander import LEAST_ROWS
 
 #: With fewer spans there is no telling how far they swing.
 LEAST_SPANS = 8
