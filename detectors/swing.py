@@ -108,10 +108,13 @@ def _levels(distances: Distances, counts: Counts, bins: Counts) -> Shares:
 
 
 def _exceeded(levels: Shares, probability: float) -> float:
-    """Return the level above which that part of the time is spent, beyond the data by the tail's law."""
+    """Return the level above which that part of the time is spent, beyond the data by the tail's law.
+
+    That law is near the exponential one for the squares: a swing whose height is normal has such a tail.
+    """
     if not levels.any():
         return 0.0
     periods = 1 / (probability * levels.size)
     if periods > 1:
-        return return_level(levels, periods)
+        return float(np.sqrt(return_level(levels**2, periods)))
     return float(np.quantile(levels, 1 - probability, method="higher"))
