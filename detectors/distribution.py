@@ -8,7 +8,7 @@ from detectors.comparison import Comparison, Shortfall, compare, means, telling_
 from detectors.divergence import Counts, Shares, shares
 from detectors.sentence import against, quantity, shorten
 from detectors.significance import SignificanceParams
-from detectors.swing import Swing, swing_of
+from detectors.swing import Swing, spans_as_long, swing_of
 from detectors.window import Column, Window
 
 #: Share of the threshold from which on a window holds back what the reference takes for a swing.
@@ -32,7 +32,7 @@ class DistributionDetector(Detector[D], Generic[D]):
 
     def __init__(self, params: D, column: str = "") -> None:
         super().__init__(params, column)
-        self._swing: tuple[Column, Swing] | None = None
+        self._swing: tuple[Column, int, Swing] | None = None
         self._held: tuple[str, Swing] | None = None
 
     def measure(self, comparison: Comparison) -> tuple[float, float]:
@@ -43,30 +43,33 @@ class DistributionDetector(Detector[D], Generic[D]):
         """Return how far spans, shape ``(spans, bins)``, lie from the whole, such that distances add up."""
         raise NotImplementedError
 
-    def usual(self, reference: Column) -> Swing:
-        """Return how far the reference swings, or how far it did before the window became noteworthy."""
+    def usual(self, reference: Column, rows: int) -> Swing:
+        """Return how far the reference swings, or how far it did before the window became noteworthy.
+
+        ``rows`` are those of the window: swings shorter than it is are levelled out in it.
+        """
         if self._held is not None and self._held[0] == reference.bins_fingerprint:
             return self._held[1]
-        if self._swing is None or not self._swing[0].is_counted_as(reference):
+        spans = spans_as_long(reference.spans, rows)
+        lengths = sum(len(one) for one in spans)
+        swing = self._swing
+        if swing is None or swing[1] != lengths or not swing[0].is_counted_as(reference):
             found = swing_of(
-                lambda spans: self.distances(spans, reference),
-                reference.bins,
-                reference.spans,
-                self.params.alpha,
+                lambda counts: self.distances(counts, reference), reference.bins, spans, self.params.alpha
             )
-            self._swing = (reference, found)
-        return self._swing[1]
+            swing = self._swing = (reference, lengths, found)
+        return swing[2]
 
-    def furthest_usual(self, reference: Column) -> float | None:
+    def furthest_usual(self, reference: Column, rows: int) -> float | None:
         """Return how far the reference swings at most, in the unit of `distances`; None where it has no bins."""
-        return self.usual(reference).furthest if reference.bins.sum() else None
+        return self.usual(reference, rows).furthest if reference.bins.sum() else None
 
     def limit(self, comparison: Comparison, chance: Callable[[float], float]) -> float:
         """Return the distance, as `distances` has it, that is usual up to the probability ``alpha``.
 
         ``chance`` says which distance chance alone exceeds with a given probability.
         """
-        return self.usual(comparison.reference).limit(chance)
+        return self.usual(comparison.reference, comparison.samples).limit(chance)
 
     def obstacle(self, comparison: Comparison) -> str:
         """Return why these columns cannot be measured though both have bins; empty where they can."""
@@ -85,10 +88,8 @@ class DistributionDetector(Detector[D], Generic[D]):
             return self.insufficient(comparison.samples, f"{shorten(self.column)}: {obstacle}")
         score, limit = self.measure(comparison)
         is_noteworthy = score > _NOTEWORTHY * limit
-        reference_column = comparison.reference
-        self._held = (
-            (reference_column.bins_fingerprint, self.usual(reference_column)) if is_noteworthy else None
-        )
+        usual = self.usual(comparison.reference, comparison.samples)
+        self._held = (comparison.reference.bins_fingerprint, usual) if is_noteworthy else None
         return self.verdict(
             score, comparison.samples, self._evidence(comparison, score, limit), threshold=limit
         )

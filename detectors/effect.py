@@ -20,7 +20,7 @@ class EffectDetector(DistributionDetector[E], Generic[E]):
 
     def least_effect(self, comparison: Comparison, pooled: tuple[Counts, Counts], min_effect: float) -> float:
         """Return the effect that counts: ``min_effect``, or more where the reference swings further."""
-        if not self.usual(comparison.reference).furthest:
+        if not self.usual(comparison.reference, comparison.samples).furthest:
             return min_effect
         return max(min_effect, self.limit(comparison, lambda alpha: effect_by_chance(*pooled, alpha)))
 

@@ -62,9 +62,9 @@ class Psi(DistributionDetector[PsiParams]):
         limit = self.limit(comparison, chance) ** 2
         return population_stability_index(current, reference), max(self.params.threshold, limit)
 
-    def furthest_usual(self, reference: Column) -> float | None:
+    def furthest_usual(self, reference: Column, rows: int) -> float | None:
         """Return how far the reference swings at most, as an index; None where it has no bins."""
-        root = super().furthest_usual(reference)
+        root = super().furthest_usual(reference, rows)
         return None if root is None else root**2
 
     def distances(self, spans: Counts, reference: Column) -> Shares:

@@ -6,7 +6,7 @@ A distance here obeys the triangle inequality (or its square root does, as for t
 a window lies no further from the reference than its true shares do, plus what chance moves it away from those.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +67,31 @@ class Swing:
         reached = (self.alpha / 2) ** (np.arange(steps) / steps)
         each = self.alpha / 2 / steps / reached
         return max(level + chance(float(p)) for level, p in zip(self.levels, each, strict=True))
+
+
+def spans_as_long(spans: Sequence[NDArray[np.int64]], rows: int) -> tuple[NDArray[np.int64], ...]:
+    """Return spans, those of the longest length joined in runs of about so many rows if they have fewer.
+
+    A window of a year levels out the seasons that spans of a month show.
+
+    Parameters
+    ----------
+    spans
+        For each length counts in the order of time, shape ``(spans, bins + 1)``; the longest are end to end.
+    """
+    held = [counts for counts in spans if counts.any()]
+    if not held:
+        return ()
+    longest = max(held, key=_middling_rows)
+    joined = round(rows / max(_middling_rows(longest), 1.0))
+    if joined < 2:
+        return tuple(spans)
+    whole = longest[len(longest) % joined :]
+    return (whole.reshape(-1, joined, whole.shape[1]).sum(axis=1),)
+
+
+def _middling_rows(counts: NDArray[np.int64]) -> float:
+    return float(np.median(counts.sum(axis=1)))
 
 
 def swing_of(distances: Distances, bins: Counts, spans: tuple[NDArray[np.int64], ...], alpha: float) -> Swing:

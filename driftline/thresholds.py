@@ -65,7 +65,7 @@ def _reasons(monitor: Monitor, bench: Bench, one: Detector[Any], usual: Window |
             f"in a window of {quantity(monitor.windows.min_samples, 'event')}"
         )
         if isinstance(one, DistributionDetector):
-            yield from _of_the_swings(one, usual)
+            yield from _of_the_swings(one, usual, monitor.windows.min_samples)
     else:
         yield source
 
@@ -96,9 +96,9 @@ def _of_the_margin(one: LastingShift, usual: Window | None) -> Iterator[str]:
         )
 
 
-def _of_the_swings(one: DistributionDetector[Any], usual: Window | None) -> Iterator[str]:
+def _of_the_swings(one: DistributionDetector[Any], usual: Window | None, rows: int) -> Iterator[str]:
     column = None if usual is None else usual.column(one.column)
-    furthest = None if column is None else one.furthest_usual(column)
+    furthest = None if column is None else one.furthest_usual(column, rows)
     if furthest is None:
         return
     if not furthest:

@@ -12,7 +12,7 @@ from shift_panes import DECILES
 
 from detectors.distribution import DistributionDetector
 from detectors.registry import DETECTORS, build
-from detectors.swing import Swing, swing_of
+from detectors.swing import Swing, spans_as_long, swing_of
 from detectors.window import Column
 
 DISTANCES = sorted(
@@ -143,3 +143,21 @@ def test_too_few_spans_say_nothing() -> None:
     counts = np.array([[90, 10, 0], [10, 90, 0]] * 3)
     found = swing_of(lambda spans: np.ones(len(spans)), counts.sum(axis=0)[:-1], (counts,), ALPHA)
     assert found.furthest == 0
+
+
+def test_a_window_as_long_as_a_year_levels_out_the_seasons() -> None:
+    months = reference_of(0.8 * np.sin(np.arange(240) / 12 * 2 * np.pi), "psi")
+    short, long = (
+        detector("psi").observe(window(spans_of([0.0], "psi", 12, rows)[0]), window(months)).threshold
+        for rows in (ROWS, 12 * ROWS)
+    )
+    assert short > 0.5
+    assert long == 0.2
+
+
+def test_short_spans_are_joined_to_the_length_of_the_window() -> None:
+    months, days = np.full((25, 3), 10), np.full((40, 3), 1)
+    (joined,) = spans_as_long((days, months), 120)
+    assert joined.tolist() == [[40, 40, 40]] * 6
+    assert spans_as_long((days, months), 30) == (days, months)
+    assert spans_as_long((), 30) == ()
