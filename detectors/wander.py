@@ -16,6 +16,8 @@ from detectors.tilt import Directions, Family, Floats
 LEAST_ROWS = 5
 #: Standard errors by which spans must differ more than sampling explains.
 _CLEARLY = 4.0
+#: With fewer spans no axis is looked for.
+_SPANS_FOR_AXIS = 8
 #: Parts of the way along the axis that are looked at; a direction may turn before its end.
 _ON_THE_WAY = np.array([0.25, 0.5, 0.75, 1.0])
 
@@ -40,6 +42,7 @@ def wander(directions: Directions, spans: Sequence[NDArray[np.int64]]) -> Floats
         held = counts[counts.sum(axis=1) >= LEAST_ROWS].astype(np.float64)
         if len(held) > 1:
             furthest = np.maximum(furthest, _furthest(directions, held))
+        if len(held) >= _SPANS_FOR_AXIS:
             furthest = np.maximum(furthest, _implied(directions, held))
     return furthest
 

@@ -62,3 +62,9 @@ def test_a_single_span_that_is_off_is_no_swing() -> None:
     spans = drawn(np.zeros(SPANS), 7)
     spans[10] = np.random.default_rng(8).multinomial(ROWS, shares(0.1))
     assert furthest(spans, is_number=True).max() < 0.05
+
+
+@pytest.mark.parametrize("spans", [1, 2, 3, 4, 7, 8, 9])
+def test_the_first_few_spans_are_enough_to_go_on(spans: int) -> None:
+    directions = directions_of(drawn(np.zeros(1), 9).sum(axis=0), is_number=True)
+    assert np.isfinite(wander(directions, (drawn(swings(9)[:spans], 9),))).all()
