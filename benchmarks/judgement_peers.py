@@ -21,7 +21,7 @@ from river import drift
 from scipy import special
 
 from detectors.divergence import jensen_shannon_distance
-from detectors.wander import return_level
+from detectors.tail import return_level
 
 #: Published limits: of Evidently's distances, of its tests, and of NannyML in standard deviations.
 EVIDENTLY = 0.1

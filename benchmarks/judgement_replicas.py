@@ -98,6 +98,8 @@ def windows_of(panes: Counts) -> Counts:
 
 def window_alarms(detector: Detector[Any], spec: Spec, reference: Column, windows: Counts) -> list[Alarm]:
     """Return when the signal of a detector of one window fires."""
+    # Each run has a detector of its own: what one holds back is of its reference.
+    detector = type(detector)(detector.params, detector.column)
     is_prediction = spec.name == "prediction"
     usual = _window(reference, is_prediction)
     verdicts: dict[int, Verdict] = {}

@@ -5,13 +5,10 @@ import math
 from pydantic import Field
 
 from detectors.comparison import Comparison
-from detectors.distribution import DistributionDetector
 from detectors.divergence import pool_rare
+from detectors.effect import LEAST_EXPECTED, EffectDetector
 from detectors.homogeneity import chi_square_homogeneity
 from detectors.significance import SignificanceParams
-
-#: Cochran's 5 events serve a p-value of 0.05; one of a millionth needs the approximation further out.
-LEAST_EXPECTED = 20.0
 
 
 class ChiSquareParams(SignificanceParams):
@@ -31,13 +28,14 @@ class ChiSquareParams(SignificanceParams):
     )
 
 
-class ChiSquare(DistributionDetector[ChiSquareParams]):
+class ChiSquare(EffectDetector[ChiSquareParams]):
     """Fires when a category's shares differ from the reference's by more than chance, and enough to matter.
 
     Pearson's test that both samples share one distribution: ``score = -log10 p``, or 0 while the effect
-    ``w = sqrt(X2 * (1/n + 1/m))`` is below ``min_effect``, since with many events every difference is
-    significant. Categories that expect fewer than 20 events in the smaller sample are pooled, by which
-    ``w`` squared falls by their shares on both sides times ``(n + m) / min(n, m)`` at most.
+    ``w = sqrt(X2 * (1/n + 1/m))`` is below ``min_effect``, or within what the reference's spans show to
+    be usual (`swing`), since with many events every difference is significant. Categories that expect
+    fewer than 20 events in the smaller sample are pooled, by which ``w`` squared falls by their shares on
+    both sides times ``(n + m) / min(n, m)`` at most.
 
     References
     ----------
@@ -53,6 +51,8 @@ class ChiSquare(DistributionDetector[ChiSquareParams]):
 
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return -log10 p, and the threshold in force."""
-        test = chi_square_homogeneity(*pool_rare(*comparison.counts, LEAST_EXPECTED))
-        score = test.minus_log10_p if test.effect >= self.params.min_effect else 0.0
+        pooled = pool_rare(*comparison.counts, LEAST_EXPECTED)
+        test = chi_square_homogeneity(*pooled)
+        least = self.least_effect(comparison, pooled, self.params.min_effect)
+        score = test.minus_log10_p if test.effect >= least else 0.0
         return score, max(self.params.threshold, -math.log10(self.params.alpha))

@@ -1,14 +1,18 @@
-"""What detectors of a changed distribution share: the comparison, the evidence, the sentence."""
+"""What detectors of a changed distribution share: the comparison, the usual swings, the evidence, the sentence."""
 
-from collections.abc import Mapping
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
 
 from detectors.base import Detector, Evidence, Verdict
 from detectors.comparison import Comparison, Shortfall, compare, means, telling_bins
-from detectors.divergence import shares
+from detectors.divergence import Counts, Shares, shares
 from detectors.sentence import against, quantity, shorten
 from detectors.significance import SignificanceParams
-from detectors.window import Window
+from detectors.swing import Swing, spans_as_long, swing_of
+from detectors.window import Column, Window
+
+#: Share of the threshold from which on a window holds back what the reference takes for a swing.
+_NOTEWORTHY = 0.5
 
 D = TypeVar("D", bound=SignificanceParams)
 
@@ -16,16 +20,56 @@ D = TypeVar("D", bound=SignificanceParams)
 class DistributionDetector(Detector[D], Generic[D]):
     """Compares the bins of one column in the window with those of the reference.
 
-    A subclass says in `measure` how far they lie apart and which distance is worth an alert.
+    A subclass says in `measure` how far they lie apart and which distance is worth an alert, and in
+    `distances` how far spans of the reference lie from the whole, which says what is usual (`swing`).
+    While a window is noteworthy, the usual is what it was before: a reference that trails would soon take a
+    shift for a swing of its own.
     """
 
     #: The measure's name in sentences.
     measure_name: ClassVar[str]
     needs_reference = True
 
+    def __init__(self, params: D, column: str = "") -> None:
+        super().__init__(params, column)
+        self._swing: tuple[Column, int, Swing] | None = None
+        self._held: tuple[str, Swing] | None = None
+
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the score, and the threshold in force at these sample sizes."""
         raise NotImplementedError
+
+    def distances(self, spans: Counts, reference: Column) -> Shares:
+        """Return how far spans, shape ``(spans, bins)``, lie from the whole, such that distances add up."""
+        raise NotImplementedError
+
+    def usual(self, reference: Column, rows: int) -> Swing:
+        """Return how far the reference swings, or how far it did before the window became noteworthy.
+
+        ``rows`` are those of the window: swings shorter than it is are levelled out in it.
+        """
+        if self._held is not None and self._held[0] == reference.bins_fingerprint:
+            return self._held[1]
+        spans = spans_as_long(reference.spans, rows)
+        lengths = sum(len(one) for one in spans)
+        swing = self._swing
+        if swing is None or swing[1] != lengths or not swing[0].is_counted_as(reference):
+            found = swing_of(
+                lambda counts: self.distances(counts, reference), reference.bins, spans, self.params.alpha
+            )
+            swing = self._swing = (reference, lengths, found)
+        return swing[2]
+
+    def furthest_usual(self, reference: Column, rows: int) -> float | None:
+        """Return how far the reference swings at most, in the unit of `distances`; None where it has no bins."""
+        return self.usual(reference, rows).furthest if reference.bins.sum() else None
+
+    def limit(self, comparison: Comparison, chance: Callable[[float], float]) -> float:
+        """Return the distance, as `distances` has it, that is usual up to the probability ``alpha``.
+
+        ``chance`` says which distance chance alone exceeds with a given probability.
+        """
+        return self.usual(comparison.reference, comparison.samples).limit(chance)
 
     def obstacle(self, comparison: Comparison) -> str:
         """Return why these columns cannot be measured though both have bins; empty where they can."""
@@ -43,9 +87,23 @@ class DistributionDetector(Detector[D], Generic[D]):
         if obstacle := self.obstacle(comparison):
             return self.insufficient(comparison.samples, f"{shorten(self.column)}: {obstacle}")
         score, limit = self.measure(comparison)
+        is_noteworthy = score > _NOTEWORTHY * limit
+        usual = self.usual(comparison.reference, comparison.samples)
+        self._held = (comparison.reference.bins_fingerprint, usual) if is_noteworthy else None
         return self.verdict(
             score, comparison.samples, self._evidence(comparison, score, limit), threshold=limit
         )
+
+    def snapshot(self) -> Any:
+        """Return the usual swing that is held back; None while the window is not noteworthy."""
+        return None if self._held is None else [self._held[0], self._held[1].alpha, *self._held[1].levels]
+
+    def restore(self, snapshot: Any) -> None:
+        """Take up a `snapshot`."""
+        self._held = None
+        if snapshot is not None:
+            fingerprint, alpha, *levels = snapshot
+            self._held = (fingerprint, Swing(alpha, tuple(levels)))
 
     def _evidence(self, comparison: Comparison, score: float, limit: float) -> Evidence:
         figures = [

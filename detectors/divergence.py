@@ -8,8 +8,6 @@ usual for the chi-square test (Cochran 1954). So a long tail of rare categories 
 and what chance explains is known. Pooling never raises a divergence. Zero counts: see `smoothed_shares`.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -19,8 +17,8 @@ Shares = NDArray[np.float64]
 
 
 def shares(counts: Counts) -> Shares:
-    """Return counts as shares of one; zeros when there are none."""
-    return np.asarray(counts / max(int(counts.sum()), 1), dtype=np.float64)
+    """Return counts as shares of one, over the last axis; zeros when there are none."""
+    return np.asarray(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1), dtype=np.float64)
 
 
 def expected_events(current: Counts, reference: Counts) -> Shares:
@@ -69,6 +67,21 @@ def pool_rare(current: Counts, reference: Counts, least_expected: float = 5.0) -
     return np.append(current[~rare], current[rare].sum()), np.append(reference[~rare], reference[rare].sum())
 
 
+def pool_rare_of_spans(
+    spans: Counts, reference: Counts, least_expected: float = 5.0
+) -> tuple[Counts, Counts]:
+    """Return spans, shape ``(spans, bins)``, and the whole they are of, pooled as for a span of middling size."""
+    share = float(np.median(spans.sum(axis=-1))) / max(int(reference.sum()), 1)
+    rare = rare_bins(np.rint(reference * min(share, 1.0)).astype(np.int64), reference, least_expected)
+
+    def pooled(counts: Counts) -> Counts:
+        together = counts[..., rare].sum(axis=-1, keepdims=True)
+        kept = counts[..., ~rare]
+        return np.concatenate((kept, together), axis=-1) if reference[rare].any() else kept
+
+    return pooled(spans), pooled(reference)
+
+
 def smoothed_shares(current: Counts, reference: Counts) -> tuple[Shares, Shares]:
     """Return both sides as shares of one, none zero where the other side has events.
 
@@ -82,8 +95,10 @@ def smoothed_shares(current: Counts, reference: Counts) -> tuple[Shares, Shares]
     ([0.995, 0.005], [0.505, 0.495])
     """
     p, q = shares(current), shares(reference)
-    spread = (p + q) / 2 * p.size
-    return (current + spread) / (current.sum() + p.size), (reference + spread) / (reference.sum() + p.size)
+    bins = p.shape[-1]
+    spread = (p + q) / 2 * bins
+    n, m = current.sum(axis=-1, keepdims=True), reference.sum(axis=-1, keepdims=True)
+    return (current + spread) / (n + bins), (reference + spread) / (m + bins)
 
 
 def population_stability_index(current: Counts, reference: Counts) -> float:
@@ -99,8 +114,13 @@ def population_stability_index(current: Counts, reference: Counts) -> float:
     >>> population_stability_index(np.array([500, 500]), np.array([500, 500]))
     0.0
     """
-    p, q = _occupied(*smoothed_shares(current, reference))
-    return float(np.sum((p - q) * np.log(p / q)))
+    return float(symmetric_divergence(*smoothed_shares(current, reference)))
+
+
+def symmetric_divergence(p: Shares, q: Shares) -> Shares:
+    """Return the sum of ``(p - q) ln(p / q)`` over the last axis; bins empty on one side are left out."""
+    ratio = np.divide(p, q, out=np.ones(np.broadcast_shapes(p.shape, q.shape)), where=(p > 0) & (q > 0))
+    return np.asarray(((p - q) * np.log(ratio)).sum(axis=-1))
 
 
 def jensen_shannon_distance(current: Counts, reference: Counts) -> float:
@@ -113,16 +133,25 @@ def jensen_shannon_distance(current: Counts, reference: Counts) -> float:
     >>> jensen_shannon_distance(np.array([10, 0]), np.array([0, 10]))
     1.0
     """
-    p, q = shares(current), shares(reference)
+    return float(jensen_shannon(shares(current), shares(reference)))
+
+
+def jensen_shannon(p: Shares, q: Shares) -> Shares:
+    """Return `jensen_shannon_distance` of shares, over the last axis."""
     middle = (p + q) / 2
-    nats = float(np.sum(special.rel_entr(p, middle)) + np.sum(special.rel_entr(q, middle))) / 2
-    return float(np.sqrt(np.clip(nats / np.log(2.0), 0.0, 1.0)))
+    nats = (special.rel_entr(p, middle).sum(axis=-1) + special.rel_entr(q, middle).sum(axis=-1)) / 2
+    return np.asarray(np.sqrt(np.clip(nats / np.log(2.0), 0.0, 1.0)))
 
 
 def kolmogorov_smirnov_distance(current: Counts, reference: Counts) -> float:
     """Return the largest distance of the two cumulative distributions at the bin edges: 0 to 1."""
-    gap = np.cumsum(shares(current)) - np.cumsum(shares(reference))
-    return float(np.max(np.abs(gap), initial=0.0))
+    return float(kolmogorov_smirnov(shares(current), shares(reference)))
+
+
+def kolmogorov_smirnov(p: Shares, q: Shares) -> Shares:
+    """Return `kolmogorov_smirnov_distance` of shares, over the last axis."""
+    gap = np.cumsum(p, axis=-1) - np.cumsum(q, axis=-1)
+    return np.asarray(np.max(np.abs(gap), axis=-1, initial=0.0))
 
 
 def hellinger_distance(current: Counts, reference: Counts) -> float:
@@ -133,8 +162,13 @@ def hellinger_distance(current: Counts, reference: Counts) -> float:
     >>> round(hellinger_distance(np.array([50, 50]), np.array([36, 64])), 4)
     0.1003
     """
-    gap = np.sqrt(shares(current)) - np.sqrt(shares(reference))
-    return float(min(math.sqrt(float(np.sum(gap * gap)) / 2), 1.0))
+    return float(hellinger(shares(current), shares(reference)))
+
+
+def hellinger(p: Shares, q: Shares) -> Shares:
+    """Return `hellinger_distance` of shares, over the last axis."""
+    gap = np.sqrt(p) - np.sqrt(q)
+    return np.asarray(np.minimum(np.sqrt((gap * gap).sum(axis=-1) / 2), 1.0))
 
 
 def total_variation_distance(current: Counts, reference: Counts) -> float:
@@ -145,7 +179,12 @@ def total_variation_distance(current: Counts, reference: Counts) -> float:
     >>> round(total_variation_distance(np.array([50, 50, 0]), np.array([40, 40, 20])), 4)
     0.2
     """
-    return float(np.sum(np.abs(shares(current) - shares(reference))) / 2)
+    return float(total_variation(shares(current), shares(reference)))
+
+
+def total_variation(p: Shares, q: Shares) -> Shares:
+    """Return `total_variation_distance` of shares, over the last axis."""
+    return np.asarray(np.abs(p - q).sum(axis=-1) / 2)
 
 
 def l_infinity_distance(current: Counts, reference: Counts) -> float:
@@ -156,9 +195,9 @@ def l_infinity_distance(current: Counts, reference: Counts) -> float:
     >>> round(l_infinity_distance(np.array([50, 50, 0]), np.array([40, 40, 20])), 4)
     0.2
     """
-    return float(np.max(np.abs(shares(current) - shares(reference)), initial=0.0))
+    return float(l_infinity(shares(current), shares(reference)))
 
 
-def _occupied(p: Shares, q: Shares) -> tuple[Shares, Shares]:
-    both = (p > 0) & (q > 0)
-    return p[both], q[both]
+def l_infinity(p: Shares, q: Shares) -> Shares:
+    """Return `l_infinity_distance` of shares, over the last axis."""
+    return np.asarray(np.max(np.abs(p - q), axis=-1, initial=0.0))

@@ -6,13 +6,10 @@ from pydantic import Field
 
 from detectors.chance import small_sample_factor
 from detectors.comparison import Comparison
-from detectors.distribution import DistributionDetector
 from detectors.divergence import pool_rare
+from detectors.effect import LEAST_EXPECTED, EffectDetector
 from detectors.homogeneity import likelihood_ratio_homogeneity, minus_log10_chi_square
 from detectors.significance import SignificanceParams
-
-#: As for the chi-square test: a p-value of a millionth needs the approximation far out.
-LEAST_EXPECTED = 20.0
 
 
 class GTestParams(SignificanceParams):
@@ -32,16 +29,17 @@ class GTestParams(SignificanceParams):
     )
 
 
-class GTest(DistributionDetector[GTestParams]):
+class GTest(EffectDetector[GTestParams]):
     """Fires when a feature's bins differ from the reference's by more than chance, and enough to matter.
 
     The likelihood-ratio test that both samples share one distribution, ``G = 2 sum(O ln(O / E))`` over the
     bins of both sides, natural logarithm, O the counts and E what the two sides together let expect;
     ``0 ln 0 = 0``. ``score = -log10 p`` by the chi-square law with ``bins - 1`` degrees, of G over
     ``1 + 1/e``, e the fewest events a bin expects; or 0 while the effect ``w = sqrt(G (1/n + 1/m))`` is below
-    ``min_effect``, since with many events every difference is significant. Symmetric in window and
-    reference. Bins that expect fewer than 20 events in the smaller sample are pooled, by which G falls by
-    ``2 (c ln((n + m) / n) + r ln((n + m) / m))`` at most, c and r the events pooled on either side.
+    ``min_effect``, or within what the reference's spans show to be usual (`swing`), since with many
+    events every difference is significant. Symmetric in window and reference. Bins that expect fewer than
+    20 events in the smaller sample are pooled, by which G falls by ``2 (c ln((n + m) / n) + r ln((n + m)
+    / m))`` at most, c and r the events pooled on either side.
 
     References
     ----------
@@ -61,6 +59,7 @@ class GTest(DistributionDetector[GTestParams]):
         pooled = pool_rare(*comparison.counts, LEAST_EXPECTED)
         test = likelihood_ratio_homogeneity(*pooled)
         limit = max(self.params.threshold, -math.log10(self.params.alpha))
-        if test.degrees < 1 or test.effect < self.params.min_effect:
+        least = self.least_effect(comparison, pooled, self.params.min_effect)
+        if test.degrees < 1 or test.effect < least:
             return 0.0, limit
         return minus_log10_chi_square(test.statistic / small_sample_factor(*pooled), test.degrees), limit

@@ -5,8 +5,17 @@ from pydantic import Field
 from detectors.chance import null_hellinger_distance
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import hellinger_distance, pool_rare
+from detectors.divergence import (
+    Counts,
+    Shares,
+    hellinger,
+    hellinger_distance,
+    pool_rare,
+    pool_rare_of_spans,
+    shares,
+)
 from detectors.significance import SignificanceParams
+from detectors.window import Column
 
 #: Roots of small counts vary more than the chi-square law allows; from 20 events on they do not.
 LEAST_EXPECTED = 20.0
@@ -27,8 +36,9 @@ class Hellinger(DistributionDetector[HellingerParams]):
     metric between 0 and 1, symmetric in the two. The half is inside the root, so that disjoint
     distributions have 1; zero counts need no smoothing. The threshold in force is the larger of
     ``threshold`` and ``sqrt((1/n + 1/m) * chi2(bins - 1) / 8)``, which chance alone exceeds with probability
-    ``alpha``, for small bins somewhat more: `chance`. Bins that expect fewer than 20 events in the smaller
-    sample are pooled, by which the score squared falls by half their shares on both sides at most.
+    ``alpha``, for small bins somewhat more: `chance`. On top comes what the reference's spans show to be
+    usual: `swing`. Bins that expect fewer than 20 events in the smaller sample are pooled, by which the
+    score squared falls by half their shares on both sides at most.
 
     References
     ----------
@@ -46,5 +56,10 @@ class Hellinger(DistributionDetector[HellingerParams]):
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the distance, and the threshold in force."""
         current, reference = pool_rare(*comparison.counts, LEAST_EXPECTED)
-        chance = null_hellinger_distance(current, reference, self.params.alpha)
-        return hellinger_distance(current, reference), max(self.params.threshold, chance)
+        limit = self.limit(comparison, lambda alpha: null_hellinger_distance(current, reference, alpha))
+        return hellinger_distance(current, reference), max(self.params.threshold, limit)
+
+    def distances(self, spans: Counts, reference: Column) -> Shares:
+        """Return the spans' distances."""
+        pooled = pool_rare_of_spans(spans, reference.bins, LEAST_EXPECTED)
+        return hellinger(*map(shares, pooled))

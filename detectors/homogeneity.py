@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from detectors.divergence import Counts, Shares
+from detectors.divergence import Counts, Shares, shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,20 @@ def likelihood_ratio_homogeneity(current: Counts, reference: Counts) -> Homogene
     (8.402, 1)
     """
     return _test(current, reference, 2 * float(np.sum(special.rel_entr(*_table(current, reference)))))
+
+
+def effects(spans: Counts, reference: Counts) -> Shares:
+    """Return the effect of `chi_square_homogeneity` for each of some spans, shape ``(spans,)``."""
+    gap = shares(spans) - shares(reference)
+    together = shares(spans + reference)
+    terms = np.divide(gap * gap, together, out=np.zeros(gap.shape), where=together > 0)
+    return np.asarray(np.sqrt(terms.sum(axis=-1)))
+
+
+def effect_by_chance(current: Counts, reference: Counts, alpha: float) -> float:
+    """Return the effect that chance alone exceeds with probability ``alpha``."""
+    spread = 1 / max(int(current.sum()), 1) + 1 / max(int(reference.sum()), 1)
+    return math.sqrt(float(special.chdtri(max(current.size - 1, 1), alpha)) * spread)
 
 
 def _table(current: Counts, reference: Counts) -> tuple[Shares, Shares]:

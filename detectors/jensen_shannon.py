@@ -5,8 +5,17 @@ from pydantic import Field
 from detectors.chance import null_jensen_shannon_distance
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import jensen_shannon_distance, pool_rare
+from detectors.divergence import (
+    Counts,
+    Shares,
+    jensen_shannon,
+    jensen_shannon_distance,
+    pool_rare,
+    pool_rare_of_spans,
+    shares,
+)
 from detectors.significance import SignificanceParams
+from detectors.window import Column
 
 
 class JensenShannonParams(SignificanceParams):
@@ -23,8 +32,9 @@ class JensenShannon(DistributionDetector[JensenShannonParams]):
     ``score = sqrt((KL(p || a) + KL(q || a)) / 2)`` with ``a = (p + q) / 2`` and logarithms to base 2: a
     metric between 0 and 1, symmetric in window and reference. The threshold in force is the larger
     of ``threshold`` and ``sqrt((1/n + 1/m) * chi2(bins - 1) / (8 ln 2))``, which chance alone exceeds with
-    probability ``alpha``, for small bins somewhat more: `chance`. Rare bins are pooled, by which the
-    divergence (the score squared) falls by half their shares on both sides at most.
+    probability ``alpha``, for small bins somewhat more: `chance`. On top comes what the reference's spans
+    show to be usual: `swing`. Rare bins are pooled, by which the divergence (the score squared) falls by
+    half their shares on both sides at most.
 
     References
     ----------
@@ -41,5 +51,10 @@ class JensenShannon(DistributionDetector[JensenShannonParams]):
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the distance, and the threshold in force."""
         current, reference = pool_rare(*comparison.counts)
-        chance = null_jensen_shannon_distance(current, reference, self.params.alpha)
-        return jensen_shannon_distance(current, reference), max(self.params.threshold, chance)
+        limit = self.limit(comparison, lambda alpha: null_jensen_shannon_distance(current, reference, alpha))
+        return jensen_shannon_distance(current, reference), max(self.params.threshold, limit)
+
+    def distances(self, spans: Counts, reference: Column) -> Shares:
+        """Return the spans' distances."""
+        pooled = pool_rare_of_spans(spans, reference.bins)
+        return jensen_shannon(*map(shares, pooled))

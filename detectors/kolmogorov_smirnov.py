@@ -5,8 +5,9 @@ from pydantic import Field
 from detectors.chance import null_kolmogorov_smirnov_distance
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import kolmogorov_smirnov_distance
+from detectors.divergence import Counts, Shares, kolmogorov_smirnov, kolmogorov_smirnov_distance, shares
 from detectors.significance import SignificanceParams
+from detectors.window import Column
 
 
 class KolmogorovSmirnovParams(SignificanceParams):
@@ -27,6 +28,7 @@ class KolmogorovSmirnov(DistributionDetector[KolmogorovSmirnovParams]):
     edges the true distance can be larger, by no more than the largest over the bins of the smaller of
     the two sides' shares. The threshold in force is the larger of ``threshold`` and
     ``sqrt(-ln(alpha / 2) / 2 * (n + m) / (n m))``, which chance exceeds with probability ``alpha`` at most.
+    On top comes what the reference's spans show to be usual: `swing`.
 
     References
     ----------
@@ -42,7 +44,10 @@ class KolmogorovSmirnov(DistributionDetector[KolmogorovSmirnovParams]):
 
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the distance, and the threshold in force."""
-        chance = null_kolmogorov_smirnov_distance(
-            comparison.samples, comparison.reference_samples, self.params.alpha
-        )
-        return kolmogorov_smirnov_distance(*comparison.counts), max(self.params.threshold, chance)
+        n, m = comparison.samples, comparison.reference_samples
+        limit = self.limit(comparison, lambda alpha: null_kolmogorov_smirnov_distance(n, m, alpha))
+        return kolmogorov_smirnov_distance(*comparison.counts), max(self.params.threshold, limit)
+
+    def distances(self, spans: Counts, reference: Column) -> Shares:
+        """Return the spans' distances."""
+        return kolmogorov_smirnov(shares(spans), shares(reference.bins))

@@ -5,8 +5,9 @@ from pydantic import Field
 from detectors.chance import null_l_infinity_distance
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import l_infinity_distance
+from detectors.divergence import Counts, Shares, l_infinity, l_infinity_distance, shares
 from detectors.significance import SignificanceParams
+from detectors.window import Column
 
 
 class LInfinityParams(SignificanceParams):
@@ -28,7 +29,7 @@ class LInfinity(DistributionDetector[LInfinityParams]):
     none smoothed. Categories outside the list count as one: each of them may differ by no more than the
     larger of the two shares they hold together. The threshold in force is the larger of ``threshold`` and a
     bound that chance exceeds with probability ``alpha`` at most, exact for any bins:
-    `chance.null_l_infinity_distance`.
+    `chance.null_l_infinity_distance`. On top comes what the reference's spans show to be usual: `swing`.
 
     References
     ----------
@@ -44,5 +45,9 @@ class LInfinity(DistributionDetector[LInfinityParams]):
 
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the distance, and the threshold in force."""
-        chance = null_l_infinity_distance(*comparison.counts, self.params.alpha)
-        return l_infinity_distance(*comparison.counts), max(self.params.threshold, chance)
+        limit = self.limit(comparison, lambda alpha: null_l_infinity_distance(*comparison.counts, alpha))
+        return l_infinity_distance(*comparison.counts), max(self.params.threshold, limit)
+
+    def distances(self, spans: Counts, reference: Column) -> Shares:
+        """Return the spans' distances."""
+        return l_infinity(shares(spans), shares(reference.bins))

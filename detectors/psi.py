@@ -1,12 +1,24 @@
 """Population stability index of a feature."""
 
+import math
+
+import numpy as np
 from pydantic import Field
 
 from detectors.chance import null_population_stability_index
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import pool_rare, population_stability_index
+from detectors.divergence import (
+    Counts,
+    Shares,
+    pool_rare,
+    pool_rare_of_spans,
+    population_stability_index,
+    smoothed_shares,
+    symmetric_divergence,
+)
 from detectors.significance import SignificanceParams
+from detectors.window import Column
 
 
 class PsiParams(SignificanceParams):
@@ -23,8 +35,9 @@ class Psi(DistributionDetector[PsiParams]):
     ``PSI = sum over bins (p - q) ln(p / q)``, natural logarithm, p the window's shares and q the
     reference's, symmetric in the two. The threshold in force is the larger of ``threshold`` and the
     index that chance alone exceeds with probability ``alpha`` at these sample sizes,
-    ``(1/n + 1/m) * chi2(bins - 1)``, for small bins somewhat more: `chance`. Rare bins are pooled, and
-    zero counts smoothed by one event per bin: `divergence`.
+    ``(1/n + 1/m) * chi2(bins - 1)``, for small bins somewhat more: `chance`. On top comes what
+    the reference's spans show to be usual, as a daily rhythm: `swing`. Rare bins are pooled, and zero counts
+    smoothed by one event per bin: `divergence`.
 
     References
     ----------
@@ -42,5 +55,19 @@ class Psi(DistributionDetector[PsiParams]):
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the index, and the threshold in force."""
         current, reference = pool_rare(*comparison.counts)
-        chance = null_population_stability_index(current, reference, self.params.alpha)
-        return population_stability_index(current, reference), max(self.params.threshold, chance)
+
+        def chance(alpha: float) -> float:
+            return math.sqrt(null_population_stability_index(current, reference, alpha))
+
+        limit = self.limit(comparison, chance) ** 2
+        return population_stability_index(current, reference), max(self.params.threshold, limit)
+
+    def furthest_usual(self, reference: Column, rows: int) -> float | None:
+        """Return how far the reference swings at most, as an index; None where it has no bins."""
+        root = super().furthest_usual(reference, rows)
+        return None if root is None else root**2
+
+    def distances(self, spans: Counts, reference: Column) -> Shares:
+        """Return the roots of the spans' indices: those are distances, to second order."""
+        pooled = smoothed_shares(*pool_rare_of_spans(spans, reference.bins))
+        return np.sqrt(symmetric_divergence(*pooled))

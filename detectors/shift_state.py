@@ -53,15 +53,7 @@ class Rule:
                 return False
         elif not np.array_equal(held, self.usual):
             return False
-        mine = self.reference
-        return mine is reference or (
-            mine.missing == reference.missing
-            and mine.labels == reference.labels
-            and np.array_equal(mine.edges, reference.edges)
-            and np.array_equal(mine.bins, reference.bins)
-            and len(mine.spans) == len(reference.spans)
-            and all(map(np.array_equal, mine.spans, reference.spans))
-        )
+        return self.reference.is_counted_as(reference)
 
 
 @dataclass(slots=True)

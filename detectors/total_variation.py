@@ -5,8 +5,9 @@ from pydantic import Field
 from detectors.chance import null_total_variation_distance
 from detectors.comparison import Comparison
 from detectors.distribution import DistributionDetector
-from detectors.divergence import total_variation_distance
+from detectors.divergence import Counts, Shares, shares, total_variation, total_variation_distance
 from detectors.significance import SignificanceParams
+from detectors.window import Column
 
 
 class TotalVariationParams(SignificanceParams):
@@ -25,6 +26,7 @@ class TotalVariation(DistributionDetector[TotalVariationParams]):
     outside the list count as one, by which the score falls by half their shares on both sides at most.
     The threshold in force is the larger of ``threshold`` and a bound that chance exceeds with
     probability ``alpha`` at most, exact for any bins: `chance.null_total_variation_distance`.
+    On top comes what the reference's spans show to be usual: `swing`.
 
     References
     ----------
@@ -40,5 +42,9 @@ class TotalVariation(DistributionDetector[TotalVariationParams]):
 
     def measure(self, comparison: Comparison) -> tuple[float, float]:
         """Return the distance, and the threshold in force."""
-        chance = null_total_variation_distance(*comparison.counts, self.params.alpha)
-        return total_variation_distance(*comparison.counts), max(self.params.threshold, chance)
+        limit = self.limit(comparison, lambda alpha: null_total_variation_distance(*comparison.counts, alpha))
+        return total_variation_distance(*comparison.counts), max(self.params.threshold, limit)
+
+    def distances(self, spans: Counts, reference: Column) -> Shares:
+        """Return the spans' distances."""
+        return total_variation(shares(spans), shares(reference.bins))

@@ -9,16 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.tilt import Directions, Floats
+from detectors.tail import return_level
+from detectors.tilt import Directions, Family, Floats
 
-#: The level returned is passed once in this many lengths of the reference.
-RETURN_PERIODS = 100
 #: Spans smaller than this say nothing.
 LEAST_ROWS = 5
-#: With so many excesses the tail's shape lies half way between the exponential one and the fitted one.
-_SHAPE_EXCESSES = 20
 #: Standard errors by which spans must differ more than sampling explains.
 _CLEARLY = 4.0
+#: With fewer spans no axis is looked for.
+_SPANS_FOR_AXIS = 8
+#: Parts of the way along the axis that are looked at; a direction may turn before its end.
+_ON_THE_WAY = np.array([0.25, 0.5, 0.75, 1.0])
 
 
 def wander(directions: Directions, spans: Sequence[NDArray[np.int64]]) -> Floats:
@@ -41,6 +42,8 @@ def wander(directions: Directions, spans: Sequence[NDArray[np.int64]]) -> Floats
         held = counts[counts.sum(axis=1) >= LEAST_ROWS].astype(np.float64)
         if len(held) > 1:
             furthest = np.maximum(furthest, _furthest(directions, held))
+        if len(held) >= _SPANS_FOR_AXIS:
+            furthest = np.maximum(furthest, _implied(directions, held))
     return furthest
 
 
@@ -53,44 +56,53 @@ def _furthest(directions: Directions, counts: Floats) -> Floats:
     return np.array([[return_level(column) for column in side.T] for side in (levels, -levels)])
 
 
-def return_level(levels: Floats, periods: float = RETURN_PERIODS) -> float:
-    """Return the level that spans like these pass once in so many times their number; 0 or above.
+def _implied(directions: Directions, counts: Floats) -> Floats:
+    """Return how far all directions get when the axis that spans move along most gets as far as it does.
 
-    The excesses over a high quantile follow a generalised Pareto distribution, fitted by probability-weighted
-    moments; the fewer they are, the nearer its shape is taken to be to the exponential one.
-
-    References
-    ----------
-    Hosking, J. and Wallis, J. (1987), Parameter and quantile estimation for the generalized Pareto
-    distribution, Technometrics 29(3).
-
-    Examples
-    --------
-    >>> bounded = np.sin(np.linspace(0, 40, 400))
-    >>> round(return_level(bounded), 2)
-    1.03
+    A swing of the mean moves the spread and single bins too, though seldom so far that they show it
+    themselves. In between lie the tilts of that axis (`tilt`).
     """
+    implied = np.zeros((2, len(directions)))
+    shares = directions.shares
+    scores, levels = _axis(shares, counts)
     if not levels.any():
-        return 0.0
-    ordered = np.sort(levels)
-    k = max(min(max(levels.size // 10, _SHAPE_EXCESSES), levels.size // 2), 1)
-    start = float(ordered[-k - 1])
-    excesses = ordered[-k:] - start
-    shape = _pareto_shape(excesses) * k / (k + _SHAPE_EXCESSES)
-    scale = float(excesses.mean()) * (1 - shape)
-    beyond = float(k) * periods
-    reach = float(np.log(beyond)) if abs(shape) < 1e-9 else (beyond**shape - 1) / shape
-    return max(float(ordered[-1]), start + scale * reach, 0.0)
+        return implied
+    sides = Family(np.stack((scores, -scores)), np.stack((shares, shares)))
+    furthest = np.array([[return_level(levels)], [return_level(-levels)]])
+    for side, tilt in zip(sides.scores, sides.tilt_of(furthest)[:, 0], strict=True):
+        tilted = shares * np.exp(np.outer(_ON_THE_WAY * tilt, side))
+        means = directions.project(tilted / tilted.sum(axis=1, keepdims=True))
+        implied = np.maximum(implied, (means.max(axis=0), -means.min(axis=0)))
+    return implied
 
 
-def _pareto_shape(excesses: Floats) -> float:
-    """Return the shape by the first two probability-weighted moments, -1 to 0.5; ascending excesses."""
-    k = excesses.size
-    first = float(excesses.mean())
-    if k < 2 or first == 0:
-        return 0.0
-    second = float(np.sum(np.arange(k - 1, -1, -1) * excesses)) / (k * (k - 1))
-    return float(np.clip(2 - first / max(first - 2 * second, 1e-12 * first), -1.0, 0.5))
+def _axis(shares: Floats, counts: Floats) -> tuple[Floats, Floats]:
+    """Return the standardised score of the axis that spans move along most, and its level in each span.
+
+    Sampling alone moves spans along an axis found by themselves. So every other span must clearly move along
+    the one found by the rest; else the levels are 0.
+    """
+    n = counts.sum(axis=1)
+    moves = (counts / n[:, None] - shares) / np.sqrt(shares)
+    found = _leading(moves[::2], n[::2])
+    told = _excess_variance(
+        moves[1::2] @ found[:, None], n[1::2], _kurtosis_of(found / np.sqrt(shares), shares)
+    )
+    leading = _leading(moves, n)
+    scores, means = leading / np.sqrt(shares), moves @ leading
+    if not told[0]:
+        return scores, np.zeros(len(n))
+    variance = _excess_variance(means[:, None], n, _kurtosis_of(scores, shares))[0]
+    return scores, means * np.sqrt(variance / (variance + 1 / n))
+
+
+def _leading(moves: Floats, n: Floats) -> Floats:
+    """Return the direction of unit length in which the weighted moves have most variance."""
+    return np.asarray(np.linalg.eigh((moves * n[:, None]).T @ moves)[1][:, -1])
+
+
+def _kurtosis_of(scores: Floats, shares: Floats) -> Floats:
+    return np.array([shares @ scores**4 - 3])
 
 
 def _excess_variance(means: Floats, n: Floats, kurtosis: Floats) -> Floats:

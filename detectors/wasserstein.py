@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+import numpy as np
 from pydantic import Field
 
 from detectors.comparison import Comparison
@@ -13,7 +14,9 @@ from detectors.cumulative import (
     wasserstein_distance,
 )
 from detectors.distribution import DistributionDetector
+from detectors.divergence import Counts, Shares, shares
 from detectors.significance import SignificanceParams
+from detectors.window import Column
 
 #: A ratio of finite numbers may be none; what is larger than this counts as this.
 _LARGEST_SCORE = 1e300
@@ -40,7 +43,7 @@ class Wasserstein(DistributionDetector[WassersteinParams]):
     that of the raw values by no more than the sum, over the gaps between such edges on either side, of
     width times share, over s; each verdict carries its own bound, often smaller, as ``error``. The
     threshold in force is the larger of ``threshold`` and a bound that chance exceeds with probability
-    ``alpha`` at most.
+    ``alpha`` at most. On top comes what the reference's spans show to be usual: `swing`.
 
     References
     ----------
@@ -65,9 +68,21 @@ class Wasserstein(DistributionDetector[WassersteinParams]):
         """Return the distance, and the threshold in force."""
         current, reference = comparison.current, comparison.reference
         one, two = cumulative_of(current), cumulative_of(reference)
-        chance = null_wasserstein_distance(current, reference, one, two, self.params.alpha)
+
+        def chance(alpha: float) -> float:
+            return _scaled(null_wasserstein_distance(current, reference, one, two, alpha), comparison)
+
+        limit = self.limit(comparison, chance)
         found = wasserstein_distance(one, two, current.mean - reference.mean)
-        return _scaled(found.value, comparison), max(self.params.threshold, _scaled(chance, comparison))
+        return _scaled(found.value, comparison), max(self.params.threshold, limit)
+
+    def distances(self, spans: Counts, reference: Column) -> Shares:
+        """Return the spans' distances, were each bin's values where their mean is in the reference."""
+        scale = reference.standard_deviation
+        if not scale > 0:
+            return np.zeros(len(spans))
+        gaps = np.abs(np.cumsum(shares(spans) - shares(reference.bins), axis=1))[:, :-1]
+        return np.asarray(gaps @ np.diff(_middles(reference)) / scale)
 
     def details(self, comparison: Comparison) -> Mapping[str, object]:
         """Return by how much the score may differ from that of the raw values."""
@@ -75,6 +90,15 @@ class Wasserstein(DistributionDetector[WassersteinParams]):
         one, two = cumulative_of(current), cumulative_of(reference)
         found = wasserstein_distance(one, two, current.mean - reference.mean)
         return {"error": _scaled(found.error, comparison)}
+
+
+def _middles(column: Column) -> Shares:
+    """Return the mean of each bin's values by the sketch, ascending; the edge below where it holds none."""
+    places = np.searchsorted(column.edges, column.sketch_values, side="right")
+    counts = np.bincount(places, column.sketch_counts, column.bins.size)
+    sums = np.bincount(places, column.sketch_counts * column.sketch_values, column.bins.size)
+    below = np.append(column.edges[:1], column.edges) if column.edges.size else np.zeros(1)
+    return np.maximum.accumulate(np.where(counts > 0, sums / np.maximum(counts, 1), below))
 
 
 def _scaled(distance: float, comparison: Comparison) -> float:

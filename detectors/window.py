@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
@@ -77,6 +78,24 @@ class Column:
     def standard_deviation(self) -> float:
         """Population standard deviation; NaN without numbers."""
         return float(np.sqrt(self.variance))
+
+    def is_counted_as(self, other: "Column") -> bool:
+        """Return whether bins, spans and missing values are the same; trailing references are made anew."""
+        return self is other or (
+            self.kind == other.kind
+            and self.missing == other.missing
+            and self.labels == other.labels
+            and np.array_equal(self.edges, other.edges)
+            and np.array_equal(self.bins, other.bins)
+            and len(self.spans) == len(other.spans)
+            and all(map(np.array_equal, self.spans, other.spans))
+        )
+
+    @property
+    def bins_fingerprint(self) -> str:
+        """What tells the bins from those of another layout, whatever they hold."""
+        told = repr((self.kind, self.labels, self.edges.tolist()))
+        return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
     def quantile(self, q: float) -> float:
         """Return the ``q``-quantile (0 to 1) within the sketch's relative error, clipped to min and max.

@@ -8,6 +8,8 @@ import numpy as np
 
 from alerts import duration
 from detectors.base import Detector
+from detectors.distribution import DistributionDetector
+from detectors.effect import EffectDetector
 from detectors.lasting_shift import LastingShift
 from detectors.sentence import figure, quantity
 from detectors.window import Column, Window
@@ -62,6 +64,8 @@ def _reasons(monitor: Monitor, bench: Bench, one: Detector[Any], usual: Window |
             f"the larger of {floor} ({source}) and what chance alone passes with probability {alpha} "
             f"in a window of {quantity(monitor.windows.min_samples, 'event')}"
         )
+        if isinstance(one, DistributionDetector):
+            yield from _of_the_swings(one, usual, monitor.windows.min_samples)
     else:
         yield source
 
@@ -90,6 +94,20 @@ def _of_the_margin(one: LastingShift, usual: Window | None) -> Iterator[str]:
             f"lets pass shifts below {least} standard deviations, and what the reference itself wanders: "
             f"at most {figure(effect, 2)} ({name})"
         )
+
+
+def _of_the_swings(one: DistributionDetector[Any], usual: Window | None, rows: int) -> Iterator[str]:
+    column = None if usual is None else usual.column(one.column)
+    furthest = None if column is None else one.furthest_usual(column, rows)
+    if furthest is None:
+        return
+    if not furthest:
+        yield "the reference shows no swings beyond sampling"
+        return
+    unit = "effect (Cohen's w)" if isinstance(one, EffectDetector) else one.measure_name
+    yield (
+        f"lets pass what the reference itself swings, {unit} up to {figure(furthest, 2)}, and chance on top"
+    )
 
 
 def _has_objective(monitor: Monitor, one: Detector[Any]) -> bool:

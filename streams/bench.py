@@ -102,7 +102,7 @@ class Bench:
             params["expectations"] = self._monitor.features[column].expect.expectations()
         if name == "error_rate" and self._monitor.objectives.error_rate is not None:
             params.setdefault("threshold", self._monitor.objectives.error_rate)
-        if "alpha" in fields and DETECTORS[name].needs_reference:
+        if _has_alpha(name):
             params.setdefault("alpha", self.alpha)
         if _is_sequential(name):
             params.setdefault("threshold", math.log10(self.run_length))
@@ -110,20 +110,24 @@ class Bench:
 
     def _latency(self) -> list[Detector[Any]]:
         settings = self._monitor.settings("latency") or DetectorSettings.model_validate({})
-        if self._monitor.detectors.get("latency", settings) is None:
-            return []
-        wanted = [
-            (quantile, limit)
-            for name, quantile in _QUANTILES.items()
-            if (limit := getattr(self._monitor.objectives, name)) is not None
-        ]
         return [
             build(
                 "latency",
                 {"threshold": limit, "quantile": quantile} | self._params("latency", "latency_ms", settings),
                 "latency_ms",
             )
-            for quantile, limit in wanted
+            for quantile, limit in self._latency_objectives()
+        ]
+
+    def _latency_objectives(self) -> list[tuple[float, float]]:
+        """Return quantile and limit (ms) of each; an objective turns the detector on, unless it is turned off."""
+        objectives, detectors = self._monitor.objectives, self._monitor.detectors
+        if "latency" in detectors and detectors["latency"] is None:
+            return []
+        return [
+            (quantile, limit)
+            for name, quantile in _QUANTILES.items()
+            if (limit := getattr(objectives, name)) is not None
         ]
 
     @property
@@ -132,7 +136,7 @@ class Bench:
 
         Bonferroni over all tests of a week, each pane being a look; overlapping windows make it cautious.
         """
-        tests = self._streams(sequential=False)
+        tests = sum(self._tests(name) for name in DETECTORS if _has_alpha(name))
         budget = self._monitor.false_alarms.per_week
         if self.sequential_streams:
             budget *= 1 - SEQUENTIAL_SHARE
@@ -151,22 +155,25 @@ class Bench:
     @property
     def sequential_streams(self) -> int:
         """Columns whose evidence adds up over panes."""
-        return self._streams(sequential=True)
+        return sum(self._tests(name) for name in DETECTORS if _is_sequential(name))
 
     @property
     def _looks(self) -> float:
         return _WEEK_MS / self._monitor.windows.pane
 
-    def _streams(self, *, sequential: bool) -> int:
-        """Return how many columns are judged against a reference, each by each detector that is on."""
-        return sum(
-            target in DETECTORS[name].targets
-            for name in DETECTORS
-            if self._monitor.settings(name) is not None
-            and DETECTORS[name].needs_reference
-            and _is_sequential(name) == sequential
-            for _, target in self._columns()
-        )
+    def _tests(self, name: str) -> int:
+        """Return how many columns, or objectives, a detector judges at each look; none where it is off."""
+        if name == "latency":
+            return len(self._latency_objectives())
+        if self._monitor.settings(name) is None:
+            return 0
+        if name == "expectation":
+            return sum(bool(one.expect.expectations()) for one in self._monitor.features.values())
+        return sum(target in DETECTORS[name].targets for _, target in self._columns())
+
+
+def _has_alpha(name: str) -> bool:
+    return "alpha" in DETECTORS[name].params_class.model_fields
 
 
 def _is_sequential(name: str) -> bool:

@@ -87,7 +87,7 @@ def test_replay_gives_the_alerts_the_page_tells_of(tmp_path: Path) -> None:
     out = tmp_path / "alerts.jsonl"
     report = replay([WEATHER / "predictions.parquet"], load_folder(MONITORS), alerts_out=out)
     fired = [alert for alert in lines(out) if alert["status"] == "firing"]
-    assert Counter(a["labels"]["alertname"] for a in fired) == {"FeatureDrift": 15, "PredictionDrift": 10}
+    assert Counter(a["labels"]["alertname"] for a in fired) == {"FeatureDrift": 14, "PredictionDrift": 10}
     assert {a["labels"]["feature"] for a in fired}.isdisjoint({"dew_point_f", "pressure_hpa"})
     assert any(a["at"].startswith("1971-09") and a["labels"]["feature"] == "prediction" for a in fired)
     assert (report.rows, dict(report.invalid), dict(report.late)) == (14_509, {}, {})

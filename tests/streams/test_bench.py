@@ -37,3 +37,38 @@ def test_a_threshold_of_the_monitor_holds() -> None:
 def test_windows_have_the_whole_budget_where_no_evidence_adds_up() -> None:
     alone = Bench(monitor(detectors={"lasting_shift": False, "prediction_shift": False}))
     assert Bench(monitor()).alpha == pytest.approx(alone.alpha / 2)
+
+
+def alphas(watched: Monitor) -> list[tuple[str, str, float]]:
+    bench = Bench(watched)
+    return [
+        (one.name, one.column, one.params.alpha)
+        for observes in ("pane", "tick")
+        for scope in ("version", "model")
+        for one in bench.detectors(("", ""), observes=observes, scope=scope)
+        if hasattr(one.params, "alpha")
+    ]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"objectives": {"latency_p99_ms": 250, "latency_p50_ms": 100, "error_rate": 0.01}},
+        {"detectors": {"psi": False, "hellinger": {}, "adwin": {}}},
+        {
+            "features": {
+                "age": {"type": "number", "expect": {"not_be_null": {"mostly": 0.9}}},
+                "plan": {"type": "category"},
+            }
+        },
+    ],
+)
+def test_all_tests_of_windows_together_keep_within_half_the_budget(fields: dict[str, object]) -> None:
+    found = [alpha for _, _, alpha in alphas(monitor(**{"false_alarms": {"per_week": 2.0}, **fields}))]
+    assert len(set(found)) == 1
+    assert sum(found) * WEEK_PANES == pytest.approx(1.0)
+
+
+def test_a_probability_of_the_monitor_holds() -> None:
+    assert ("missing_rate", "age", 1e-4) in alphas(monitor(detectors={"missing_rate": {"alpha": 1e-4}}))

@@ -1,0 +1,145 @@
+"""How far healthy windows lie from the reference: what its own spans show beyond sampling, and chance on top.
+
+A daily rhythm or a slow swing is normal where the reference has it: a window at the crest of one *is* away from
+the reference as a whole. The distances of its spans, less what their sizes explain, say how often it is how far.
+A distance here obeys the triangle inequality (or its square root does, as for the population stability index):
+a window lies no further from the reference than its true shares do, plus what chance moves it away from those.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.divergence import Counts, Shares, shares
+from detectors.tail import return_level
+from detectors.wander import LEAST_ROWS
+
+#: With fewer spans there is no telling how far they swing.
+LEAST_SPANS = 8
+#: Standard errors by which spans must lie further away than chance explains.
+_CLEARLY = 4.0
+#: Probabilities of swings are told apart in steps of this factor at most.
+_STEP = 30.0
+#: Any seed does; a fixed one, so that a reference always says the same.
+_SEED = 0
+
+#: Distances of spans, shape ``(spans, bins)``, from a reference.
+Distances = Callable[[Counts], Shares]
+
+
+@dataclass(frozen=True, slots=True)
+class Swing:
+    """How far healthy shares are from the reference, how often.
+
+    Parameters
+    ----------
+    alpha
+        Probability that a healthy window may be beyond `limit`.
+    levels
+        Distances that ``(alpha / 2) ** (j / steps)`` of the time is spent beyond, ascending, j from 1 to steps;
+        all 0 where the reference shows nothing but sampling.
+    """
+
+    alpha: float
+    levels: tuple[float, ...]
+
+    @property
+    def furthest(self) -> float:
+        """The largest distance that is normal, chance aside."""
+        return max(self.levels, default=0.0)
+
+    def limit(self, chance: Callable[[float], float]) -> float:
+        """Return the distance that a healthy window exceeds with probability ``alpha`` at most.
+
+        The further a swing, the seldomer it is, and the less chance must do at the same time. Half of
+        ``alpha`` is for swings beyond the last level, half for the steps between levels, alike.
+
+        Parameters
+        ----------
+        chance
+            The distance from its true shares that a window exceeds with a given probability at most.
+        """
+        if not self.furthest:
+            return chance(self.alpha)
+        steps = len(self.levels)
+        reached = (self.alpha / 2) ** (np.arange(steps) / steps)
+        each = self.alpha / 2 / steps / reached
+        return max(level + chance(float(p)) for level, p in zip(self.levels, each, strict=True))
+
+
+def spans_as_long(spans: Sequence[NDArray[np.int64]], rows: int) -> tuple[NDArray[np.int64], ...]:
+    """Return spans, those of the longest length joined in runs of about so many rows if they have fewer.
+
+    A window of a year levels out the seasons that spans of a month show.
+
+    Parameters
+    ----------
+    spans
+        For each length counts in the order of time, shape ``(spans, bins + 1)``; the longest are end to end.
+    """
+    held = [counts for counts in spans if counts.any()]
+    if not held:
+        return ()
+    longest = max(held, key=_middling_rows)
+    joined = round(rows / max(_middling_rows(longest), 1.0))
+    if joined < 2:
+        return tuple(spans)
+    whole = longest[len(longest) % joined :]
+    return (whole.reshape(-1, joined, whole.shape[1]).sum(axis=1),)
+
+
+def _middling_rows(counts: NDArray[np.int64]) -> float:
+    return float(np.median(counts.sum(axis=1)))
+
+
+def swing_of(distances: Distances, bins: Counts, spans: tuple[NDArray[np.int64], ...], alpha: float) -> Swing:
+    """Return how far a reference's spans swing.
+
+    Parameters
+    ----------
+    bins
+        Counts of the whole reference.
+    spans
+        Counts of spans of it, missing values last; for each length an array of shape ``(spans, bins + 1)``.
+    """
+    steps = int(np.ceil(np.log(2 / alpha) / np.log(_STEP)))
+    wanted = (alpha / 2) ** (np.arange(1, steps + 1) / steps)
+    furthest = np.zeros(steps)
+    for counts in spans:
+        held = counts[:, :-1][counts[:, :-1].sum(axis=1) >= LEAST_ROWS]
+        if len(held) >= LEAST_SPANS:
+            levels = _levels(distances, held, bins)
+            furthest = np.maximum(furthest, [_exceeded(levels, float(p)) for p in wanted])
+    return Swing(alpha, tuple(furthest.tolist()))
+
+
+def _levels(distances: Distances, counts: Counts, bins: Counts) -> Shares:
+    """Return the distances of spans from the whole; 0 where chance alone explains them.
+
+    They are shrunk so that their mean square is that of the true ones: sampling must not pass for a swing.
+    What chance does to spans of these sizes is seen in spans drawn from the whole.
+    """
+    n = counts.sum(axis=1)
+    drawn = np.random.default_rng(_SEED).multinomial(n, shares(bins))
+    squares, by_chance = distances(counts) ** 2, n * distances(drawn) ** 2
+    surplus = n * squares - by_chance
+    error = by_chance.std() * np.sqrt(2 * len(n))
+    if surplus.sum() <= _CLEARLY * error:
+        return np.zeros(len(n))
+    true = surplus.sum() / n.sum()
+    return np.asarray(np.sqrt(squares * true / (true + by_chance.mean() / n)))
+
+
+def _exceeded(levels: Shares, probability: float) -> float:
+    """Return the level above which that part of the time is spent, beyond the data by the tail's law.
+
+    That law is near the exponential one for the squares: a swing whose height is normal has such a tail.
+    """
+    if not levels.any():
+        return 0.0
+    periods = 1 / (probability * levels.size)
+    if periods > 1:
+        return float(np.sqrt(return_level(levels**2, periods)))
+    return float(np.quantile(levels, 1 - probability, method="higher"))

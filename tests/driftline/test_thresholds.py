@@ -1,0 +1,43 @@
+"""What `driftline detectors explain` says of a monitor with a reference."""
+
+import re
+
+import numpy as np
+import pytest
+
+from detectors.window import Column, Window
+from driftline.thresholds import explain
+from streams.layout import compile_layout
+from streams.monitor import Monitor
+from streams.stages.fleet import Watched
+
+
+def why(reference: Column, detector: str) -> str:
+    monitor = Monitor.model_validate(
+        {"model": "churn", "features": {"plan": {"type": "category"}}, "detectors": {"chi_square": {}}}
+    )
+    usual = Window("churn", events=reference.rows, features={"plan": reference})
+    layout = compile_layout(monitor)
+    rows = explain(Watched(monitor, layout, usual))
+    return next(str(row["why"]) for row in rows if (row["detector"], row["feature"]) == (detector, "plan"))
+
+
+def plan(shares_of_free: list[float]) -> Column:
+    rng = np.random.default_rng(1)
+    spans = np.array([[*rng.multinomial(1000, [free, 1 - free]), 0, 0] for free in shares_of_free])
+    bins = spans.sum(axis=0)[:-1]
+    labels = ("free", "pro", "other")
+    return Column("plan", "category", count=int(bins.sum()), bins=bins, labels=labels, spans=(spans,))
+
+
+def test_swings_of_the_reference_are_told() -> None:
+    swinging = plan([0.3, 0.5, 0.7, 0.5] * 20)
+    assert "the reference itself swings" in why(swinging, "psi")
+    found = re.search(r"swings, PSI up to ([0-9.]+), and chance", why(swinging, "psi"))
+    assert found is not None
+    assert float(found[1]) == pytest.approx(0.17, abs=0.15)
+    assert "effect (Cohen's w) up to 0." in why(swinging, "chi_square")
+
+
+def test_a_steady_reference_is_told() -> None:
+    assert "no swings beyond sampling" in why(plan([0.5] * 80), "psi")
