@@ -144,6 +144,26 @@ def score_bin(score: float) -> int:
     return low if score <= 0.5 else 2 * _HALF - low
 
 
+def score_bounds(place: int) -> tuple[float, float]:
+    """Return the lowest and the highest score of a bin of `score_bin`.
+
+    Examples
+    --------
+    >>> [score_bounds(place) for place in (2305, 2433, 2561)]
+    [(0.25, 0.251953125), (0.5, 0.5), (0.748046875, 0.75)]
+    """
+    if place > _HALF:
+        low, high = score_bounds(2 * _HALF - place)
+        return 1.0 - high, 1.0 - low
+    if place == _HALF:
+        return 0.5, 0.5
+    if place == 0:
+        return 0.0, 2.0**-_OCTAVES
+    octave, step = divmod(place - 1, _PER_OCTAVE)
+    unit = 2.0 ** (octave - _OCTAVES)
+    return unit * (1 + step / _PER_OCTAVE), unit * (1 + (step + 1) / _PER_OCTAVE)
+
+
 def loss(tally: Mapping[tuple[str, ...], int], name: str) -> tuple[int, int]:
     """Return the sum of a loss and of its squares, both `fixed`."""
     return tally.get(("sum", name, "1"), 0), tally.get(("sum", name, "2"), 0)
