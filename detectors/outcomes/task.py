@@ -85,6 +85,16 @@ class Task:
                 _numbers(tally, _number(predicted, "prediction"), _number(label, "label"))
         return tally
 
+    def is_of(self, name: str, label: Label) -> bool:
+        """Return whether a label says that a class is the true one; of a score, ``positive`` is.
+
+        Raises
+        ------
+        UnusableError
+            When the label is not of this task.
+        """
+        return self._is_positive(label) if self.kind == "score" else self._class(label) == name
+
     def _is_positive(self, label: Label) -> bool:
         if self.positive is not None:
             return _text(label) == _text(self.positive)

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from detector_windows import number
+from detector_windows import number, scored_of
 from numpy.typing import NDArray
 
 from detectors.estimation.cells import CELL_LABELS, Cells, cells_of
 from detectors.estimation.estimate import ESTIMATED, Estimate, estimates
-from detectors.estimation.scored import Scored, score_names, scored
+from detectors.estimation.scored import score_names, scored
 from detectors.outcomes.metrics import metrics
 from detectors.outcomes.tally import summed
 from detectors.outcomes.task import POSITIVE, Task, score_bin, score_bounds
@@ -35,16 +35,9 @@ def chance(scores: Floats) -> Floats:
     return 0.1 + 0.7 * scores**1.5
 
 
-def labelled(scores: Floats, truth: NDArray[np.bool_]) -> Scored:
-    rows: dict[int, list[int]] = {}
-    for place, is_true in zip(map(score_bin, scores.tolist()), truth.tolist(), strict=True):
-        rows.setdefault(place, [0, 0])[int(is_true)] += 1
-    return Scored.of([(place, no, yes) for place, (no, yes) in rows.items()])
-
-
 def calibrated(rng: np.random.Generator, size: int, *, a: float = 1.0, b: float = 1.0) -> Cells:
     scores = rng.beta(a, b, size)
-    return cells_of(labelled(scores, rng.random(size) < chance(scores)), decision=0.5)
+    return cells_of(scored_of(scores, rng.random(size) < chance(scores)), decision=0.5)
 
 
 def estimated(cells: Cells, scores: Floats, level: float = 0.95) -> dict[str, Estimate]:
@@ -89,7 +82,7 @@ def test_with_many_labels_and_predictions_the_estimate_comes_to_what_labels_show
 def test_a_rare_class_is_told_apart_below_the_first_bin() -> None:
     rng = np.random.default_rng(12)
     scores = rng.beta(0.5, 40.0, 300_000)
-    cells = cells_of(labelled(scores, rng.random(scores.size) < scores), decision=0.03)
+    cells = cells_of(scored_of(scores, rng.random(scores.size) < scores), decision=0.03)
     fresh = rng.beta(0.5, 60.0, 300_000)
     truth = rng.random(fresh.size) < fresh
     found = estimated(cells, fresh)
@@ -133,7 +126,7 @@ def test_on_the_labelled_scores_themselves_the_estimate_is_their_metric() -> Non
 
 def test_round_scores_lie_in_the_cell_their_histogram_puts_them_in() -> None:
     scores = np.repeat(STEPS, 40)
-    cells = cells_of(labelled(scores, scores > 2.0), decision=0.5)
+    cells = cells_of(scored_of(scores, scores > 2.0), decision=0.5)
     assert cells.counts(column(scores)).tolist() == cells.labels.tolist()
     assert cells.counts(column(scores))[cells.decided].sum() == 40 * np.sum(STEPS >= 0.5)
 
@@ -165,7 +158,7 @@ def test_fewer_labels_make_a_wider_interval() -> None:
 )
 def test_what_is_undefined_says_why(scores: list[float], truth: list[bool], name: str, why: str) -> None:
     many, told = np.repeat(scores, 50), np.repeat(truth, 50)
-    found = estimated(cells_of(labelled(many, told), decision=0.5), many)[name]
+    found = estimated(cells_of(scored_of(many, told), decision=0.5), many)[name]
     assert found.value is None
     assert why in found.why
     empty = estimates({POSITIVE: calibrated(np.random.default_rng(1), 100)}, {POSITIVE: np.zeros(2)})
@@ -174,7 +167,7 @@ def test_what_is_undefined_says_why(scores: list[float], truth: list[bool], name
 
 def test_scores_beyond_those_with_labels_are_unseen() -> None:
     low = np.linspace(0.1, 0.4, 400)
-    cells = cells_of(labelled(low, low > 0.3), decision=0.5)
+    cells = cells_of(scored_of(low, low > 0.3), decision=0.5)
     assert cells.unseen(column(low)) == 0.0
     assert cells.unseen(column(np.concatenate((low, low + 0.5)))) == pytest.approx(0.5, abs=0.02)
 

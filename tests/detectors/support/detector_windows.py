@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detectors.estimation.calibration import Calibration, calibration_of
+from detectors.estimation.scored import Scored
 from detectors.outcomes.metrics import metrics
-from detectors.outcomes.task import Task
+from detectors.outcomes.task import Task, score_bin
 from detectors.outcomes.window import OutcomeWindow
 from detectors.registry import DETECTORS, AnyDetector, build
 from detectors.window import Column, Window
 
 PANE_MS = 10_000
+SCORE_EDGES = np.round(np.arange(1, 20) * 0.05, 2)
 EDGES = np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5])
 PLANS = ("free", "pro", "team")
 
@@ -116,6 +119,9 @@ def column_of(name: str, rng: np.random.Generator, size: int, target: str) -> Co
         listed = rng.multinomial(size, [0.6, 0.3, 0.1])
         return category([int(count) for count in listed], name=name)
     values = rng.normal(size=size)
+    if target == "prediction":
+        scores = 1.0 / (1.0 + np.exp(-values))
+        return number(scores, name=name, edges=SCORE_EDGES, missing=int(rng.binomial(size, 0.02)))
     return number(values, name=name, low=-4.5, high=4.5, missing=int(rng.binomial(size, 0.02)))
 
 
@@ -137,6 +143,25 @@ def outcomes_of(rng: np.random.Generator, size: int, hits: float = 0.8) -> Outco
     return OutcomeWindow(0, 86_400_000, metrics(Task("score"), tally), size, size)
 
 
+def scored_of(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> Scored:
+    """Return scores with their truth, counted."""
+    rows: dict[int, list[int]] = {}
+    for place, is_true in zip(map(score_bin, scores.tolist()), truth.tolist(), strict=True):
+        rows.setdefault(place, [0, 0])[int(is_true)] += 1
+    return Scored.of([(place, no, yes) for place, (no, yes) in rows.items()])
+
+
+@cache
+def calibrated(seed: int = 1, size: int = 3_000) -> Calibration:
+    """Return what the scores of `usual` mean: what they say."""
+    rng = np.random.default_rng(seed)
+    scores = 1.0 / (1.0 + np.exp(-rng.normal(size=size)))
+    found = {"positive": scored_of(scores, rng.random(size) < scores)}
+    calibration = calibration_of(Task("score"), found, "earlier outcomes")
+    assert calibration is not None
+    return calibration
+
+
 def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
     """Return a window of a healthy model in which every target has its column; times are regular."""
     columns = [column_of(NAMES[t], rng, size, t) for t in ("number", "category", "prediction", "latency")]
@@ -152,6 +177,7 @@ def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
         last_event_ms=end_ms - 1,
         last_record_ms=end_ms,
         outcomes=outcomes_of(rng, size),
+        calibration=calibrated(),
     )
     return replace(newest, pane=newest)
 
