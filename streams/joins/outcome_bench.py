@@ -7,6 +7,7 @@ from typing import Any
 from detectors.base import Detector
 from detectors.estimation.calibration import Calibration, Hindsight, calibration_of
 from detectors.estimation.scored import scored
+from detectors.outcomes.losses import LOSS, PaneLoss, pane_loss
 from detectors.outcomes.metrics import metrics
 from detectors.outcomes.task import TaskKind
 from detectors.outcomes.window import OutcomeWindow
@@ -50,13 +51,16 @@ class OutcomeBench:
             build(name, params | settings.params, metric)
             for name, cls in DETECTORS.items()
             if cls.observes == "outcome" and (settings := monitor.settings(name)) is not None
-            for metric, params in self._metrics()
+            for metric, params in self._columns(name)
         ]
 
     @property
     def watched(self) -> frozenset[tuple[str, str]]:
         """Detector and metric of all that is judged."""
         return frozenset((one.name, one.column) for one in self.detectors)
+
+    def _columns(self, detector: str) -> list[tuple[str, dict[str, float]]]:
+        return self._metrics() if detector == "performance" else [(LOSS[self._plan.task.kind], {})]
 
     def _metrics(self) -> list[tuple[str, dict[str, float]]]:
         promised = self._labels.objectives
@@ -83,7 +87,7 @@ class OutcomeBench:
         )
         events = waiting + (0 if now is None else now.tally.get(PREDICTIONS, 0))
         return (
-            self._window(version, segment, now, events, waiting),
+            self._window(version, segment, now, events, waiting, self._losses(settled)),
             None if before is None else self._window(version, segment, before, events, 0),
         )
 
@@ -127,8 +131,19 @@ class OutcomeBench:
         end_ms = max((one.end_ms for one in settled), default=panes[-1].end_ms)
         return settled, end_ms - self._labels.window_ms
 
+    def _losses(self, settled: Sequence[Outcomes]) -> tuple[PaneLoss, ...]:
+        kind = self._plan.task.kind
+        found = [pane_loss(kind, one.tally, one.start_ms, one.end_ms) for one in settled]
+        return tuple(one for one in found if one is not None)
+
     def _window(
-        self, version: str, segment: str, found: Outcomes | None, events: int, waiting: int
+        self,
+        version: str,
+        segment: str,
+        found: Outcomes | None,
+        events: int,
+        waiting: int,
+        losses: tuple[PaneLoss, ...] = (),
     ) -> Window:
         if found is None:
             return Window(self._model, version, segment, events=events)
@@ -140,6 +155,7 @@ class OutcomeBench:
             labels=found.tally.get(LABELS, 0),
             rate=found.rate,
             waiting=waiting,
+            losses=losses,
         )
         return Window(
             self._model, version, segment, found.start_ms, found.end_ms, events=events, outcomes=outcomes

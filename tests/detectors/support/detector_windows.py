@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from detectors.estimation.calibration import Calibration, calibration_of
 from detectors.estimation.scored import Scored
+from detectors.outcomes.losses import PaneLoss
 from detectors.outcomes.metrics import metrics
 from detectors.outcomes.task import Task, score_bin
 from detectors.outcomes.window import OutcomeWindow
@@ -140,7 +141,15 @@ def outcomes_of(rng: np.random.Generator, size: int, hits: float = 0.8) -> Outco
         ("pair", "negative", "positive"): false, ("pair", "negative", "negative"): size - positive - false,
         ("bin", "positive", "9", "1"): positive, ("bin", "positive", "9", "0"): size - positive,
     }  # fmt: skip
-    return OutcomeWindow(0, 86_400_000, metrics(Task("score"), tally), size, size)
+    panes = 40
+    counts = np.full(panes, size // panes)
+    wrong = rng.binomial(counts, 0.07) / np.maximum(counts, 1)
+    losses = tuple(
+        PaneLoss(pane, pane + 1, int(count), float(share), float(share * (1 - share)))
+        for pane, (count, share) in enumerate(zip(counts, wrong, strict=True))
+        if count
+    )
+    return OutcomeWindow(0, 86_400_000, metrics(Task("score"), tally), size, size, losses=losses)
 
 
 def scored_of(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> Scored:
