@@ -59,8 +59,8 @@ class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
 
     References
     ----------
-    Białek, J., Kuberski, W., Perrakis, N. and Bifet, A. (2024), Estimating Model Performance Under Covariate
-    Shift Without Labels, arXiv:2401.08348.
+    Białek, J., Kivimäki, J., Kuberski, W. and Perrakis, N. (2024), Estimating Model Performance Under
+    Covariate Shift Without Labels, arXiv:2401.08348 (on the assumption, and what to do where it fails).
     """
 
     name = "estimated_performance"

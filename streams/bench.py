@@ -140,7 +140,7 @@ class Bench:
         return [
             build(
                 name,
-                self._params(name, metric, settings) | {"objective": labels.objectives.get(metric)},
+                {"objective": labels.objectives.get(metric)} | self._params(name, metric, settings),
                 metric,
             )
             for metric in wanted

@@ -78,8 +78,8 @@ def estimates(
 
     References
     ----------
-    Białek, J., Kuberski, W., Perrakis, N. and Bifet, A. (2024), Estimating Model Performance Under Covariate
-    Shift Without Labels, arXiv:2401.08348.
+    Białek, J., Kivimäki, J., Kuberski, W. and Perrakis, N. (2024), Estimating Model Performance Under
+    Covariate Shift Without Labels, arXiv:2401.08348 (on the assumption, and what to do where it fails).
     NannyML documentation, How it works: Performance Estimation (CBPE).
     """
     is_score = tuple(cells) == (POSITIVE,)

@@ -108,7 +108,7 @@ class OutcomeBench:
         settled, since_ms = self._settled(panes)
         recent = together(one for one in settled if one.end_ms > since_ms)
         before = together(one for one in settled if one.end_ms <= since_ms)
-        found = given or self._by(together(settled))
+        found = given or self._by(together(one for one in (before, recent) if one is not None))
         past = given or self._by(before)
         if found is None or past is None or recent is None:
             return found

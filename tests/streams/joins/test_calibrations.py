@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from prediction_events import T0, event
+from pydantic import ValidationError
 
 from detectors.base import Verdict
 from detectors.estimation.calibration import calibration_of
@@ -119,6 +120,20 @@ def test_metrics_that_are_promised_are_estimated(changes: dict[str, Any], wanted
     made = Bench(monitor(**changes)).detectors(("", ""), observes="pane", scope="version")
     found = {one.column: one.params.objective for one in made if one.name == "estimated_performance"}
     assert found == wanted
+
+
+def test_an_objective_of_its_own_counts_first() -> None:
+    own = monitor(detectors={"estimated_performance": {"objective": 0.9}})
+    made = Bench(own).detectors(("", ""), observes="pane", scope="version")
+    assert {one.params.objective for one in made if one.name == "estimated_performance"} == {0.9}
+
+
+@pytest.mark.parametrize("detector", ["estimated_performance", "ddm", "hddm"])
+def test_without_labels_it_is_said_that_they_are_needed(detector: str) -> None:
+    with pytest.raises(ValidationError, match=f"{detector} judges by labels"):
+        Monitor.model_validate({"model": "churn", "detectors": {detector: {}}})
+    off = Monitor.model_validate({"model": "churn", "detectors": {detector: False}})
+    assert off.settings(detector) is None
 
 
 class World:
