@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.outcomes.window import OutcomeWindow
+
+if TYPE_CHECKING:  # which knows of columns itself
+    from detectors.estimation.calibration import Calibration
 
 Kind = Literal["number", "category"]
 
@@ -146,6 +149,8 @@ class Window:
         Newest event time seen, and the broker's time of the newest record; None before the first.
     outcomes
         How good predictions were, where labels are joined: of an earlier time, whose labels are in.
+    calibration
+        What scores meant where labels are in; None where there are none.
     """
 
     model: str
@@ -167,6 +172,7 @@ class Window:
     last_event_ms: int | None = None
     last_record_ms: int | None = None
     outcomes: OutcomeWindow | None = None
+    calibration: "Calibration | None" = None
 
     @property
     def events_per_second(self) -> float:

@@ -2,15 +2,19 @@
 
 import zlib
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 from pydantic import ValidationError
 
+from detectors.estimation.calibration import Calibration, calibration_of
+from detectors.estimation.scored import score_names
 from driftline.configfile import YamlFile
 from driftline.errors import ConfigError, Problem
 from driftline.mistakes import Loc, keys_beside
 from streams import reference
+from streams.joins.plan import join_plan
 from streams.layout import compile_layout
 from streams.monitor import Monitor, detector_keys
 from streams.stages.fleet import Watched
@@ -63,12 +67,13 @@ def load_file(path: Path) -> Watched:
     _check_columns(path, line, monitor, stored)
     try:
         profile, spans = stored.read(), stored.read_spans()
+        calibration = _calibration(monitor, stored)
     except (msgspec.MsgspecError, zlib.error, ValueError, LookupError) as error:
         message = f"{found} is damaged ({error}); build the reference again"
         raise ConfigError([Problem(path, line, "reference.file", message)]) from error
     end_ms = max(stored.end_ms, stored.start_ms + 1)
     window = window_of(profile, version="", segment="", start_ms=stored.start_ms, end_ms=end_ms, spans=spans)
-    return Watched(monitor, stored.layout, window)
+    return Watched(monitor, stored.layout, replace(window, calibration=calibration))
 
 
 def load_folder(folder: Path) -> dict[str, Watched]:
@@ -98,6 +103,14 @@ def load_folder(folder: Path) -> dict[str, Watched]:
     if problems:
         raise ConfigError(problems)
     return watched
+
+
+def _calibration(monitor: Monitor, stored: reference.ReferenceFile) -> Calibration | None:
+    """Return what scores mean by a reference's labels, None where it has none, or none of these classes."""
+    plan = join_plan(monitor)
+    if plan is None or tuple(stored.scored) != score_names(plan.task):
+        return None
+    return calibration_of(plan.task, stored.read_scored(), "the reference file")
 
 
 def _files(folder: Path) -> list[Path]:

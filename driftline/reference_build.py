@@ -15,11 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.estimation.scored import score_names
 from detectors.sentence import quantity
 from driftline.errors import DriftlineError
 from driftline.history.files import Reading, read
+from driftline.reference_labels import LabelledScores, labels_of
 from streams import reference
 from streams.batch import Batch
+from streams.joins.plan import join_plan
 from streams.layout import Layout, compile_layout
 from streams.monitor import Monitor
 from streams.profile import Profile
@@ -109,11 +112,15 @@ def build(
     start_ms, end_ms = (period.start_ms, period.end_ms) if period.is_timed else (0, 0)
     profile = Profile(layout)
     spans = counters(layout, start_ms=start_ms, end_ms=end_ms, rows=period.rows, pane_ms=monitor.windows.pane)
+    labelled = _labelled(monitor, layout, files, mapping or {}, note)
     for batch in source.batches(layout):
         profile.fold(batch)
+        if labelled is not None:
+            labelled.add(batch)
         for counter in spans:
             counter.add(batch)
-    for sentence in (*reading.notes, *source.losses(), *_remarks(profile)):
+    odd = [] if labelled is None else labelled.remarks()
+    for sentence in (*reading.notes, *source.losses(), *_remarks(profile), *odd):
         note(sentence)
     return ReferenceFile(
         format=reference.FORMAT,
@@ -126,7 +133,26 @@ def build(
         layout=layout,
         profile=reference.pack(profile),
         spans=reference.pack_spans([one.counts for one in spans]),
+        scored={} if labelled is None else reference.pack_scored(labelled.found()),
     )
+
+
+def _labelled(
+    monitor: Monitor,
+    layout: Layout,
+    files: Sequence[Path],
+    mapping: Mapping[str, str],
+    note: Callable[[str], None],
+) -> LabelledScores | None:
+    """Return what counts labelled scores, None where the model has no scores or the files no labels."""
+    plan = join_plan(monitor)
+    if plan is None or not score_names(plan.task):
+        return None
+    labels = labels_of(files, mapping)
+    if labels is None:
+        note("no column 'label': what scores mean is learnt from the labels that come in")
+        return None
+    return LabelledScores(plan.task, layout, labels)
 
 
 class _Source:

@@ -4,9 +4,11 @@ import math
 from typing import Any, Literal
 
 from detectors.base import Detector, Target
+from detectors.estimation.estimate import ESTIMATED
 from detectors.lasting_shift import LastingShift
 from detectors.registry import DETECTORS, build
 from streams.inbox import Group
+from streams.joins.outcome_bench import USUAL
 from streams.monitor import DAY_MS, DetectorSettings, Monitor
 
 _WEEK_MS = 7 * DAY_MS
@@ -67,8 +69,8 @@ class Bench:
     def _make(self) -> list[Detector[Any]]:
         made: list[Detector[Any]] = []
         for name in DETECTORS:
-            if name == "latency":
-                made += self._latency()
+            if name in ("latency", "estimated_performance"):
+                made += self._latency() if name == "latency" else self._estimated()
                 continue
             settings = self._monitor.settings(name)
             if settings is not None:
@@ -129,6 +131,30 @@ class Bench:
             for name, quantile in _QUANTILES.items()
             if (limit := getattr(objectives, name)) is not None
         ]
+
+    def _estimated(self) -> list[Detector[Any]]:
+        """Return the metrics that are estimated: those promised, and if it is turned on the usual ones too."""
+        name, labels = "estimated_performance", self._monitor.labels
+        is_named = name in self._monitor.detectors
+        settings = self._monitor.settings(name) if is_named else DetectorSettings.model_validate({})
+        if labels is None or settings is None:
+            return []
+        kind = self._monitor.prediction.type
+        wanted = dict.fromkeys((*(USUAL[kind] if is_named else ()), *sorted(labels.objectives)))
+        return [
+            build(
+                name,
+                {"objective": labels.objectives.get(metric)} | self._params(name, metric, settings),
+                metric,
+            )
+            for metric in wanted
+            if metric in ESTIMATED[kind]
+        ]
+
+    @property
+    def estimates(self) -> bool:
+        """Whether metrics are estimated before labels come."""
+        return bool(self._estimated())
 
     @property
     def alpha(self) -> float:

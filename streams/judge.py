@@ -16,6 +16,7 @@ from streams.bench import Bench
 from streams.history import HORIZON_MS, History, Pane, Past
 from streams.inbox import Group, Inbox, Progress, ReadyPane
 from streams.joins.book import OutcomeBook
+from streams.joins.calibrations import Calibrations
 from streams.joins.outcome_bench import outcome_bench
 from streams.layout import Layout
 from streams.monitor import Monitor
@@ -107,6 +108,7 @@ class ModelJudge:
         self._takeovers = 0
         self._reference_file = reference_file
         self._bench = Bench(monitor)
+        self._calibrations = self._estimating()
 
     @property
     def has_reference_file(self) -> bool:
@@ -157,7 +159,10 @@ class ModelJudge:
         if self.outcomes is None or self._outcome_bench is None:
             return judged
         replaced_ms = self._replaced_ms(self.inbox.closed_until_ms)
-        for group, panes in self.outcomes.panes().items():
+        held = self.outcomes.panes()
+        if self._calibrations is not None:
+            self._calibrations.take(held)
+        for group, panes in held.items():
             newest = self.histories[group].newest if group in self.histories else None
             if self.histories and (newest is None or newest.end_ms <= replaced_ms):
                 continue
@@ -234,7 +239,17 @@ class ModelJudge:
         judged.panes.append((group, pane))
         view = self.views[group] = self._view(group, history)
         detectors = self._bench.detectors(group, observes="pane", scope="version")
-        self._judge(group, view.window, view.reference, detectors, pane.end_ms, judged)
+        window = view.window
+        if self._calibrations is not None:
+            window = replace(window, calibration=self._calibrations.of(group))
+        self._judge(group, window, view.reference, detectors, pane.end_ms, judged)
+
+    def _estimating(self) -> Calibrations | None:
+        """Return what metrics are estimated by, None where none is."""
+        if self._outcome_bench is None or self.outcomes is None or not self._bench.estimates:
+            return None
+        given = None if self._reference_file is None else self._reference_file.calibration
+        return Calibrations(self._outcome_bench, self.outcomes, given)
 
     def _merged(self, per_partition: Sequence[list[Part] | Profile]) -> Profile | None:
         """Merge the partitions' profiles; where layouts changed meanwhile, in the newest of them."""

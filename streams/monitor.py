@@ -371,6 +371,20 @@ class Monitor(_Strict):
             raise ValidationError.from_exception_data("detectors", mistakes)
         return read
 
+    @field_validator("detectors")
+    @classmethod
+    def _have_the_labels_they_need(
+        cls, detectors: dict[str, DetectorSettings | None], info: ValidationInfo
+    ) -> dict[str, DetectorSettings | None]:
+        if info.data.get("labels", ...) is None:
+            for name, entry in detectors.items():
+                found = DETECTORS[name]
+                if entry is not None and found.targets == {"outcome"} and not found.default:
+                    raise ValueError(
+                        f"{name} judges by labels; write `labels:` into the monitor, {{}} for the defaults"
+                    )
+        return detectors
+
     def settings(self, detector: str) -> DetectorSettings | None:
         """Return a detector's settings, or None when it is off."""
         if detector in self.detectors:

@@ -5,13 +5,14 @@ version's. The bins of all three come from here.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.estimation.scored import Scored
 from streams import sketch
 from streams.layout import Layout, NumberColumn, compile_layout
 from streams.monitor import Monitor
@@ -46,10 +47,15 @@ class ReferenceFile(msgspec.Struct):
     layout: Layout
     profile: list[bytes]
     spans: list[bytes] = []
+    scored: dict[str, bytes] = {}
 
     def read(self) -> Profile:
         """Return the statistics."""
         return profile_of(self.layout, [msgspec.msgpack.decode(raw, type=Part) for raw in self.profile])
+
+    def read_scored(self) -> dict[str, Scored]:
+        """Return the scores whose labels the data has, by class; none where it has no labels."""
+        return {name: _scored(zlib.decompress(raw)) for name, raw in self.scored.items()}
 
     def read_spans(self) -> tuple[NDArray[np.int64], ...]:
         """Return the counts of its spans by their length (`streams.spans`); none where the data has no times."""
@@ -188,3 +194,16 @@ def pack(profile: Profile) -> list[bytes]:
 def pack_spans(counts: Sequence[NDArray[np.int64]]) -> list[bytes]:
     """Return the counts of spans as they are stored in a reference file."""
     return [zlib.compress(one.astype("<u4").tobytes(), 9) for one in counts]
+
+
+def _scored(raw: bytes) -> Scored:
+    table: list[list[int]] = np.frombuffer(raw, "<i8").reshape(-1, 3).tolist()
+    return Scored.of([(place, no, yes) for place, no, yes in table])
+
+
+def pack_scored(found: Mapping[str, Scored]) -> dict[str, bytes]:
+    """Return labelled scores by class as they are stored in a reference file."""
+    return {
+        name: zlib.compress(np.array(one.rows(), "<i8").reshape(-1, 3).tobytes(), 9)
+        for name, one in found.items()
+    }

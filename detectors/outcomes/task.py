@@ -85,6 +85,16 @@ class Task:
                 _numbers(tally, _number(predicted, "prediction"), _number(label, "label"))
         return tally
 
+    def is_of(self, name: str, label: Label) -> bool:
+        """Return whether a label says that a class is the true one; of a score, ``positive`` is.
+
+        Raises
+        ------
+        UnusableError
+            When the label is not of this task.
+        """
+        return self._is_positive(label) if self.kind == "score" else self._class(label) == name
+
     def _is_positive(self, label: Label) -> bool:
         if self.positive is not None:
             return _text(label) == _text(self.positive)
@@ -142,6 +152,26 @@ def score_bin(score: float) -> int:
         0 if distance < 2.0**-_OCTAVES else 1 + octave * _PER_OCTAVE + int((mantissa - 0.5) * 2 * _PER_OCTAVE)
     )
     return low if score <= 0.5 else 2 * _HALF - low
+
+
+def score_bounds(place: int) -> tuple[float, float]:
+    """Return the lowest and the highest score of a bin of `score_bin`.
+
+    Examples
+    --------
+    >>> [score_bounds(place) for place in (2305, 2433, 2561)]
+    [(0.25, 0.251953125), (0.5, 0.5), (0.748046875, 0.75)]
+    """
+    if place > _HALF:
+        low, high = score_bounds(2 * _HALF - place)
+        return 1.0 - high, 1.0 - low
+    if place == _HALF:
+        return 0.5, 0.5
+    if place == 0:
+        return 0.0, 2.0**-_OCTAVES
+    octave, step = divmod(place - 1, _PER_OCTAVE)
+    unit = 2.0 ** (octave - _OCTAVES)
+    return unit * (1 + step / _PER_OCTAVE), unit * (1 + (step + 1) / _PER_OCTAVE)
 
 
 def loss(tally: Mapping[tuple[str, ...], int], name: str) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from detectors.outcomes.losses import PaneLoss
 from detectors.outcomes.metrics import Metric
 
 
@@ -20,6 +21,8 @@ class OutcomeWindow:
         Share of the ids that were joined (0 to 1).
     waiting
         Predictions after this window, whose labels are still to come.
+    losses
+        Of each pane with labels, this window's and the earlier ones that are still held, oldest first.
     """
 
     start_ms: int
@@ -29,3 +32,4 @@ class OutcomeWindow:
     labels: int
     rate: float = 1.0
     waiting: int = 0
+    losses: tuple[PaneLoss, ...] = ()

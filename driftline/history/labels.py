@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from detectors.outcomes.task import Label
 from detectors.sentence import quantity
 from driftline.history import columns
 from driftline.history.files import TableError, kind_of
@@ -100,6 +101,46 @@ def _table(
         yield Labelled(model, id, (0, first + row), at_ms, at_ms, _label(label, watched.get(model)))
     if skipped:
         note(f"{path}: {quantity(skipped, 'label')} without a time, or neither number nor text")
+
+
+def label_column(path: Path, mapping: Mapping[str, str]) -> list[Label | None] | None:
+    """Return the column ``label`` of a table of predictions, row by row, None where it has none.
+
+    Raises
+    ------
+    TableError
+        If the file cannot be read.
+    """
+    try:
+        names = _names(path)
+        name = next((one for one in (mapping.get("label"), "label") if one in names), None)
+        if name is None:
+            return None
+        if kind_of(path) == "parquet":
+            return _values(pa.parquet.read_table(path, columns=[name])[name], 0)
+        # Lines that are passed over as predictions are here too, so that row numbers are the same.
+        table = pa.csv.read_csv(
+            path,
+            parse_options=pa.csv.ParseOptions(
+                delimiter="\t" if ".tsv" in path.suffixes else ",",
+                invalid_row_handler=lambda row: "skip",
+                newlines_in_values=True,
+            ),
+            convert_options=pa.csv.ConvertOptions(include_columns=[name], column_types={name: pa.string()}),
+        )
+        return _values(table[name], 0)
+    except (pa.ArrowException, OSError, EOFError, gzip.BadGzipFile) as error:
+        raise TableError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _names(path: Path) -> list[str]:
+    if kind_of(path) == "parquet":
+        found: list[str] = pa.parquet.read_schema(path).names
+        return found
+    delimiter = "\t" if ".tsv" in path.suffixes else ","
+    options = pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=lambda row: "skip")
+    header: list[str] = pa.csv.open_csv(path, parse_options=options).schema.names
+    return header
 
 
 def _columns(path: Path, mapping: Mapping[str, str]) -> dict[str, Any]:

@@ -1,9 +1,13 @@
 """What is judged of outcomes: which metrics, over which window, against which earlier one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from detectors.base import Detector
+from detectors.estimation.calibration import Calibration, Hindsight, calibration_of
+from detectors.estimation.scored import scored
+from detectors.outcomes.losses import LOSS, PaneLoss, pane_loss
 from detectors.outcomes.metrics import metrics
 from detectors.outcomes.task import TaskKind
 from detectors.outcomes.window import OutcomeWindow
@@ -20,6 +24,8 @@ USUAL: dict[TaskKind, tuple[str, ...]] = {
     "class": ("accuracy", "f1"),
     "number": ("mae", "bias"),
 }
+#: Where a calibration comes from, if no reference file has one.
+EARLIER = "earlier outcomes"
 
 
 def outcome_bench(monitor: Monitor) -> "OutcomeBench | None":
@@ -45,13 +51,16 @@ class OutcomeBench:
             build(name, params | settings.params, metric)
             for name, cls in DETECTORS.items()
             if cls.observes == "outcome" and (settings := monitor.settings(name)) is not None
-            for metric, params in self._metrics()
+            for metric, params in self._columns(name)
         ]
 
     @property
     def watched(self) -> frozenset[tuple[str, str]]:
         """Detector and metric of all that is judged."""
         return frozenset((one.name, one.column) for one in self.detectors)
+
+    def _columns(self, detector: str) -> list[tuple[str, dict[str, float]]]:
+        return self._metrics() if detector == "performance" else [(LOSS[self._plan.task.kind], {})]
 
     def _metrics(self) -> list[tuple[str, dict[str, float]]]:
         promised = self._labels.objectives
@@ -70,9 +79,7 @@ class OutcomeBench:
         panes
             Of one version and segment, oldest first, at least one.
         """
-        settled = [one for one in panes if not one.is_provisional(self._labels.mature)]
-        end_ms = max((one.end_ms for one in settled), default=panes[-1].end_ms)
-        since_ms = end_ms - self._labels.window_ms
+        settled, since_ms = self._settled(panes)
         now = together(one for one in settled if one.end_ms > since_ms)
         before = together(one for one in settled if one.end_ms <= since_ms)
         waiting = sum(
@@ -80,12 +87,63 @@ class OutcomeBench:
         )
         events = waiting + (0 if now is None else now.tally.get(PREDICTIONS, 0))
         return (
-            self._window(version, segment, now, events, waiting),
+            self._window(version, segment, now, events, waiting, self._losses(settled)),
             None if before is None else self._window(version, segment, before, events, 0),
         )
 
+    def calibration(self, panes: Sequence[Outcomes], given: Calibration | None = None) -> Calibration | None:
+        """Return what scores mean by the panes whose labels are in, and how an estimate by it did last.
+
+        The last estimate is that of the current window of outcomes, by the panes before it; as nobody knew
+        these labels then, it is as good as one made at the time.
+
+        Parameters
+        ----------
+        panes
+            Of one version and segment, oldest first.
+        given
+            What scores mean by the reference file, which then counts instead.
+        """
+        task = self._plan.task
+        settled, since_ms = self._settled(panes)
+        recent = together(one for one in settled if one.end_ms > since_ms)
+        before = together(one for one in settled if one.end_ms <= since_ms)
+        found = given or self._by(together(one for one in (before, recent) if one is not None))
+        past = given or self._by(before)
+        if found is None or past is None or recent is None:
+            return found
+        hindsight = Hindsight(
+            recent.start_ms,
+            recent.end_ms,
+            past.of_labelled(scored(task, recent.tally)),
+            metrics(task, recent.tally),
+        )
+        return replace(found, hindsight=hindsight)
+
+    def _by(self, outcomes: Outcomes | None) -> Calibration | None:
+        if outcomes is None:
+            return None
+        return calibration_of(self._plan.task, scored(self._plan.task, outcomes.tally), EARLIER)
+
+    def _settled(self, panes: Sequence[Outcomes]) -> tuple[list[Outcomes], int]:
+        """Return the panes whose labels are in, and the end (epoch ms) of those before the current window."""
+        settled = [one for one in panes if not one.is_provisional(self._labels.mature)]
+        end_ms = max((one.end_ms for one in settled), default=panes[-1].end_ms)
+        return settled, end_ms - self._labels.window_ms
+
+    def _losses(self, settled: Sequence[Outcomes]) -> tuple[PaneLoss, ...]:
+        kind = self._plan.task.kind
+        found = [pane_loss(kind, one.tally, one.start_ms, one.end_ms) for one in settled]
+        return tuple(one for one in found if one is not None)
+
     def _window(
-        self, version: str, segment: str, found: Outcomes | None, events: int, waiting: int
+        self,
+        version: str,
+        segment: str,
+        found: Outcomes | None,
+        events: int,
+        waiting: int,
+        losses: tuple[PaneLoss, ...] = (),
     ) -> Window:
         if found is None:
             return Window(self._model, version, segment, events=events)
@@ -97,6 +155,7 @@ class OutcomeBench:
             labels=found.tally.get(LABELS, 0),
             rate=found.rate,
             waiting=waiting,
+            losses=losses,
         )
         return Window(
             self._model, version, segment, found.start_ms, found.end_ms, events=events, outcomes=outcomes

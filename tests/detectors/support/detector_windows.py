@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detectors.estimation.calibration import Calibration, calibration_of
+from detectors.estimation.scored import Scored
+from detectors.outcomes.losses import PaneLoss
 from detectors.outcomes.metrics import metrics
-from detectors.outcomes.task import Task
+from detectors.outcomes.task import Task, score_bin
 from detectors.outcomes.window import OutcomeWindow
 from detectors.registry import DETECTORS, AnyDetector, build
 from detectors.window import Column, Window
 
 PANE_MS = 10_000
+SCORE_EDGES = np.round(np.arange(1, 20) * 0.05, 2)
 EDGES = np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5])
 PLANS = ("free", "pro", "team")
 
@@ -116,6 +120,9 @@ def column_of(name: str, rng: np.random.Generator, size: int, target: str) -> Co
         listed = rng.multinomial(size, [0.6, 0.3, 0.1])
         return category([int(count) for count in listed], name=name)
     values = rng.normal(size=size)
+    if target == "prediction":
+        scores = 1.0 / (1.0 + np.exp(-values))
+        return number(scores, name=name, edges=SCORE_EDGES, missing=int(rng.binomial(size, 0.02)))
     return number(values, name=name, low=-4.5, high=4.5, missing=int(rng.binomial(size, 0.02)))
 
 
@@ -134,7 +141,34 @@ def outcomes_of(rng: np.random.Generator, size: int, hits: float = 0.8) -> Outco
         ("pair", "negative", "positive"): false, ("pair", "negative", "negative"): size - positive - false,
         ("bin", "positive", "9", "1"): positive, ("bin", "positive", "9", "0"): size - positive,
     }  # fmt: skip
-    return OutcomeWindow(0, 86_400_000, metrics(Task("score"), tally), size, size)
+    panes = 40
+    counts = np.full(panes, size // panes)
+    wrong = rng.binomial(counts, 0.07) / np.maximum(counts, 1)
+    losses = tuple(
+        PaneLoss(pane, pane + 1, int(count), float(share), float(share * (1 - share)))
+        for pane, (count, share) in enumerate(zip(counts, wrong, strict=True))
+        if count
+    )
+    return OutcomeWindow(0, 86_400_000, metrics(Task("score"), tally), size, size, losses=losses)
+
+
+def scored_of(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> Scored:
+    """Return scores with their truth, counted."""
+    rows: dict[int, list[int]] = {}
+    for place, is_true in zip(map(score_bin, scores.tolist()), truth.tolist(), strict=True):
+        rows.setdefault(place, [0, 0])[int(is_true)] += 1
+    return Scored.of([(place, no, yes) for place, (no, yes) in rows.items()])
+
+
+@cache
+def calibrated(seed: int = 1, size: int = 3_000) -> Calibration:
+    """Return what the scores of `usual` mean: what they say."""
+    rng = np.random.default_rng(seed)
+    scores = 1.0 / (1.0 + np.exp(-rng.normal(size=size)))
+    found = {"positive": scored_of(scores, rng.random(size) < scores)}
+    calibration = calibration_of(Task("score"), found, "earlier outcomes")
+    assert calibration is not None
+    return calibration
 
 
 def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
@@ -152,6 +186,7 @@ def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
         last_event_ms=end_ms - 1,
         last_record_ms=end_ms,
         outcomes=outcomes_of(rng, size),
+        calibration=calibrated(),
     )
     return replace(newest, pane=newest)
 

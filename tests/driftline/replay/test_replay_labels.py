@@ -142,3 +142,19 @@ def test_a_file_without_labels_says_what_it_has(tmp_path: Path) -> None:
         run(tmp_path, [path], [path])
     with pytest.raises(TableError, match="no such file"):
         run(tmp_path, [path], [tmp_path / "none.parquet"])
+
+
+def test_an_estimate_is_held_against_the_labels_that_come_later(tmp_path: Path) -> None:
+    path = tables.parquet(tmp_path / "a.parquet", history())
+    run(tmp_path, [path], [path], watched=watched(labels=LABELS | {"objectives": {"accuracy": 0.6}}))
+    lines = (tmp_path / "verdicts.jsonl").read_text().splitlines()
+    every = [one for one in map(json.loads, lines) if one["detector"] == "estimated_performance"]
+    judged = [one for one in every if one["status"] != "insufficient"]
+    assert judged
+    assert judged[0]["status"] == "ok", "labels say that the model is right"
+    wrong = [one for one in judged if "lately it was wrong" in one["sentence"]]
+    assert wrong, "and when it knows nothing any more, that the estimate was not"
+    assert _ms(wrong[0]["at"]) > tables.START_MS + ROWS * 500
+    assert not any(
+        _ms(one["at"]) > _ms(wrong[0]["at"]) for one in judged if "estimated at 0.95" in one["sentence"]
+    )

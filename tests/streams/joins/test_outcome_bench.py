@@ -73,6 +73,41 @@ def test_a_pane_past_the_horizon_is_settled_with_whatever_it_has() -> None:
     assert window.outcomes.labels == 10
 
 
+WAYS = {"adwin_loss": {}, "page_hinkley_loss": {}, "ddm": {}, "hddm": {}}
+
+
+def test_the_loss_of_settled_panes_is_followed_where_a_way_is_turned_on() -> None:
+    assert {one.name for one in bench().detectors} == {"performance"}
+    watched = Monitor.model_validate({"model": "churn", "labels": {"window": "2h"}, "detectors": WAYS})
+    made = outcome_bench(watched)
+    assert made is not None
+    followed = [(one.name, one.column) for one in made.detectors if one.name != "performance"]
+    assert sorted(followed) == sorted((name, "error_rate") for name in WAYS)
+    panes = [pane(hour, right=0.9 if hour < 30 else 0.6) for hour in range(40)]
+    window, _ = made.windows("1", "", [*panes, pane(40, labels=10)])
+    assert window.outcomes is not None
+    assert [one.start_ms for one in window.outcomes.losses] == [hour * HOUR_MS for hour in range(40)]
+    assert {one.observe(window, None).status for one in made.detectors if one.name in WAYS} == {"firing"}
+
+
+def test_a_restarted_judge_follows_the_loss_as_if_it_had_never_stopped() -> None:
+    watched = Monitor.model_validate({"model": "churn", "labels": {"window": "2h"}, "detectors": WAYS})
+    judge, restarted = (ModelJudge(watched, compile_layout(watched)) for _ in range(2))
+    for hour in range(40):
+        for one in (judge, restarted):
+            assert one.outcomes is not None
+            one.outcomes.put(
+                OutcomeKey(0, "churn", "1", "", hour * HOUR_MS),
+                row(hour, pane(hour, right=0.9 if hour < 30 else 0.6)),
+            )
+        told = judge.judge_outcomes()
+    restarted.restore(judge.snapshot(), {})
+    again = restarted.judge_outcomes()
+    assert again.verdicts == told.verdicts
+    assert "ConceptDrift" in {key.kind for key in judge.book.alerts}
+    assert not again.alerts, "what fires is known to fire already"
+
+
 def test_what_is_promised_is_judged_beside_the_usual() -> None:
     assert [one.column for one in bench().detectors] == ["roc_auc", "brier"]
     made = bench(objectives={"recall": 0.7, "brier": 0.1}, costs={"positive": {"negative": 9}})

@@ -1,0 +1,189 @@
+"""What scores mean by matured outcomes, what is estimated by it, and how an estimate did once labels came."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from prediction_events import T0, event
+from pydantic import ValidationError
+
+from detectors.base import Verdict
+from detectors.estimation.calibration import calibration_of
+from detectors.estimation.scored import scored
+from detectors.outcomes.tally import summed
+from detectors.outcomes.task import Task
+from streams.bench import Bench
+from streams.joins.calibrations import Calibrations
+from streams.joins.outcome_bench import outcome_bench
+from streams.joins.outcomes import LABELS, PREDICTIONS, Outcomes
+from streams.joins.wire import outcome_row
+from streams.judge import ModelJudge
+from streams.layout import compile_layout
+from streams.monitor import Monitor
+from streams.profiler import Profiler
+from streams.wire import OutcomeKey, encode
+
+HOUR_MS = 3_600_000
+TASK = Task("score")
+
+
+def monitor(**changes: Any) -> Monitor:
+    labels = {"window": "2h", "horizon": "1d", "objectives": {"accuracy": 0.75}}
+    return Monitor.model_validate(
+        {
+            "model": "churn",
+            "windows": {"pane": "1m", "current": "1m", "allowed_lateness": "0s", "min_samples": 400},
+            "labels": labels,
+        }
+        | changes
+    )
+
+
+def pane(hour: int, *, means_it: bool = True, labels: int = 500, final: bool = True) -> Outcomes:
+    """A pane of scores from 0 to 1 which say what they mean, or nothing."""
+    rng = np.random.default_rng(hour)
+    scores = rng.random(labels)
+    truth = rng.random(labels) < (scores if means_it else 0.5)
+    tally = summed(TASK.outcome(float(s), bool(t)) for s, t in zip(scores, truth, strict=True))
+    tally |= {PREDICTIONS: 500, LABELS: labels}
+    return Outcomes(hour * HOUR_MS, (hour + 1) * HOUR_MS, tally, 1.0, final)
+
+
+def calibrations(panes: list[Outcomes], given: Any = None) -> Calibrations:
+    watched = monitor()
+    bench, judge = outcome_bench(watched), ModelJudge(watched, compile_layout(watched))
+    assert bench is not None
+    assert judge.outcomes is not None
+    for one in panes:
+        put(judge, one)
+    return Calibrations(bench, judge.outcomes, given)
+
+
+def put(judge: ModelJudge, one: Outcomes) -> None:
+    assert judge.outcomes is not None
+    key = OutcomeKey(0, "churn", "1", "", one.start_ms)
+    judge.outcomes.put(key, encode(outcome_row(1, one)))
+
+
+def test_settled_outcomes_say_what_scores_mean_and_hindsight_is_by_earlier_ones() -> None:
+    found = calibrations([pane(0), pane(1), pane(2), pane(3), pane(4, final=False, labels=50)]).of(("1", ""))
+    assert found is not None
+    assert (found.labels, found.source) == (2_000, "earlier outcomes")
+    last = found.hindsight
+    assert last is not None
+    assert (last.start_ms, last.end_ms) == (2 * HOUR_MS, 4 * HOUR_MS)
+    estimate, realised = last.estimated["accuracy"], last.realised["accuracy"]
+    assert realised.samples == 1_000
+    assert estimate.low < (realised.value or 0.0) < estimate.high
+
+
+def test_scores_that_mean_nothing_any_more_are_outside_the_interval_in_hindsight() -> None:
+    panes = [pane(0), pane(1), pane(2, means_it=False), pane(3, means_it=False)]
+    found = calibrations(panes).of(("1", ""))
+    assert found is not None
+    assert found.hindsight is not None
+    assert found.hindsight.estimated["accuracy"].low > (found.hindsight.realised["accuracy"].value or 1.0)
+
+
+def test_a_reference_file_counts_first_but_not_for_a_segment() -> None:
+    given = calibration_of(TASK, scored(TASK, pane(9).tally), "the reference file")
+    made = calibrations([pane(0), pane(1)], given)
+    found = made.of(("1", ""))
+    assert found is not None
+    assert found.source == "the reference file"
+    assert found.hindsight is not None
+    assert found.hindsight.end_ms == 2 * HOUR_MS
+    assert made.of(("2", "")) is given
+    assert made.of(("1", "country=de")) is None
+
+
+def test_without_settled_outcomes_nothing_is_known() -> None:
+    assert calibrations([]).of(("1", "")) is None
+    assert calibrations([pane(0, labels=10, final=False)]).of(("1", "")) is None
+    first = calibrations([pane(0)]).of(("1", ""))
+    assert first is not None
+    assert first.hindsight is None, "nothing came before it"
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, {"accuracy": 0.75}),
+        ({"detectors": {"estimated_performance": {}}}, {"roc_auc": None, "brier": None, "accuracy": 0.75}),
+        ({"detectors": {"estimated_performance": False}}, {}),
+        ({"labels": {}}, {}),
+        ({"labels": {"objectives": {"pr_auc": 0.5}}}, {}),
+        ({"labels": {}, "prediction": {"type": "number"}, "detectors": {"estimated_performance": {}}}, {}),
+    ],
+)
+def test_metrics_that_are_promised_are_estimated(changes: dict[str, Any], wanted: dict[str, Any]) -> None:
+    made = Bench(monitor(**changes)).detectors(("", ""), observes="pane", scope="version")
+    found = {one.column: one.params.objective for one in made if one.name == "estimated_performance"}
+    assert found == wanted
+
+
+def test_an_objective_of_its_own_counts_first() -> None:
+    own = monitor(detectors={"estimated_performance": {"objective": 0.9}})
+    made = Bench(own).detectors(("", ""), observes="pane", scope="version")
+    assert {one.params.objective for one in made if one.name == "estimated_performance"} == {0.9}
+
+
+@pytest.mark.parametrize("detector", ["estimated_performance", "ddm", "hddm"])
+def test_without_labels_it_is_said_that_they_are_needed(detector: str) -> None:
+    with pytest.raises(ValidationError, match=f"{detector} judges by labels"):
+        Monitor.model_validate({"model": "churn", "detectors": {detector: {}}})
+    off = Monitor.model_validate({"model": "churn", "detectors": {detector: False}})
+    assert off.settings(detector) is None
+
+
+class World:
+    """A judge fed by a profiler, a pane of a minute at a time."""
+
+    def __init__(self) -> None:
+        self.watched = monitor()
+        self.judge = self.restart()
+        self.profiler = Profiler({"churn": (self.watched, compile_layout(self.watched))})
+        self.minute = 0
+
+    def restart(self) -> ModelJudge:
+        return ModelJudge(self.watched, compile_layout(self.watched))
+
+    def minutes(self, scores: np.ndarray[Any, np.dtype[np.float64]]) -> list[Verdict]:
+        """Serve predictions for a minute, and return what the pane before them is found to be."""
+        at_ms = T0 + 60_000 * self.minute
+        self.minute += 1
+        raw = [
+            event(self.minute * 1_000 + n, at_ms + n, version="1", prediction=float(score))
+            for n, score in enumerate(scores)
+        ]
+        offsets = np.arange(len(raw)) + 1_000 * self.minute
+        self.profiler.fold_records(0, raw, offsets, np.full(len(raw), at_ms + 1_000))
+        closed, beats = self.profiler.take_closed(0, at_ms)
+        for place, profile in closed:
+            self.judge.inbox.put_whole(place, profile)
+        for _, beat in beats:
+            self.judge.inbox.heard(0, beat)
+        found = self.judge.close()
+        return [one for _, _, one in found.verdicts if one.detector == "estimated_performance"]
+
+
+def test_the_judge_fires_before_labels_come_and_a_restarted_one_says_the_same() -> None:
+    world = World()
+    for hour in (0, 1):
+        put(world.judge, pane(hour))
+    world.judge.judge_outcomes()
+    sure, unsure = np.tile([0.06, 0.94], 250), np.linspace(0.4, 0.6, 500)
+    assert not world.minutes(sure)
+    (well,) = world.minutes(sure)
+    assert well.status == "ok", well.evidence.sentence
+    restored = world.restart()
+    restored.restore(world.judge.snapshot(), {})
+    for hour in (0, 1):
+        put(restored, pane(hour))
+    restored.inbox = world.judge.inbox
+    world.judge = restored
+    (again,) = world.minutes(unsure)
+    assert again == well
+    (bad,) = world.minutes(sure)
+    assert (bad.status, bad.column, bad.evidence.details["labels"]) == ("firing", "accuracy", 1_000)
+    assert [key.kind for key in world.judge.book.alerts] == ["EstimatedPerformanceDrop"]
