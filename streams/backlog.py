@@ -88,9 +88,15 @@ class BacklogState(msgspec.Struct, frozen=True):
     takeovers: int = 0
 
 
-def restored(state: BacklogState) -> BacklogState:
-    """Return a state as a judge takes it up: it tells again at once, for a crash may have kept the news back."""
-    state = msgspec.structs.replace(state, takeovers=state.takeovers + 1)
+def restored(state: BacklogState, takeovers: int) -> BacklogState:
+    """Return a state as a judge takes it up: it tells again at once, for a crash may have kept the news back.
+
+    Parameters
+    ----------
+    takeovers
+        Higher than that of any judge before.
+    """
+    state = msgspec.structs.replace(state, takeovers=takeovers)
     if state.alert is None:
         return state
     alert = msgspec.structs.replace(state.alert, told_ms=NEVER_MS)

@@ -105,7 +105,7 @@ class ModelJudge:
         self._outcome_bench = outcome_bench(monitor)
         labels = monitor.labels
         self.outcomes = None if labels is None else OutcomeBook(labels.horizon + labels.window_ms)
-        self._takeovers = 0
+        self.takeovers = 0
         self._reference_file = reference_file
         self._bench = Bench(monitor)
         self._calibrations = self._estimating()
@@ -183,12 +183,12 @@ class ModelJudge:
             detectors=self._bench.snapshot(),
             layouts=list(self.layouts.values())[-LAYOUTS_KEPT:],
             told_ms=list(self.book.told_ms.items()),
-            takeovers=self._takeovers,
+            takeovers=self.takeovers,
         )
 
     def restore(self, state: JudgeState, panes: Mapping[Group, Sequence[Pane]]) -> None:
         """Go on where a snapshot and the closed panes leave off."""
-        self._takeovers = state.takeovers + 1
+        self.takeovers = state.takeovers + 1
         self.inbox.closed_until_ms = state.closed_until_ms
         self.inbox.progress = state.progress
         on_bench = self._outcome_bench.watched if self._outcome_bench else frozenset()

@@ -87,7 +87,7 @@ class Judges:
         self.said_ms: dict[str, int] = {}
         self.backlog: BacklogState | None = None
         self._tenures: dict[int, Tenure] = {}
-        self._untold: set[int] = set()
+        self._untold: dict[int, dict[bytes, bytes]] = {}
         self._stated_ms: int | None = None
         self._fleet = fleet
         self._waiting: defaultdict[int, deque[_Waiting]] = defaultdict(deque)
@@ -139,14 +139,26 @@ class Judges:
             # A monitor that was changed since has other columns, and begins anew.
             state.layouts = [one for one in state.layouts if fits(judge.monitor, one)]
             judge.restore(state, panes(judge))
+            judge.takeovers = self._takeovers(partition, state.takeovers)
             self._teach(judge)
         for key, beat in judge_rows.heartbeats(rows):
             self._take_heartbeat(partition, key, beat, now_ms)
         for place, value in judge_rows.outcomes(rows):
             self._take_outcomes(place, value, None, now_ms)
         if partition == BACKLOG_PARTITION:
-            self.backlog = backlog.restored(judge_rows.backlog_of(rows))
-        self._untold.add(partition)
+            found = judge_rows.backlog_of(rows)
+            self.backlog = backlog.restored(found, self._takeovers(partition, found.takeovers))
+        # As it was read: what is taken from now on counts once it is acknowledged.
+        fleet = self.backlog if partition == BACKLOG_PARTITION else None
+        self._untold[partition] = judge_rows.taken_over(self._of(partition), fleet)
+
+    def _takeovers(self, partition: int, held: int) -> int:
+        """Return a number that only this owner has, higher than those of all before.
+
+        Two that took over one after the other may have read the same row: their epochs tell them apart.
+        """
+        tenure = self._tenures.get(partition)
+        return held + 1 if tenure is None else max(held + 1, tenure.epoch)
 
     def take(
         self,
@@ -177,11 +189,10 @@ class Judges:
 
         What is yielded must be written before the next is asked for.
         """
-        untold, self._untold = self._untold, set()
-        for partition in sorted(untold):
+        untold, self._untold = self._untold, {}
+        for partition, restored in sorted(untold.items()):
             yield from self._tell_again(partition)
-            fleet = self.backlog if partition == BACKLOG_PARTITION else None
-            yield Writing(partition, [Step(rows=judge_rows.taken_over(self._of(partition), fleet))])
+            yield Writing(partition, [Step(rows=restored)])
         touched, self._touched = self._touched, set()
         heard, self._heard = self._heard, defaultdict(dict)
         taken = {partition: len(waiting) for partition, waiting in self._waiting.items()}
@@ -287,6 +298,7 @@ class Judges:
         judge = self.models.get(model)
         if judge is None:
             judge = self.models[model] = self._judge(model)
+            judge.takeovers = self._takeovers(self._fleet.profile_partition(model), 0)
             self._teach(judge)
         if not judge.inbox.spoken:
             self._first_heard_ms.setdefault(model, now_ms)
