@@ -83,12 +83,7 @@ class DeskStage:
                     await self._ours.wait()
                 self.take(self.desk, chunk, receipt)
 
-        @self.app.task  # type: ignore[untyped-decorator]
-        async def work() -> None:
-            while not self.app.should_stop:
-                await asyncio.sleep(EVERY_S)
-                await self.work()
-
+        self.app.every(EVERY_S, self.work)
         self.app.task(self.pulse.run)
 
     # Owning the desk.

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 from faust.types.tuples import TP
@@ -69,19 +70,14 @@ class JoinStage:
         @self.app.agent(labels, name="label")  # type: ignore[untyped-decorator]
         async def label(stream: Any) -> None:
             async for event in stream.noack().events():
-                await self.take_labels(event.value, Receipt(event))
+                await self.app.go_round(partial(self.take_labels, event.value, Receipt(event)))
 
         @self.app.agent(joins, name="join")  # type: ignore[untyped-decorator]
         async def join(stream: Any) -> None:
             async for event in stream.noack().events():
                 await self.take(event.value, Receipt(event))
 
-        @self.app.task  # type: ignore[untyped-decorator]
-        async def flush() -> None:
-            while not self.app.should_stop:
-                await asyncio.sleep(self.fleet.checkpoint_s)
-                await self.flush()
-
+        self.app.every(self.fleet.checkpoint_s, self.flush)
         self.app.task(self.pulse.run)
 
     async def disconnect(self) -> None:
@@ -150,7 +146,7 @@ class JoinStage:
         self._receipts[chunk.partition].append(receipt)
         self._changes += len(chunk)
         if self._changes > CHANGES_HELD:
-            await self.flush()
+            await self.app.go_round(self.flush)
 
     # Flushes.
 

@@ -73,18 +73,8 @@ class JudgeStage:
             async for event in stream.noack().events():
                 self.take(event.value, Receipt(event))
 
-        @self.app.task  # type: ignore[untyped-decorator]
-        async def close() -> None:
-            while not self.app.should_stop:
-                await asyncio.sleep(EVERY_S)
-                await self.close_panes()
-
-        @self.app.task  # type: ignore[untyped-decorator]
-        async def tick() -> None:
-            while not self.app.should_stop:
-                await asyncio.sleep(TICK_S)
-                await self.tick()
-
+        self.app.every(EVERY_S, self.close_panes)
+        self.app.every(TICK_S, self.tick)
         for run in (self.pulse.run, self.projection.run, self._series.run, self._layouts.follow):
             self.app.task(run)
 

@@ -85,15 +85,7 @@ class ProfileStage:
             async for event in stream.noack().events():
                 await self.take(event.value, Receipt(event))
 
-        @self.app.task  # type: ignore[untyped-decorator]
-        async def flush() -> None:
-            while not self.app.should_stop:
-                await asyncio.sleep(self.fleet.flush_s)
-                if time.monotonic() < self._checkpoint_due_s:
-                    await self.flush_closed()
-                else:
-                    await self.flush()
-
+        self.app.every(self.fleet.flush_s, self.flush_due)
         for run in (self.pulse.run, self._layouts.follow):
             self.app.task(run)
 
@@ -156,7 +148,7 @@ class ProfileStage:
             sum(map(len, self._letters.values())) > LETTERS_HELD
             or sum(map(len, self._predicted.values())) > PREDICTIONS_HELD
         ):
-            await self.flush()
+            await self.app.go_round(self.flush)
 
     def _count(self, rows: int, folded: Folded) -> None:
         self.metrics.chunk_rows.observe(rows)
@@ -172,6 +164,13 @@ class ProfileStage:
             self.metrics.invalid.labels(code=bad.code.value).inc()
 
     # Flushes.
+
+    async def flush_due(self) -> None:
+        """Write a checkpoint when it is time for one; what the judges wait for goes always."""
+        if time.monotonic() < self._checkpoint_due_s:
+            await self.flush_closed()
+        else:
+            await self.flush()
 
     async def flush(self) -> None:
         """Write what changed in every partition, in the order that makes it recoverable."""

@@ -1,6 +1,7 @@
 """A stage's Faust app: its settings, and running it inside our own event loop."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import faust
@@ -14,7 +15,42 @@ STOP_TIMEOUT_S = 10.0
 
 
 class StageApp(faust.App):  # type: ignore[misc]  # faust is untyped here
-    """A Faust app that keeps nothing on disk: its tables live in memory, and in their changelogs."""
+    """A Faust app that keeps nothing on disk: its tables live in memory, and in their changelogs.
+
+    What a stage writes, it writes in rounds. Faust stops its producer before its tasks, so an app that
+    is to stop ends its rounds first.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._round = asyncio.Lock()
+        self._rounds_ended = False
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Go a round every ``seconds`` for as long as the app runs."""
+
+        async def rounds() -> None:
+            while not self._letting_go:
+                await asyncio.sleep(seconds)
+                await self.go_round(work)
+
+        self.task(rounds)
+
+    async def go_round(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Await ``work`` that writes, one at a time; nothing is begun in an app that is to stop."""
+        async with self._round:
+            if not self._letting_go:
+                await work()
+
+    async def end_rounds(self) -> None:
+        """Let the round under way end, and begin none any more."""
+        self._rounds_ended = True
+        async with self._round:
+            pass
+
+    @property
+    def _letting_go(self) -> bool:
+        return self._rounds_ended or self.should_stop
 
     def _create_directories(self) -> None:
         pass
@@ -131,9 +167,11 @@ async def _shut_down(app: Any, starting: "asyncio.Task[None]") -> None:
         if not starting.done():
             starting.cancel()
             await asyncio.wait({starting}, timeout=STOP_TIMEOUT_S)
-        elif _succeeded(starting) and not app.crashed and not app.rebalancing:
+        elif _succeeded(starting) and not app.crashed:
             async with asyncio.timeout(FLUSH_TIMEOUT_S):
-                await app.consumer.let_go(app.consumer.assignment())
+                await app.end_rounds()
+                if not app.rebalancing:
+                    await app.consumer.let_go(app.consumer.assignment())
     except TimeoutError:
         app.log.warning("no commit within %g s: what came since the last one comes again", FLUSH_TIMEOUT_S)
     finally:

@@ -295,6 +295,30 @@ async def test_what_a_listener_raises_ends_the_app(broker: Broker, prefix: str) 
         await asyncio.wait_for(run(app, asyncio.Event()), 20.0)
 
 
+@pytest.mark.parametrize("rebalancing", [False, True])
+async def test_an_app_that_is_to_stop_lets_its_round_end_and_begins_none(
+    broker: Broker, prefix: str, rebalancing: bool
+) -> None:
+    app = stage_app(prefix, broker)
+    name = await create_topic(broker.bootstrap, f"{prefix}-topic")
+    Collector(app, chunk_topic(app, name))
+    sender, stop = Sender(app), asyncio.Event()
+    begun, sent = 0, 0
+
+    async def write() -> None:
+        nonlocal begun, sent
+        begun += 1
+        app.rebalancing = rebalancing
+        stop.set()
+        for value in numbered(200):
+            await sender.send([(name, 0, b"k", value, ())])
+            sent += 1
+
+    app.every(0.01, write)
+    await run(app, stop)
+    assert (begun, sent) == (1, 200)
+
+
 async def test_an_app_without_a_broker_ends_at_once() -> None:
     app = stage_app("nobody", Broker("kafka", f"127.0.0.1:{free_port()}"))
     with pytest.raises(KafkaConnectionError):
