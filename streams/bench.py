@@ -1,6 +1,7 @@
 """Which detectors sit on a model's bench: one instance per column they are for, per version and segment."""
 
 import math
+from functools import cached_property
 from typing import Any, Literal
 
 from detectors.base import Detector, Target
@@ -156,7 +157,7 @@ class Bench:
         """Whether metrics are estimated before labels come."""
         return bool(self._estimated())
 
-    @property
+    @cached_property
     def alpha(self) -> float:
         """Probability of a false alarm per test that keeps within the weekly budget.
 
@@ -168,7 +169,7 @@ class Bench:
             budget *= 1 - SEQUENTIAL_SHARE
         return min(max(budget / (max(tests, 1) * self._looks), 1e-12), 1e-3)
 
-    @property
+    @cached_property
     def run_length(self) -> float:
         """Panes from one false alarm to the next, in the mean, for each column whose evidence adds up.
 
@@ -178,7 +179,7 @@ class Bench:
         budget = self._monitor.false_alarms.per_week * SEQUENTIAL_SHARE
         return max(max(self.sequential_streams, 1) * self._looks / budget, 1e2)
 
-    @property
+    @cached_property
     def sequential_streams(self) -> int:
         """Columns whose evidence adds up over panes."""
         return sum(self._tests(name) for name in DETECTORS if _is_sequential(name))
