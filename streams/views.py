@@ -140,6 +140,17 @@ class PaneRow(BaseModel):
     latency_ms: PaneColumn | None = None
 
 
+def pane_place(row_json: str) -> str:
+    """Return the beginning of a pane row's text that says which pane it is: start, end, version and segment.
+
+    Examples
+    --------
+    >>> pane_place('{"start":"a","end":"b","version":"1","segment":"","events":3,"invalid":0}')
+    '{"start":"a","end":"b","version":"1","segment":""'
+    """
+    return row_json.partition(',"events":')[0]
+
+
 class VerdictRow(BaseModel):
     """The latest verdict of one detector on one column; also a line of ``--verdicts-out``."""
 

@@ -49,7 +49,7 @@ class _End(msgspec.Struct):
 class SeriesReader:
     """Fills series of panes from ``driftline.panes``, in the background, some hundred rows at a time.
 
-    The store keeps the newest of what it is given, and knows rows it has by their text.
+    The store keeps the newest of what it is given, and one row of a pane.
     """
 
     def __init__(self, fleet: Fleet, projection: Projection) -> None:

@@ -15,8 +15,8 @@ from webhook import Webhook
 from driftline.embedded import EmbeddedStore
 
 MODELS = ("churn", "fraud")
-#: One flush of stage 1, and one second.
-CURRENT_WITHIN_S = 2.0
+#: One flush, on a machine that has other things to do.
+CURRENT_WITHIN_S = 10.0
 #: Added each way; a stage waits 2 s for an answer.
 SLOW_S, SLOWER_THAN_ANYBODY_WAITS_S = 0.3, 1.5
 

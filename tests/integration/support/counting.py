@@ -50,8 +50,18 @@ async def _difference(pipeline: Pipeline, model: str, wanted: Recount) -> str:
     return "\n".join(lines[:20])
 
 
+def _counts(pane: dict[str, Any]) -> Any:
+    columns = ("count", "missing", "out_of_range", "minimum", "maximum")
+    features = {name: [one[column] for column in columns] for name, one in pane["features"].items()}
+    return [pane[name] for name in ("events", "invalid", "late", "errors", "duplicates")], features
+
+
 async def told(pipeline: Pipeline, model: str) -> list[dict[str, Any]]:
-    """Return a model's rows on the record of panes; one that was told again, in the same words, once."""
+    """Return a model's rows on the record of panes; of one that was told again, with the same counts, the last."""
     records = [json.loads(one.value) for one in await pipeline.records(pipeline.topics.panes.name)]
-    distinct = {json.dumps(one["pane"]): one["pane"] for one in records if one["model"] == model}
-    return list(distinct.values())
+    last: dict[tuple[str, ...], dict[str, Any]] = {}
+    for pane in (one["pane"] for one in records if one["model"] == model):
+        place = tuple(pane[name] for name in ("start", "end", "version", "segment"))
+        assert _counts(last.get(place, pane)) == _counts(pane), "a pane was told again with other counts"
+        last[place] = pane
+    return list(last.values())

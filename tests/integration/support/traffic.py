@@ -244,8 +244,10 @@ def recount(sent: Iterable[Sent], model: str) -> Recount:
 def shown(rows: Iterable[dict[str, Any]]) -> dict[tuple[int, str, str], dict[str, Any]]:
     """Return pane rows in the recount's shape; a pane that stands twice is an error."""
     columns = ("count", "missing", "out_of_range", "minimum", "maximum", "mean", "standard_deviation")
+    rows = list(rows)
     keys = Counter((row["start"], row["version"], row["segment"]) for row in rows)
-    assert not [key for key, count in keys.items() if count > 1], "a pane stands twice"
+    twice = [row for row in rows if keys[row["start"], row["version"], row["segment"]] > 1]
+    assert not twice, f"a pane stands twice: {twice}"
     return {
         (epoch_ms(row["start"]), row["version"], row["segment"]): {
             "events": row["events"],
