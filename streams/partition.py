@@ -25,9 +25,21 @@ class Checkpoint(msgspec.Struct):
     segments: dict[str, list[str]] = {}
 
 
-def checkpoint_offset(raw: bytes) -> int:
-    """Return the next offset of an encoded checkpoint."""
-    return msgspec.msgpack.decode(raw, type=Checkpoint).next_offset
+def is_newer_checkpoint(held: bytes, found: bytes) -> bool:
+    """Return whether a checkpoint is no older than the one held.
+
+    While nothing comes, offsets stand and watermarks go on: a late writer's must not take them back.
+    """
+    before, after = (msgspec.msgpack.decode(raw, type=Checkpoint) for raw in (held, found))
+    if before.next_offset != after.next_offset:
+        return after.next_offset > before.next_offset
+    # Forgotten models are in one of them only.
+    gone_on_ms = sum(
+        clock.watermark_ms - before.clocks[model].watermark_ms
+        for model, clock in after.clocks.items()
+        if model in before.clocks
+    )
+    return gone_on_ms >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,8 @@ class Flush:
     """What a flush writes, in this order: profiles, checkpoint, heartbeats; then it may be acknowledged.
 
     Without a ``checkpoint`` it vouches for nothing and acknowledges nothing: it only spares the judge the
-    wait. ``closed`` profiles need their state no longer once the checkpoint is written.
+    wait. ``closed`` profiles need their state no longer once the checkpoint is written: records have passed them,
+    so whoever takes up this or any later checkpoint finds them closed.
     """
 
     partition: int
@@ -49,6 +62,8 @@ class Flush:
 class PartitionState:
     """Clocks and open profiles of one source partition.
 
+    ``passed`` profiles are closed and sent, but only time that went by has closed them: their rows are kept for
+    one that takes the partition up from before that, counts an event in them after all, and needs the rest.
     ``dirty`` profiles changed since the last flush, ``moved`` models have a heartbeat to send; ``idle``
     ones were quiet for a while, by ``seen_ms``, the wall clock when their events came.
     """
@@ -59,6 +74,7 @@ class PartitionState:
     clocks: dict[str, Clock] = field(default_factory=dict)
     segments: dict[str, list[str]] = field(default_factory=dict)
     open: dict[ProfileKey, Profile] = field(default_factory=dict)
+    passed: set[ProfileKey] = field(default_factory=set)
     dirty: set[ProfileKey] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
     seen_ms: dict[str, int] = field(default_factory=dict)
@@ -130,9 +146,11 @@ class PartitionState:
         if caught_up:
             self._notice_quiet(now_ms)
         profiles = self._take_changed(self.dirty)
-        closed = self._closed()
-        for key in closed:
+        for key in self._closed():
             del self.open[key]
+            self.passed.add(key)
+        closed = sorted(key for key in self.passed if self._is_recorded(key))
+        self.passed.difference_update(closed)
         checkpoint = msgspec.msgpack.encode(Checkpoint(self.next_offset, self.clocks, self.segments))
         heartbeats = self._heartbeats(now_ms if said_ms is None else said_ms)
         return Flush(self.partition, profiles, checkpoint, heartbeats, closed)
@@ -179,6 +197,7 @@ class PartitionState:
         """Move every watermark past what is open: the input has ended (replay)."""
         for model, clock in self.clocks.items():
             clock.watermark_ms = max(clock.watermark_ms, clock.newest_ms + self.models.windows(model).pane)
+            clock.recorded_ms = clock.watermark_ms
             self.moved.add(model)
 
     def _closed(self) -> list[ProfileKey]:
@@ -187,8 +206,14 @@ class PartitionState:
     def _is_closed(self, key: ProfileKey) -> bool:
         # A profile restored ahead of its checkpoint may be of a model the checkpoint does not know yet.
         clock = self.clocks.get(key.model)
-        end_ms = key.pane_start_ms + self.models.windows(key.model).pane
-        return clock is not None and end_ms <= clock.watermark_ms
+        return clock is not None and self._end_ms(key) <= clock.watermark_ms
+
+    def _end_ms(self, key: ProfileKey) -> int:
+        return key.pane_start_ms + self.models.windows(key.model).pane
+
+    def _is_recorded(self, key: ProfileKey) -> bool:
+        # Of a model that is forgotten nothing is kept.
+        return key.model not in self.clocks or self._end_ms(key) <= self.clocks[key.model].recorded_ms
 
     # Quiet models.
 

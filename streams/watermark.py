@@ -38,12 +38,17 @@ class Arrival:
 
 
 class Clock(msgspec.Struct):
-    """Event time of one model in one source partition; epoch milliseconds."""
+    """Event time of one model in one source partition; epoch milliseconds.
+
+    ``recorded_ms`` is the watermark as records alone have moved it: what it has passed is closed for whoever
+    reads them, whatever the wall clock showed.
+    """
 
     watermark_ms: int = NEVER_MS
     newest_ms: int = NEVER_MS
     last_record_ms: int = NEVER_MS
     versions: dict[str, int] = {}
+    recorded_ms: int = NEVER_MS
 
     def begin(self, record_ms: int) -> None:
         """Start by the broker's time, where the first record of a model has no event time to trust.
@@ -71,6 +76,7 @@ class Clock(msgspec.Struct):
         pane_start = ts_ms // pane_ms * pane_ms
         late = ~future & (pane_start + pane_ms <= watermark[:-1])
         self.watermark_ms = int(watermark[-1])
+        self.recorded_ms = max(self.recorded_ms, int(pace.max(initial=NEVER_MS)))
         good = ~future
         newest = _running(self.newest_ms, ts_ms, good)
         last_record = _running(self.last_record_ms, record_ms, good)

@@ -1,7 +1,9 @@
 """Many schedules: their seeds shared out over processes, and what was wrong with which."""
 
+import faulthandler
 import multiprocessing
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +13,8 @@ from world import World
 
 #: Seeds a process takes at once.
 SHARE = 50
+#: A schedule takes a fraction of a second. A process that is at one for so long says where it stands, and ends.
+LONGEST_S = 120
 
 
 @dataclass
@@ -69,8 +73,26 @@ def _results(seeds: range, processes: int) -> Iterator[tuple[range, dict[int, li
         yield from zip(shares, map(_check_all, shares), strict=True)
         return
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        yield from zip(shares, pool.map(_check_all, shares), strict=True)
+        # A process that dies breaks the pool, and that is raised here.
+        yield from zip(shares, pool.map(_check_or_end, shares), strict=True)
 
 
 def _check_all(seeds: Iterable[int]) -> dict[int, list[str]]:
-    return {seed: wrong for seed in seeds if (wrong := check(seed))}
+    return {seed: wrong for seed in seeds if (wrong := _outcome(seed))}
+
+
+def _check_or_end(seeds: Iterable[int]) -> dict[int, list[str]]:
+    found = {}
+    for seed in seeds:
+        faulthandler.dump_traceback_later(LONGEST_S, exit=True)
+        found |= _check_all([seed])
+    faulthandler.cancel_dump_traceback_later()
+    return found
+
+
+def _outcome(seed: int) -> list[str]:
+    """Check a seed; a schedule that raises is one with a violation, and the others are run all the same."""
+    try:
+        return check(seed)
+    except Exception:
+        return [traceback.format_exc()]

@@ -19,6 +19,8 @@ MIN_SAMPLES = 8
 CURRENT_MS = 20_000
 LATENESS_MS = {"churn": 20_000, "fraud": 5_000, "nobody": 30_000}
 SEGMENTS = {"churn": ("country",), "fraud": (), "nobody": ()}
+#: The share of events that a prompt producer sends late, as one does that was cut off.
+HELD_UP, HELD_UP_MS = 0.05, 40_000
 PLAUSIBLE = {"age": (18, 100)}
 LISTED = {"plan": ("free", "pro")}
 
@@ -80,7 +82,8 @@ class Producer:
     Parameters
     ----------
     prompt
-        None is late: where partitions fall idle, that would depend on when they are seen to be.
+        None is late but those that were held up for long: where partitions fall idle, whether it is would depend
+        on when they are seen to be. Of those held up it does.
     """
 
     random: Random
@@ -103,6 +106,14 @@ class Producer:
         if luck > 0.95:
             self.again.append(sent)
         return sent
+
+    def held_up(self, at_ms: int) -> tuple[str, bytes, dict[str, Any]]:
+        """Return an event that comes later than it may."""
+        self.ids += 1
+        model = self.random.choice(self.models)
+        made = self._good(model, at_ms - LATENESS_MS[model] - PANE_MS - self.random.randrange(HELD_UP_MS))
+        made["ts"] = min(made["ts"], at_ms - LATENESS_MS[model] - PANE_MS)
+        return model, json.dumps(made).encode(), made
 
     def last(self, model: str, at_ms: int) -> tuple[str, bytes, dict[str, Any]]:
         """Return an event that brings a model's event time to ``at_ms``."""
@@ -128,7 +139,9 @@ class Producer:
     def _good(self, model: str, at_ms: int) -> dict[str, Any]:
         random, lateness_ms = self.random, LATENESS_MS[model]
         luck = random.random()
-        if luck < 0.85 or (self.prompt and luck < 0.97):
+        if self.prompt and luck < HELD_UP:
+            ts_ms = at_ms - lateness_ms - PANE_MS - random.randrange(HELD_UP_MS)
+        elif luck < 0.85 or (self.prompt and luck < 0.97):
             ts_ms = at_ms - random.randrange(lateness_ms // 2)
         elif luck < 0.97:
             ts_ms = at_ms - random.randrange(4 * lateness_ms)

@@ -17,10 +17,11 @@ PaneKey = tuple[str, int, str, str]
 
 @dataclass
 class Tally:
-    """What one pane of one version and segment holds."""
+    """What one pane of one version and segment holds; beside that, ``doubtful`` events may be in it or late."""
 
     events: int = 0
     errors: int = 0
+    doubtful: int = 0
     values: defaultdict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
     def column(self, name: str) -> dict[str, Any]:
@@ -44,16 +45,24 @@ class Tally:
 
 @dataclass
 class Recount:
-    """Panes by key; late events by model and version; invalid ones by model; places of all bad records."""
+    """Panes by key; late and doubtful events by model and version; invalid ones by model; places of all bad records."""
 
     panes: defaultdict[PaneKey, Tally] = field(default_factory=lambda: defaultdict(Tally))
     late: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    doubtful: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     invalid: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     bad: set[tuple[int, int]] = field(default_factory=set)
 
 
-def recount(sent: Iterable[Sent]) -> Recount:
-    """Count as the rules say: each event against the watermark of its model and partition before it."""
+def recount(sent: Iterable[Sent], *, idle: bool) -> Recount:
+    """Count as the rules say: each event against the watermark of its model and partition before it.
+
+    Parameters
+    ----------
+    idle
+        Partitions may have been seen to be quiet: event time went on, or panes closed without them, up to where
+        the broker's time had come less the lateness. What came of panes before that may be late for it, or not.
+    """
     result = Recount()
     watermarks: dict[tuple[str, int], int] = {}
     for one in sorted(sent, key=lambda each: (each.partition, each.offset)):
@@ -62,12 +71,17 @@ def recount(sent: Iterable[Sent]) -> Recount:
             if one.model in MONITORED:
                 result.invalid[one.model] += 1
             continue
-        _count(result, watermarks, one, one.event)
+        _count(result, watermarks, one, one.event, idle=idle)
     return result
 
 
 def _count(
-    result: Recount, watermarks: dict[tuple[str, int], int], one: Sent, event: Mapping[str, Any]
+    result: Recount,
+    watermarks: dict[tuple[str, int], int],
+    one: Sent,
+    event: Mapping[str, Any],
+    *,
+    idle: bool,
 ) -> None:
     where = one.model, one.partition
     ts_ms, version = event["ts"], event["version"]
@@ -79,8 +93,13 @@ def _count(
     reached_ms = min(ts_ms, one.record_ms) - LATENESS_MS[one.model]
     watermarks[where] = max(watermarks.get(where, reached_ms), reached_ms)
     named = [f"{name}={event['segments'][name]}" for name in SEGMENTS[one.model] if "segments" in event]
+    is_doubtful = idle and start_ms + PANE_MS <= one.record_ms - LATENESS_MS[one.model]
+    result.doubtful[(one.model, version)] += is_doubtful
     for segment in ["", *named]:
         tally = result.panes[(one.model, start_ms, version, segment)]
+        tally.doubtful += is_doubtful
+        if is_doubtful:
+            continue
         tally.events += 1
         tally.errors += "error" in event
         for name, value in event.get("features", {}).items():

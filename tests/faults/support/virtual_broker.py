@@ -11,12 +11,13 @@ Place = tuple[str, int]
 
 
 class Entry(NamedTuple):
-    """A record as it lies in a partition."""
+    """A record as it lies in a partition; ``steady_ms`` is when it came, by the clock that is never set."""
 
     at_ms: int
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    steady_ms: int
 
 
 @dataclass
@@ -37,8 +38,16 @@ class VirtualBroker:
     def append(self, record: Record, at_ms: int) -> int:
         """Take a record, and return its offset; without a partition it goes to the first."""
         log = self.logs[(record.topic, record.partition or 0)]
-        log.append(Entry(at_ms, record.key, record.value, tuple(record.headers)))
+        log.append(Entry(at_ms, record.key, record.value, tuple(record.headers), self.steady_ms))
         return len(log) - 1
+
+    def compact(self, topic: str, lag_ms: int) -> None:
+        """Keep the last record of each key, and all that came within the lag; nobody may hold offsets of the topic."""
+        for (name, _), log in self.logs.items():
+            if name == topic:
+                old = sum(one.steady_ms <= self.steady_ms - lag_ms for one in log)
+                last = {one.key: index for index, one in enumerate(log[:old])}
+                log[:old] = [one for index, one in enumerate(log[:old]) if last[one.key] == index]
 
     def read(self, topic: str, partition: int, offset: int = 0, count: int | None = None) -> list[Entry]:
         """Return records from an offset on."""

@@ -266,6 +266,7 @@ class ProfileWorker(VirtualWorker):
         self._letters: defaultdict[int, list[Record]] = defaultdict(list)
         self._standings: defaultdict[int, Standing] = defaultdict(Standing)
         self._told: dict[int, tuple[bool, int]] = {}
+        self._upkeep: defaultdict[int, profile_rows.Upkeep] = defaultdict(profile_rows.Upkeep)
 
     def take(self, chunk: Chunk, receipt: Receipt) -> None:
         offsets = np.array(chunk.offsets, dtype=np.int64)
@@ -303,6 +304,10 @@ class ProfileWorker(VirtualWorker):
         yield from self.carry_out(partition, [Step(letters)] if letters else [])
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
             yield from self.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
+        still_open = self.profiler.partitions[partition].open
+        due = self._upkeep[partition].due(self.rows[partition], still_open, self.broker.steady_ms)
+        if due:
+            yield from self.carry_out(partition, [Step(rows=due)])
         yield from self._tell_caught_up(partition, caught_up, now_ms)
         for receipt in receipts:
             receipt.ack()
