@@ -14,6 +14,7 @@ from detectors.lasting_shift import LastingShift
 from detectors.sentence import figure, quantity
 from detectors.window import Column, Window
 from streams.bench import SEQUENTIAL_SHARE, Bench
+from streams.joins.outcome_bench import outcome_bench
 from streams.monitor import Monitor
 from streams.stages.fleet import Watched
 
@@ -26,13 +27,15 @@ def explain(watched: Watched) -> list[dict[str, Any]]:
     Thresholds that depend on how many events there are, are those of a window of ``min_samples`` events.
     """
     bench = Bench(watched.monitor)
-    return [_row(watched, bench, one) for one in _on(bench)]
+    return [_row(watched, bench, one) for one in _on(watched, bench)]
 
 
-def _on(bench: Bench) -> Iterator[Detector[Any]]:
+def _on(watched: Watched, bench: Bench) -> Iterator[Detector[Any]]:
     for observes in ("pane", "tick"):
         for scope in ("version", "model"):
             yield from bench.detectors(("", ""), observes=observes, scope=scope)
+    of_outcomes = outcome_bench(watched.monitor, bench.outcome_alpha)
+    yield from () if of_outcomes is None else of_outcomes.detectors
 
 
 def _row(watched: Watched, bench: Bench, one: Detector[Any]) -> dict[str, Any]:
@@ -62,12 +65,18 @@ def _reasons(monitor: Monitor, bench: Bench, one: Detector[Any], usual: Window |
         floor, alpha = figure(one.params.threshold), f"{one.params.alpha:.1e}"
         yield (
             f"the larger of {floor} ({source}) and what chance alone passes with probability {alpha} "
-            f"in a window of {quantity(monitor.windows.min_samples, 'event')}"
+            f"in a window of {_least(monitor, one)}"
         )
         if isinstance(one, DistributionDetector):
             yield from _of_the_swings(one, usual, monitor.windows.min_samples)
     else:
         yield source
+
+
+def _least(monitor: Monitor, one: Detector[Any]) -> str:
+    if one.observes == "outcome":
+        return quantity(one.params.min_samples, "label")
+    return quantity(monitor.windows.min_samples, "event")
 
 
 def _of_the_budget(monitor: Monitor, bench: Bench) -> str:

@@ -6,10 +6,12 @@ from typing import Any, Literal
 
 from detectors.base import Detector, Target
 from detectors.estimation.estimate import ESTIMATED
+from detectors.estimation.scored import score_names
 from detectors.lasting_shift import LastingShift
 from detectors.registry import DETECTORS, build
 from streams.inbox import Group
 from streams.joins.outcome_bench import USUAL
+from streams.joins.plan import join_plan
 from streams.monitor import DAY_MS, DetectorSettings, Monitor
 
 _WEEK_MS = 7 * DAY_MS
@@ -170,6 +172,18 @@ class Bench:
         return min(max(budget / (max(tests, 1) * self._looks), 1e-12), 1e-3)
 
     @cached_property
+    def outcome_alpha(self) -> float:
+        """Probability of a false alarm per test of outcomes: the same share of the budget, over fewer looks.
+
+        Outcomes are looked at for as long as panes of theirs come to be settled, one after the other.
+        """
+        labels = self._monitor.labels
+        if labels is None:
+            return self.alpha
+        looks = _WEEK_MS / max(labels.pane, self._monitor.windows.pane)
+        return min(self.alpha * self._looks / looks, 1e-3)
+
+    @cached_property
     def run_length(self) -> float:
         """Panes from one false alarm to the next, in the mean, for each column whose evidence adds up.
 
@@ -194,6 +208,9 @@ class Bench:
             return len(self._latency_objectives())
         if self._monitor.settings(name) is None:
             return 0
+        if DETECTORS[name].observes == "outcome":
+            plan = join_plan(self._monitor)
+            return int(plan is not None and bool(score_names(plan.task)))
         if name == "expectation":
             return sum(bool(one.expect.expectations()) for one in self._monitor.features.values())
         return sum(target in DETECTORS[name].targets for _, target in self._columns())

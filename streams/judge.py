@@ -102,12 +102,12 @@ class ModelJudge:
         self.histories: dict[Group, History] = {}
         self.views: dict[Group, View] = {}
         self.last_verdicts: dict[tuple[Group, str, str], tuple[int, Verdict]] = {}
-        self._outcome_bench = outcome_bench(monitor)
         labels = monitor.labels
         self.outcomes = None if labels is None else OutcomeBook(labels.horizon + labels.window_ms)
         self.takeovers = 0
         self._reference_file = reference_file
         self._bench = Bench(monitor)
+        self._outcome_bench = outcome_bench(monitor, self._bench.outcome_alpha)
         self._calibrations = self._estimating()
 
     @property
@@ -166,7 +166,8 @@ class ModelJudge:
             newest = self.histories[group].newest if group in self.histories else None
             if self.histories and (newest is None or newest.end_ms <= replaced_ms):
                 continue
-            window, before = self._outcome_bench.windows(*group, panes)
+            given = None if self._reference_file is None or group[1] else self._reference_file.calibration
+            window, before = self._outcome_bench.windows(*group, panes, given)
             # Said at the time the panes have come to: an alert's time never goes back.
             at_ms = max(self.inbox.closed_until_ms, panes[-1].end_ms)
             self._judge(group, window, before, self._outcome_bench.detectors, at_ms, judged)

@@ -42,8 +42,8 @@ class Cells:
     ----------
     edges
         Scores between the cells, shape ``(cells - 1,)``; a cell begins with its lower edge.
-    labels, positives
-        Scores with labels, and those of them that are positive.
+    labels, positives, said
+        Scores with labels, those of them that are positive, and the mean of these scores (0 to 1).
     decided
         Whether the cell's scores count as predicted positive.
     lowest, highest
@@ -57,6 +57,7 @@ class Cells:
     edges: Floats
     labels: Counts
     positives: Counts
+    said: Floats
     decided: NDArray[np.bool_]
     lowest: float
     highest: float
@@ -88,8 +89,11 @@ class Cells:
 
     def counts_of(self, found: Scored) -> Floats:
         """Return how many of some labelled scores lie in each cell, whatever their labels say."""
-        places = np.searchsorted(self.edges, found.bounds[1], side="right")
-        return _sum(places, found.negatives + found.positives, len(self.labels))
+        return _sum(self.places(found), found.negatives + found.positives, len(self.labels))
+
+    def places(self, found: Scored) -> Counts:
+        """Return the cell of each bin of some labelled scores."""
+        return np.searchsorted(self.edges, found.bounds[1], side="right")
 
     def unseen(self, column: Column) -> float:
         """Return the share of a histogram's scores (0 to 1) beyond those that labels are known of."""
@@ -110,8 +114,7 @@ def cells_of(found: Scored, *, decision: float | None, one_of_many: bool = False
     """
     grid = np.union1d(_EDGES, [decision] if decision else [])
     # The bin of a score that is an edge, as round scores are, holds the edge: so its highest score counts.
-    low, high = found.bounds
-    places = np.searchsorted(grid, high, side="right")
+    places = np.searchsorted(grid, found.bounds[1], side="right")
     held = _total(places, found.negatives + found.positives, grid.size + 1)
     starts = np.concatenate(([0.0], grid))
     decided = starts >= (2.0 if decision is None else decision)
@@ -122,15 +125,17 @@ def cells_of(found: Scored, *, decision: float | None, one_of_many: bool = False
     first = np.searchsorted(group, np.arange(size))
     occupied = np.flatnonzero(held)
     ends = np.concatenate((grid, [2.0]))
-    middle = (low + high) / 2
+    middle = found.middles
+    labels = _total(member, found.negatives + found.positives, size)
     order = [
         ranking.roc_area(found.negatives[member == one], found.positives[member == one])
         for one in range(size)
     ]
     return Cells(
         edges=grid[cuts],
-        labels=_total(member, found.negatives + found.positives, size),
+        labels=labels,
         positives=_total(member, found.positives, size),
+        said=_sum(member, (found.negatives + found.positives) * middle, size) / np.maximum(labels, 1),
         decided=decided[first],
         lowest=float(starts[occupied[0]]),
         highest=float(ends[occupied[-1]]),

@@ -39,6 +39,12 @@ class Scored:
         found = np.array([score_bounds(int(place)) for place in self.places]).reshape(-1, 2)
         return found[:, 0], found[:, 1]
 
+    @property
+    def middles(self) -> NDArray[np.float64]:
+        """The middle of each bin."""
+        low, high = self.bounds
+        return np.asarray((low + high) / 2)
+
     def rows(self) -> list[Row]:
         """Return it as rows, as they are stored."""
         columns = (self.places.tolist(), self.negatives.tolist(), self.positives.tolist())

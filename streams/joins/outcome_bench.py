@@ -6,7 +6,7 @@ from typing import Any
 
 from detectors.base import Detector
 from detectors.estimation.calibration import Calibration, Hindsight, calibration_of
-from detectors.estimation.scored import scored
+from detectors.estimation.scored import score_names, scored
 from detectors.outcomes.losses import LOSS, PaneLoss, pane_loss
 from detectors.outcomes.metrics import metrics
 from detectors.outcomes.task import TaskKind
@@ -24,14 +24,18 @@ USUAL: dict[TaskKind, tuple[str, ...]] = {
     "class": ("accuracy", "f1"),
     "number": ("mae", "bias"),
 }
+#: What an alert says calibration drift is about.
+CALIBRATION = "calibration"
 #: Where a calibration comes from, if no reference file has one.
 EARLIER = "earlier outcomes"
 
 
-def outcome_bench(monitor: Monitor) -> "OutcomeBench | None":
+def outcome_bench(monitor: Monitor, alpha: float = 1e-6) -> "OutcomeBench | None":
     """Return the bench of a model's outcomes, None where its monitor has no ``labels:``."""
     plan = join_plan(monitor)
-    return None if plan is None or monitor.labels is None else OutcomeBench(monitor, monitor.labels, plan)
+    if plan is None or monitor.labels is None:
+        return None
+    return OutcomeBench(monitor, monitor.labels, plan, alpha)
 
 
 class OutcomeBench:
@@ -41,12 +45,15 @@ class OutcomeBench:
     ----------
     labels, plan
         Of the monitor, which has ``labels:``.
+    alpha
+        Probability of a false alarm per look at outcomes that keeps within the weekly budget.
     """
 
-    def __init__(self, monitor: Monitor, labels: Labels, plan: JoinPlan) -> None:
+    def __init__(self, monitor: Monitor, labels: Labels, plan: JoinPlan, alpha: float = 1e-6) -> None:
         self._model = monitor.model
         self._labels = labels
         self._plan = plan
+        self._alpha = alpha
         self.detectors: list[Detector[Any]] = [
             build(name, params | settings.params, metric)
             for name, cls in DETECTORS.items()
@@ -60,7 +67,13 @@ class OutcomeBench:
         return frozenset((one.name, one.column) for one in self.detectors)
 
     def _columns(self, detector: str) -> list[tuple[str, dict[str, float]]]:
-        return self._metrics() if detector == "performance" else [(LOSS[self._plan.task.kind], {})]
+        match detector:
+            case "performance":
+                return self._metrics()
+            case "calibration_drift":
+                return [(CALIBRATION, {"alpha": self._alpha})] if score_names(self._plan.task) else []
+            case _:
+                return [(LOSS[self._plan.task.kind], {})]
 
     def _metrics(self) -> list[tuple[str, dict[str, float]]]:
         promised = self._labels.objectives
@@ -68,7 +81,9 @@ class OutcomeBench:
         names = dict.fromkeys((*usual, *sorted(promised)))
         return [(name, {"objective": promised[name]} if name in promised else {}) for name in names]
 
-    def windows(self, version: str, segment: str, panes: Sequence[Outcomes]) -> tuple[Window, Window | None]:
+    def windows(
+        self, version: str, segment: str, panes: Sequence[Outcomes], given: Calibration | None = None
+    ) -> tuple[Window, Window | None]:
         """Return the current window of outcomes, and the one before it as its reference.
 
         The current one ends with the newest pane whose labels are in (`Outcomes.is_provisional`): the newest
@@ -78,6 +93,8 @@ class OutcomeBench:
         ----------
         panes
             Of one version and segment, oldest first, at least one.
+        given
+            What scores mean by the reference file; else the current window has what they meant before it.
         """
         settled, since_ms = self._settled(panes)
         now = together(one for one in settled if one.end_ms > since_ms)
@@ -86,8 +103,9 @@ class OutcomeBench:
             one.tally.get(PREDICTIONS, 0) for one in panes if one.is_provisional(self._labels.mature)
         )
         events = waiting + (0 if now is None else now.tally.get(PREDICTIONS, 0))
+        current = self._window(version, segment, now, events, waiting, self._losses(settled))
         return (
-            self._window(version, segment, now, events, waiting, self._losses(settled)),
+            replace(current, calibration=given or self._by(before)),
             None if before is None else self._window(version, segment, before, events, 0),
         )
 
@@ -156,6 +174,7 @@ class OutcomeBench:
             rate=found.rate,
             waiting=waiting,
             losses=losses,
+            scored=scored(self._plan.task, found.tally),
         )
         return Window(
             self._model, version, segment, found.start_ms, found.end_ms, events=events, outcomes=outcomes

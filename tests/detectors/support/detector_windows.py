@@ -149,7 +149,16 @@ def outcomes_of(rng: np.random.Generator, size: int, hits: float = 0.8) -> Outco
         for pane, (count, share) in enumerate(zip(counts, wrong, strict=True))
         if count
     )
-    return OutcomeWindow(0, 86_400_000, metrics(Task("score"), tally), size, size, losses=losses)
+    return OutcomeWindow(
+        0, 86_400_000, metrics(Task("score"), tally), size, size, losses=losses, scored=labelled(rng, size)
+    )
+
+
+def labelled(rng: np.random.Generator, size: int, shift: float = 0.0) -> dict[str, Scored]:
+    """Return scores as those of `calibrated`, of which more come true by ``shift`` (log odds)."""
+    odds = rng.normal(size=size)
+    truth = rng.random(size) < 1.0 / (1.0 + np.exp(-odds - shift))
+    return {"positive": scored_of(1.0 / (1.0 + np.exp(-odds)), truth)}
 
 
 def scored_of(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> Scored:

@@ -187,3 +187,40 @@ def test_the_judge_fires_before_labels_come_and_a_restarted_one_says_the_same() 
     (bad,) = world.minutes(sure)
     assert (bad.status, bad.column, bad.evidence.details["labels"]) == ("firing", "accuracy", 1_000)
     assert [key.kind for key in world.judge.book.alerts] == ["EstimatedPerformanceDrop"]
+
+
+def test_the_judge_says_when_scores_come_to_mean_something_else_and_a_restarted_one_goes_on() -> None:
+    judge, restarted = (ModelJudge(monitor(), compile_layout(monitor())) for _ in range(2))
+    for hour in range(4):
+        put(judge, pane(hour))
+        assert not judge.judge_outcomes().alerts
+    told = []
+    for hour in range(4, 8):
+        put(judge, pane(hour, means_it=False))
+        told += judge.judge_outcomes().alerts
+    drift = [one for one in told if one.labels["alertname"] == "CalibrationDrift"]
+    assert (drift[0].status, drift[0].labels["feature"]) == ("firing", "calibration")
+    restarted.restore(judge.snapshot(), {})
+    for hour in range(8):
+        put(restarted, pane(hour, means_it=hour < 4))
+    again = restarted.judge_outcomes()
+    assert "CalibrationDrift" in {key.kind for key in restarted.book.alerts}
+    assert [one for _, _, one in again.verdicts] == [one for _, _, one in judge.judge_outcomes().verdicts]
+
+
+def test_calibration_is_judged_where_there_are_scores_and_has_its_share_of_the_budget() -> None:
+    def of(**changes: Any) -> tuple[Bench, list[Any]]:
+        watched = monitor(**changes)
+        bench = Bench(watched)
+        made = outcome_bench(watched, bench.outcome_alpha)
+        assert made is not None
+        return bench, [one for one in made.detectors if one.name == "calibration_drift"]
+
+    bench, (one,) = of()
+    without, none = of(detectors={"calibration_drift": False})
+    assert not none
+    assert bench.alpha < without.alpha, "what it takes is taken from the others"
+    assert one.params.alpha == bench.outcome_alpha == pytest.approx(60 * bench.alpha), "an hour is a look"
+    for kind in ({"type": "number"}, {"type": "class", "classes": ["a", "b"]}):
+        bench, none = of(prediction=kind, labels={})
+        assert not none

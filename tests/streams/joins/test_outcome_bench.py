@@ -77,11 +77,11 @@ WAYS = {"adwin_loss": {}, "page_hinkley_loss": {}, "ddm": {}, "hddm": {}}
 
 
 def test_the_loss_of_settled_panes_is_followed_where_a_way_is_turned_on() -> None:
-    assert {one.name for one in bench().detectors} == {"performance"}
+    assert {one.name for one in bench().detectors} == {"performance", "calibration_drift"}
     watched = Monitor.model_validate({"model": "churn", "labels": {"window": "2h"}, "detectors": WAYS})
     made = outcome_bench(watched)
     assert made is not None
-    followed = [(one.name, one.column) for one in made.detectors if one.name != "performance"]
+    followed = [(one.name, one.column) for one in made.detectors if one.name in WAYS]
     assert sorted(followed) == sorted((name, "error_rate") for name in WAYS)
     panes = [pane(hour, right=0.9 if hour < 30 else 0.6) for hour in range(40)]
     window, _ = made.windows("1", "", [*panes, pane(40, labels=10)])
@@ -108,13 +108,17 @@ def test_a_restarted_judge_follows_the_loss_as_if_it_had_never_stopped() -> None
     assert not again.alerts, "what fires is known to fire already"
 
 
+OFF = {"performance": False, "calibration_drift": False}
+
+
 def test_what_is_promised_is_judged_beside_the_usual() -> None:
-    assert [one.column for one in bench().detectors] == ["roc_auc", "brier"]
+    assert [one.column for one in bench().detectors] == ["calibration", "roc_auc", "brier"]
     made = bench(objectives={"recall": 0.7, "brier": 0.1}, costs={"positive": {"negative": 9}})
-    assert [(one.column, one.params.objective) for one in made.detectors] == [
+    judged = [one for one in made.detectors if one.name == "performance"]
+    assert [(one.column, one.params.objective) for one in judged] == [
         ("roc_auc", None), ("brier", 0.1), ("cost", None), ("recall", 0.7),
     ]  # fmt: skip
-    off = Monitor.model_validate({"model": "churn", "labels": {}, "detectors": {"performance": False}})
+    off = Monitor.model_validate({"model": "churn", "labels": {}, "detectors": OFF})
     assert not (outcome_bench(off) or bench()).detectors
     assert outcome_bench(Monitor.model_validate({"model": "churn"})) is None
 
@@ -159,7 +163,7 @@ def test_the_judge_fires_when_the_model_gets_worse_and_resolves_when_it_is_well_
             row(hour, pane(hour, 500, 500, right=right)),
         )
         judged = judge.judge_outcomes()
-        assert {verdict.detector for _, _, verdict in judged.verdicts} == {"performance"}
+        assert "performance" in {verdict.detector for _, _, verdict in judged.verdicts}
         told += [(hour, one.status, one.labels["feature"]) for one in judged.alerts]
         restored = ModelJudge(watched, compile_layout(watched))
         restored.restore(judge.snapshot(), {})
@@ -168,4 +172,4 @@ def test_the_judge_fires_when_the_model_gets_worse_and_resolves_when_it_is_well_
     recall = [(hour, status) for hour, status, metric in told if metric == "recall"]
     assert recall[0] == (2, "firing")
     assert recall[-1][1] == "resolved"
-    assert {metric for _, _, metric in told} == {"recall", "roc_auc", "brier"}
+    assert {metric for _, _, metric in told} == {"recall", "roc_auc", "brier", "calibration"}
