@@ -28,6 +28,7 @@ bench: .venv/ready .venv-bench/ready  ## what is measured, side by side, as rati
 	PYTHONPATH=. $(BIN)/python benchmarks/replay.py
 	PYTHONPATH=. $(BIN)/python benchmarks/delay.py
 	PYTHONPATH=. $(BIN)/python benchmarks/memory.py
+	PYTHONPATH=. $(BIN)/python benchmarks/judging.py
 	PYTHONPATH=. $(BIN)/python benchmarks/scale.py
 	PYTHONPATH=. $(BIN)/python benchmarks/fleet.py
 

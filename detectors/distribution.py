@@ -8,7 +8,7 @@ from detectors.comparison import Comparison, Shortfall, compare, means, telling_
 from detectors.divergence import Counts, Shares, shares
 from detectors.sentence import against, quantity, shorten
 from detectors.significance import SignificanceParams
-from detectors.swing import Swing, spans_as_long, swing_of
+from detectors.swing import Spans, Swing, swing_of
 from detectors.window import Column, Window
 
 #: Share of the threshold from which on a window holds back what the reference takes for a swing.
@@ -32,6 +32,7 @@ class DistributionDetector(Detector[D], Generic[D]):
 
     def __init__(self, params: D, column: str = "") -> None:
         super().__init__(params, column)
+        self._spans: tuple[Column, Spans] | None = None
         self._swing: tuple[Column, int, Swing] | None = None
         self._held: tuple[str, Swing] | None = None
 
@@ -50,14 +51,16 @@ class DistributionDetector(Detector[D], Generic[D]):
         """
         if self._held is not None and self._held[0] == reference.bins_fingerprint:
             return self._held[1]
-        spans = spans_as_long(reference.spans, rows)
-        lengths = sum(len(one) for one in spans)
-        swing = self._swing
-        if swing is None or swing[1] != lengths or not swing[0].is_counted_as(reference):
+        if self._spans is None or self._spans[0] is not reference:
+            self._spans = (reference, Spans.of(reference.spans))
+        spans, swing = self._spans[1], self._swing
+        count = spans.count(rows)
+        if swing is None or swing[1] != count or not swing[0].is_counted_as(reference):
             found = swing_of(
-                lambda counts: self.distances(counts, reference), reference.bins, spans, self.params.alpha
-            )
-            swing = self._swing = (reference, lengths, found)
+                lambda counts: self.distances(counts, reference),
+                reference.bins, spans.as_long(rows), self.params.alpha,
+            )  # fmt: skip
+            swing = self._swing = (reference, count, found)
         return swing[2]
 
     def furthest_usual(self, reference: Column, rows: int) -> float | None:

@@ -69,6 +69,51 @@ class Swing:
         return max(level + chance(float(p)) for level, p in zip(self.levels, each, strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """A reference's spans, and which of them are joined where a window is longer; see `spans_as_long`.
+
+    Parameters
+    ----------
+    all
+        For each length counts in the order of time, shape ``(spans, bins + 1)``; the longest are end to end.
+    longest, rows
+        Those of the longest length, None where none has any counts, and how many rows a middling one has.
+    """
+
+    all: tuple[NDArray[np.int64], ...]
+    longest: NDArray[np.int64] | None
+    rows: float
+
+    @classmethod
+    def of(cls, spans: Sequence[NDArray[np.int64]]) -> "Spans":
+        """Return spans; looking for the longest costs more than a window's distance does, so keep them."""
+        held = [(_middling_rows(counts), counts) for counts in spans if counts.any()]
+        rows, longest = max(held, key=lambda one: one[0], default=(0.0, None))
+        return cls(tuple(spans), longest, rows)
+
+    def joined(self, rows: int) -> int:
+        """Return how many of the longest have about so many rows together."""
+        return round(rows / max(self.rows, 1.0))
+
+    def count(self, rows: int) -> int:
+        """Return how many spans `as_long` has."""
+        joined = self.joined(rows)
+        if self.longest is None:
+            return 0
+        return sum(map(len, self.all)) if joined < 2 else len(self.longest) // joined
+
+    def as_long(self, rows: int) -> tuple[NDArray[np.int64], ...]:
+        """Return spans as long as a window of so many rows."""
+        joined = self.joined(rows)
+        if self.longest is None:
+            return ()
+        if joined < 2:
+            return self.all
+        whole = self.longest[len(self.longest) % joined :]
+        return (whole.reshape(-1, joined, whole.shape[1]).sum(axis=1),)
+
+
 def spans_as_long(spans: Sequence[NDArray[np.int64]], rows: int) -> tuple[NDArray[np.int64], ...]:
     """Return spans, those of the longest length joined in runs of about so many rows if they have fewer.
 
@@ -79,15 +124,7 @@ def spans_as_long(spans: Sequence[NDArray[np.int64]], rows: int) -> tuple[NDArra
     spans
         For each length counts in the order of time, shape ``(spans, bins + 1)``; the longest are end to end.
     """
-    held = [counts for counts in spans if counts.any()]
-    if not held:
-        return ()
-    longest = max(held, key=_middling_rows)
-    joined = round(rows / max(_middling_rows(longest), 1.0))
-    if joined < 2:
-        return tuple(spans)
-    whole = longest[len(longest) % joined :]
-    return (whole.reshape(-1, joined, whole.shape[1]).sum(axis=1),)
+    return Spans.of(spans).as_long(rows)
 
 
 def _middling_rows(counts: NDArray[np.int64]) -> float:

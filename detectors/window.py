@@ -113,12 +113,18 @@ class Column:
         >>> column.quantile(0.5), column.quantile(0.99)
         (1.0, 8.0)
         """
-        total = int(self.sketch_counts.sum())
+        return self.quantiles(q)[0]
+
+    def quantiles(self, *qs: float) -> list[float]:
+        """Return `quantile` of each of several."""
+        until = np.cumsum(self.sketch_counts)
+        total = int(until[-1]) if until.size else 0
         if total == 0:
-            return float("nan")
-        rank = min(int(q * total), total - 1)
-        bucket = int(np.searchsorted(np.cumsum(self.sketch_counts), rank, side="right"))
-        return float(np.clip(self.sketch_values[bucket], self.minimum, self.maximum))
+            return [float("nan")] * len(qs)
+        ranks = [min(int(q * total), total - 1) for q in qs]
+        values = self.sketch_values[until.searchsorted(ranks, side="right")]
+        clipped: list[float] = np.minimum(np.maximum(values, self.minimum), self.maximum).tolist()
+        return clipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from alerts.alert import AlertUpsert
 from detectors.base import Verdict
 from detectors.registry import DETECTORS
 from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, is_active, step
-from streams.finite import finite, jsonable
+from streams.finite import finite, finite_list, jsonable
 from streams.inbox import Group
 from streams.monitor import Monitor
 
@@ -219,8 +219,8 @@ def evidence_of(verdict: Verdict) -> dict[str, Any]:
         "samples": verdict.samples,
         "value": jsonable(evidence.value),
         "labels": list(evidence.labels),
-        "reference": jsonable([round(share, 6) for share in evidence.reference]),
-        "current": jsonable([round(share, 6) for share in evidence.current]),
+        "reference": finite_list([round(share, 6) for share in evidence.reference]),
+        "current": finite_list([round(share, 6) for share in evidence.current]),
         "details": jsonable(evidence.details),
     }
 

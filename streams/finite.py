@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -16,6 +16,8 @@ def finite(value: float) -> float:
     >>> finite(float("inf")) > 1e300, finite(float("-inf")) < -1e300, finite(float("nan")), finite(1.5)
     (True, True, 0.0, 1.5)
     """
+    if math.isfinite(value):
+        return value
     if math.isnan(value):
         return 0.0
     return min(max(value, -sys.float_info.max), sys.float_info.max)
@@ -31,8 +33,22 @@ def jsonable(value: Any) -> Any:
     """
     if isinstance(value, float):
         return None if math.isnan(value) else finite(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
+        return finite_list(value) if set(map(type, value)) == {float} else [jsonable(item) for item in value]
     return value
+
+
+def finite_list(values: Iterable[float]) -> list[float | None]:
+    """Return numbers as `jsonable` would: of most, every one is finite.
+
+    Examples
+    --------
+    >>> finite_list([0.5, float("nan")])
+    [0.5, None]
+    """
+    held = list(values)
+    if all(map(math.isfinite, held)):
+        return held  # type: ignore[return-value]  # a list of floats is one of floats and Nones here
+    return [None if math.isnan(one) else finite(one) for one in held]

@@ -39,7 +39,8 @@ class Judged:
 
     ``panes`` are closed ones with version and segment, ``verdicts`` come with those and their event time;
     ``layout`` is a new one and the start of the first pane it is for; ``incomplete`` counts profiles
-    that cannot be read: a part never came, or nobody knows the layout.
+    that cannot be read: a part never came, or nobody knows the layout. ``panes_json`` and ``verdicts_json``
+    are kept by `streams.publish`, which makes them when they are first asked for.
     """
 
     panes: list[tuple[Group, Pane]] = field(default_factory=list)
@@ -47,6 +48,8 @@ class Judged:
     alerts: list[AlertUpsert] = field(default_factory=list)
     layout: tuple[int, Layout] | None = None
     incomplete: int = 0
+    panes_json: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    verdicts_json: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.panes or self.verdicts or self.alerts)
@@ -105,6 +108,7 @@ class ModelJudge:
         labels = monitor.labels
         self.outcomes = None if labels is None else OutcomeBook(labels.horizon + labels.window_ms)
         self.takeovers = 0
+        self._usual: dict[Group, tuple[Past, Window]] = {}
         self._reference_file = reference_file
         self._bench = Bench(monitor)
         self._outcome_bench = outcome_bench(monitor, self._bench.outcome_alpha)
@@ -300,16 +304,19 @@ class ModelJudge:
         if not reference.is_complete(self.layout) or not self._is_current(history):
             return None, "the reference warms up: bins are cut once enough traffic was seen"
         behind = self._behind(group, history)
-        held = 0 if behind is None else behind.profile.events
-        if behind is None or held < self._needed:
+        events = 0 if behind is None else behind.profile.events
+        if behind is None or events < self._needed:
             return (
                 None,
-                f"the reference warms up: {held:,} of {self._needed:,} events before the current window",
+                f"the reference warms up: {events:,} of {self._needed:,} events before the current window",
             )
-        usual = window_of(
-            behind.profile, version="", segment=group[1], start_ms=0, end_ms=0, spans=behind.spans
-        )
-        return usual, None
+        held = self._usual.get(group)
+        if held is None or held[0] is not behind:
+            usual = window_of(
+                behind.profile, version="", segment=group[1], start_ms=0, end_ms=0, spans=behind.spans
+            )
+            held = self._usual[group] = (behind, usual)
+        return held[1], None
 
     @property
     def _needed(self) -> int:
@@ -367,5 +374,6 @@ class ModelJudge:
                 continue
             del self.histories[group]
             self.views.pop(group, None)
+            self._usual.pop(group, None)
             self._bench.forget(group)
             self.last_verdicts = {key: held for key, held in self.last_verdicts.items() if key[0] != group}

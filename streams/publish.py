@@ -8,7 +8,7 @@ from detectors.window import Column, Window
 from streams.alerting import evidence_of
 from streams.history import Pane
 from streams.inbox import Group
-from streams.judge import ModelJudge, View
+from streams.judge import Judged, ModelJudge, View
 from streams.views import (
     Bin,
     ColumnView,
@@ -43,6 +43,20 @@ def verdict_row(model: str, group: Group, at_ms: int, verdict: Verdict) -> Verdi
         sentence=verdict.evidence.sentence,
         evidence=evidence_of(verdict),
     )
+
+
+def verdicts_json(model: str, judged: Judged) -> list[str]:
+    """Return the `verdict_row` of each verdict as JSON, made once: they are sent, and put up for pages."""
+    if len(judged.verdicts_json) != len(judged.verdicts):
+        judged.verdicts_json = [verdict_row(model, *one).model_dump_json() for one in judged.verdicts]
+    return judged.verdicts_json
+
+
+def panes_json(judged: Judged) -> list[str]:
+    """Return the `pane_row` of each pane as JSON, made once."""
+    if len(judged.panes_json) != len(judged.panes):
+        judged.panes_json = [pane_row(*one).model_dump_json() for one in judged.panes]
+    return judged.panes_json
 
 
 def pane_row(group: Group, pane: Pane) -> PaneRow:
@@ -140,6 +154,7 @@ def _window_view(view: View) -> WindowView:
 
 def _column_view(column: Column, usual: Window | None) -> ColumnView:
     before = usual.column(column.name) if usual is not None else None
+    p50, p95, p99 = map(_figure, column.quantiles(0.5, 0.95, 0.99))
     return ColumnView(
         name=column.name,
         kind=column.kind,
@@ -151,9 +166,9 @@ def _column_view(column: Column, usual: Window | None) -> ColumnView:
         minimum=_figure(column.minimum),
         maximum=_figure(column.maximum),
         distinct=column.distinct,
-        p50=_figure(column.quantile(0.5)),
-        p95=_figure(column.quantile(0.95)),
-        p99=_figure(column.quantile(0.99)),
+        p50=p50,
+        p95=p95,
+        p99=p99,
         reference_mean=None if before is None else _figure(before.mean),
         reference_missing_rate=before.missing / before.rows if before is not None and before.rows else None,
         bins=_bins(column, before),
@@ -176,6 +191,7 @@ def _bins(column: Column, before: Column | None) -> list[Bin]:
 
 
 def _pane_column(column: Column) -> PaneColumn:
+    p50, p95, p99 = map(_figure, column.quantiles(0.5, 0.95, 0.99))
     return PaneColumn(
         count=column.count,
         missing=column.missing,
@@ -184,9 +200,9 @@ def _pane_column(column: Column) -> PaneColumn:
         standard_deviation=_figure(column.standard_deviation),
         minimum=_figure(column.minimum),
         maximum=_figure(column.maximum),
-        p50=_figure(column.quantile(0.5)),
-        p95=_figure(column.quantile(0.95)),
-        p99=_figure(column.quantile(0.99)),
+        p50=p50,
+        p95=p95,
+        p99=p99,
     )
 
 

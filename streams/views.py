@@ -16,6 +16,8 @@ Values are JSON. Keys of a model expire `TTL_S` after its last pane. Nothing is 
 topics are the record, and the projection is written again after a flush.
 """
 
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -28,6 +30,7 @@ PREFIX = "driftline"
 PANES_KEPT = 2160
 RESOLVED_KEPT = 50
 TTL_S = 7 * 24 * 3600
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: JSON has no infinity: such a score is the largest number there is.
 Finite = Annotated[float, AfterValidator(finite)]
@@ -208,6 +211,7 @@ class WorkerRow(BaseModel):
     caught_up: bool
 
 
+@lru_cache(maxsize=256)
 def rfc3339(at_ms: int) -> str:
     """Return an epoch-millisecond time as RFC 3339 in UTC.
 
@@ -216,7 +220,5 @@ def rfc3339(at_ms: int) -> str:
     >>> rfc3339(0), rfc3339(-86_399_999)
     ('1970-01-01T00:00:00.000Z', '1969-12-31T00:00:00.001Z')
     """
-    from datetime import UTC, datetime, timedelta
-
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
+    at = _EPOCH + timedelta(milliseconds=at_ms)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,5 +1,6 @@
 """What a judge shows: its rows for Redis, and its metrics."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from alerts.alert import AlertUpsert
@@ -7,7 +8,7 @@ from detectors.base import Verdict
 from streams.judge import Judged, ModelJudge
 from streams.metrics import Metrics
 from streams.projection import Projection
-from streams.publish import model_view, pane_row, verdict_row
+from streams.publish import model_view, pane_row, panes_json, verdict_row, verdicts_json
 from streams.views import RESOLVED_KEPT, AlertRow
 
 #: Key of the alerts of no model.
@@ -27,14 +28,11 @@ class Board:
         """Put up what a pane close or a tick came to."""
         model = judge.monitor.model
         self._show_model(judge, now_ms, monitored)
-        for group, pane in judged.panes:
-            self._projection.append(
-                f"model:{model}:panes", pane.end_ms, pane_row(group, pane).model_dump_json()
-            )
-        for group, at_ms, verdict in judged.verdicts:
-            row = verdict_row(model, group, at_ms, verdict)
-            field = f"{row.detector}|{row.feature}|{row.version}|{row.segment}"
-            self._projection.put(f"model:{model}:verdicts", field, row.model_dump_json())
+        for (_, pane), row_json in zip(judged.panes, panes_json(judged), strict=True):
+            self._projection.append(f"model:{model}:panes", pane.end_ms, row_json)
+        for (group, _, verdict), row_json in zip(judged.verdicts, verdicts_json(model, judged), strict=True):
+            field = f"{verdict.detector}|{verdict.column}|{group[0]}|{group[1]}"
+            self._projection.put(f"model:{model}:verdicts", field, row_json)
         for upsert in judged.alerts:
             row_json = AlertRow.of(upsert).model_dump_json()
             self._projection.put(f"model:{model}:alerts", upsert.fingerprint, row_json)
@@ -105,16 +103,18 @@ class Board:
 
     def _count_verdicts(self, model: str, judged: Judged) -> None:
         """Count verdicts; of several versions' scores the worst is the model's."""
+        metrics = self._metrics
         worst: dict[tuple[str, str], Verdict] = {}
+        counted = Counter((verdict.detector, verdict.status) for _, _, verdict in judged.verdicts)
+        for (detector, status), count in counted.items():
+            metrics.verdicts.labels(model, detector, status).inc(count)
         for (_, segment), _, verdict in judged.verdicts:
-            self._metrics.verdicts.labels(model=model, detector=verdict.detector, status=verdict.status).inc()
             place = (verdict.detector, verdict.column)
             if not segment and (place not in worst or worst[place].score < verdict.score):
                 worst[place] = verdict
         for (detector, column), verdict in worst.items():
-            labels = {"model": model, "detector": detector, "feature": column}
-            self._metrics.score.labels(**labels).set(verdict.score)
-            self._metrics.threshold.labels(**labels).set(verdict.threshold)
+            metrics.score.labels(model, detector, column).set(verdict.score)
+            metrics.threshold.labels(model, detector, column).set(verdict.threshold)
 
     def _measure(self, judge: ModelJudge, now_ms: int, end_ms: int) -> None:
         model, metrics = judge.monitor.model, self._metrics

@@ -12,7 +12,7 @@ from streams.backlog import BacklogState
 from streams.history import Pane
 from streams.inbox import Group, Inbox, Progress
 from streams.judge import Judged, JudgeState, ModelJudge
-from streams.publish import pane_row, verdict_row
+from streams.publish import panes_json, verdicts_json
 from streams.stages.layouts import layout_record
 from streams.topics import Topics
 from streams.watermark import NEVER_MS
@@ -246,19 +246,8 @@ def backlog_steps(topics: Topics, state: BacklogState, upserts: Sequence[AlertUp
 def _output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
     """Return the records that tell readers of panes, verdicts and alerts."""
     key = model.encode("utf-8", "surrogatepass")
-    panes = [
-        Record(topics.panes.name, None, key, _with_model(model, pane_row(group, pane).model_dump_json()))
-        for group, pane in judged.panes
-    ]
-    verdicts = [
-        Record(
-            topics.verdicts.name,
-            None,
-            key,
-            verdict_row(model, group, at_ms, verdict).model_dump_json().encode(),
-        )
-        for group, at_ms, verdict in judged.verdicts
-    ]
+    panes = [Record(topics.panes.name, None, key, _with_model(model, row)) for row in panes_json(judged)]
+    verdicts = [Record(topics.verdicts.name, None, key, row.encode()) for row in verdicts_json(model, judged)]
     return panes + verdicts + alert_records(topics, judged.alerts)
 
 

@@ -1,5 +1,6 @@
 """Profiles in, alerts out: incidents fire and resolve, quiet streams stay quiet, and restarts show nowhere."""
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -161,6 +162,25 @@ def test_a_new_version_is_held_against_the_version_named_as_reference() -> None:
         alert.labels.get("version") for _, alert in pipeline.alerts if alert.labels.get("feature") == "age"
     }
     assert about == {"2.0"}
+
+
+def test_a_trailing_reference_is_made_anew_only_when_it_moves_on(known: tuple[Layout, Window]) -> None:
+    pipeline = Pipeline(_monitor(), known[0])
+    pipeline.run(300, usual)
+    seen = []
+    for _ in range(24):
+        pipeline.run(5, usual)
+        view = pipeline.judge.views[("1.4.2", "")]
+        seen.append((view.reference, pipeline.judge.histories[("1.4.2", "")].behind()))
+    moved = sum(one[1] is not two[1] for one, two in itertools.pairwise(seen))
+    assert 2 <= moved <= 3, "two minutes of panes, one minute a window"
+    for (before, held), (after, holds) in itertools.pairwise(seen):
+        assert (before is after) == (held is holds)
+        assert after is not None
+        assert holds is not None
+        assert after.events == holds.events
+        for name, column in window_of(holds, version="", segment="", start_ms=0, end_ms=0).features.items():
+            assert np.array_equal(after.features[name].bins, column.bins)
 
 
 def test_a_reference_file_is_judged_by_from_the_first_window_on(known: tuple[Layout, Window]) -> None:
