@@ -14,9 +14,10 @@ from driftline.configfile import YamlFile
 from driftline.errors import ConfigError, Problem
 from driftline.mistakes import Loc, keys_beside
 from streams import reference
+from streams.detector_settings import detector_keys
 from streams.joins.plan import join_plan
 from streams.layout import compile_layout
-from streams.monitor import Monitor, detector_keys
+from streams.monitor import Monitor
 from streams.stages.fleet import Watched
 from streams.window import window_of
 

@@ -19,8 +19,9 @@ from detectors.registry import DETECTORS
 from driftline.cli import EXIT_CODES, app
 from driftline.settings import Settings, variable
 from streams import views
+from streams.detector_settings import DetectorSettings
 from streams.metrics import Metrics
-from streams.monitor import DetectorSettings, Monitor
+from streams.monitor import Monitor
 from streams.topics import Topic, Topics
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"

@@ -9,10 +9,11 @@ from detectors.estimation.estimate import ESTIMATED
 from detectors.estimation.scored import score_names
 from detectors.lasting_shift import LastingShift
 from detectors.registry import DETECTORS, build
+from streams.detector_settings import DetectorSettings
 from streams.inbox import Group
 from streams.joins.outcome_bench import USUAL
 from streams.joins.plan import join_plan
-from streams.monitor import DAY_MS, DetectorSettings, Monitor
+from streams.monitor import DAY_MS, Monitor
 
 _WEEK_MS = 7 * DAY_MS
 _QUANTILES = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}

@@ -1,9 +1,7 @@
 """The monitor file: what a model's owner declares about it, one YAML file a model."""
 
-import difflib
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,14 +16,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails
 
 from alerts import duration
 from alerts.duration import DurationMs
-from detectors.base import Severity
 from detectors.outcomes.metrics import OF_TASK
 from detectors.outcomes.task import NEGATIVE, OTHER, POSITIVE
 from detectors.registry import DETECTORS
+from streams.detector_settings import USUAL, DetectorSettings, mistakes_of
 from streams.events import MAX_NAME_LENGTH
 from streams.expect import Expect
 
@@ -33,7 +30,6 @@ RESERVED_NAMES = frozenset({"prediction", "latency_ms"})
 DAY_MS = 24 * 3600 * 1000
 #: Panes of outcomes within the horizon, at most.
 OUTCOME_PANES = 1_000
-_OWN_KEYS = frozenset({"for", "clear_for", "severity"})
 
 
 def _bounded(least_ms: int, most_ms: int | None = None) -> AfterValidator:
@@ -228,73 +224,6 @@ class Labels(_Strict):
         return min(DAY_MS, self.horizon) if self.window is None else self.window
 
 
-class DetectorSettings(_Strict):
-    """One entry of ``detectors:``; what is not `for`, `clear_for` or `severity` goes to the detector."""
-
-    for_ms: DurationMs = Field(
-        default="0s",
-        validate_default=True,
-        alias="for",
-        description="how long it must fire before the alert",
-    )
-    clear_for_ms: DurationMs | None = Field(
-        default=None, alias="clear_for", description="how long it must be well before it resolves"
-    )
-    severity: Severity | None = None
-    params: dict[str, Any] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise ValueError("write a mapping of parameters, {} for the defaults, or false to turn it off")
-        return {key: value[key] for key in _OWN_KEYS & value.keys()} | {"params": cls.params_of(value)}
-
-    @staticmethod
-    def params_of(entry: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return what an entry says to the detector itself."""
-        return {key: item for key, item in entry.items() if key not in _OWN_KEYS}
-
-
-def detector_keys(detector: str) -> frozenset[str]:
-    """Return the keys an entry of ``detectors:`` may have."""
-    return _OWN_KEYS | DETECTORS[detector].params_class.model_fields.keys()
-
-
-_USUAL = DetectorSettings.model_validate({})
-
-
-def _detector_mistakes(name: Any, entry: Any) -> Iterator[InitErrorDetails]:
-    """Yield what is wrong with an entry of ``detectors:``, each with its place below that."""
-    if name not in DETECTORS:
-        near = difflib.get_close_matches(str(name), DETECTORS, 1)
-        meant = f"did you mean {near[0]}? There are: " if near else "there are: "
-        error = ValueError(f"no detector {name!r}; {meant}{', '.join(sorted(DETECTORS))}")
-        yield InitErrorDetails(type="value_error", loc=(str(name),), input=entry, ctx={"error": error})
-        return
-    found = [] if entry is None else _mistakes(DetectorSettings, entry)
-    if name == "expectation" and isinstance(entry, dict) and "expectations" in entry:
-        misplaced = ValueError("write them as `expect:` at their feature")
-        yield InitErrorDetails(
-            type="value_error", loc=(name, "expectations"), input=None, ctx={"error": misplaced}
-        )
-        return
-    if isinstance(entry, dict):
-        found += _mistakes(DETECTORS[name].params_class, DetectorSettings.params_of(entry))
-    for one in found:
-        yield InitErrorDetails(
-            type=one["type"], loc=(name, *one["loc"]), input=one["input"], ctx=one.get("ctx", {})
-        )
-
-
-def _mistakes(kind: type[BaseModel], value: Any) -> list[ErrorDetails]:
-    try:
-        kind.model_validate(value)
-    except ValidationError as error:
-        return error.errors()
-    return []
-
-
 def _classes_of_labels(prediction: Prediction) -> tuple[str, ...]:
     if prediction.type == "score":
         return (NEGATIVE, POSITIVE)
@@ -366,7 +295,7 @@ class Monitor(_Strict):
             name: None if entry is False else {} if entry in (True, None) else entry
             for name, entry in value.items()
         }
-        mistakes = [mistake for name, entry in read.items() for mistake in _detector_mistakes(name, entry)]
+        mistakes = [mistake for name, entry in read.items() for mistake in mistakes_of(name, entry)]
         if mistakes:
             raise ValidationError.from_exception_data("detectors", mistakes)
         return read
@@ -389,7 +318,7 @@ class Monitor(_Strict):
         """Return a detector's settings, or None when it is off."""
         if detector in self.detectors:
             return self.detectors[detector]
-        return _USUAL if DETECTORS[detector].default else None
+        return USUAL if DETECTORS[detector].default else None
 
     def reference_path(self, folder: Path) -> Path | None:
         """Return the reference file's path, relative ones taken from the monitor's folder."""
