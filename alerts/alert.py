@@ -38,7 +38,8 @@ class AlertUpsert(BaseModel):
         description="identity; alertname and severity are always there, model unless it is of the fleet"
     )
     annotations: dict[str, str] = Field(
-        default_factory=dict, description="summary, description, runbook_url, dashboard_url, evidence (JSON)"
+        default_factory=dict,
+        description="summary, description, cause (where it is known), runbook_url, dashboard_url, evidence (JSON)",
     )
     starts_at_ms: int = Field(description="event time the alert began to fire, epoch ms")
     ends_at_ms: int | None = Field(default=None, description="event time it resolved, epoch ms")

@@ -93,6 +93,11 @@ class NotifiedAlert:
             (text for text in (clip(source, _TEXT_LIMIT) for source in sources) if text), self.subject
         )
 
+    @cached_property
+    def cause(self) -> str:
+        """What drives it, in words; "" where nobody says."""
+        return clip(self.annotations.get("cause", ""), _TEXT_LIMIT)
+
     def _written(self) -> tuple[str, str]:
         return self.annotations.get("summary", ""), self.annotations.get("description", "")
 

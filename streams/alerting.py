@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 from alerts.alert import AlertUpsert
 from detectors.base import Verdict
+from detectors.cause.ranked import Ranked, ranked
 from detectors.registry import DETECTORS
+from detectors.window import Window
 from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, is_active, step
 from streams.finite import finite, finite_list, jsonable
 from streams.inbox import Group
@@ -20,6 +22,8 @@ REFRESH_MS = 60_000
 TOLD_AGAIN_MS = 600_000
 #: The model as a whole, all versions together.
 WHOLE: Group = ("", "")
+#: What verdicts were made of: the window, and its reference where there is one.
+Seen = tuple[Window, Window | None]
 _RANK = {"info": 0, "warning": 1, "critical": 2}
 _STATUS_RANK = {"insufficient": 0, "ok": 1, "firing": 2}
 _MODEL_KINDS = frozenset(one.kind for one in DETECTORS.values() if one.scope == "model")
@@ -51,8 +55,16 @@ class AlertBook:
         self.sequences: dict[AlertKey, int] = {}
         self.told_ms: dict[AlertKey, int] = {}
 
-    def take(self, group: Group, verdicts: Sequence[Verdict], at_ms: int) -> list[AlertUpsert]:
-        """Take the verdicts on one version and segment, and return what the desk must hear."""
+    def take(
+        self, group: Group, verdicts: Sequence[Verdict], at_ms: int, seen: Seen | None = None
+    ) -> list[AlertUpsert]:
+        """Take the verdicts on one version and segment, and return what the desk must hear.
+
+        Parameters
+        ----------
+        seen
+            What the verdicts were made of; alerts then tell what drives them.
+        """
         touched: dict[AlertKey, dict[str, Verdict]] = {}
         for verdict in verdicts:
             about = touched.setdefault(AlertKey(verdict.kind, *group, subject(verdict.column)), {})
@@ -62,7 +74,7 @@ class AlertBook:
             signals = self.signals.setdefault(key, {})
             for name, verdict in about.items():
                 signals[name] = step(signals.get(name, Signal()), verdict, at_ms, self._patience(name))
-        upserts = [self._transition(key, list(about.values()), at_ms) for key, about in touched.items()]
+        upserts = [self._transition(key, list(about.values()), at_ms, seen) for key, about in touched.items()]
         return [upsert for upsert in upserts if upsert is not None]
 
     def retire(self, group: Group, at_ms: int) -> list[AlertUpsert]:
@@ -141,7 +153,9 @@ class AlertBook:
         clear_for_ms = settings.clear_for_ms if settings else None
         return Patience(for_ms, 2 * self._monitor.windows.pane if clear_for_ms is None else clear_for_ms)
 
-    def _transition(self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int) -> AlertUpsert | None:
+    def _transition(
+        self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int, seen: Seen | None
+    ) -> AlertUpsert | None:
         signals, alert = self.signals[key], self.alerts.get(key)
         if all(signal.state is SignalState.INACTIVE for signal in signals.values()):
             del self.signals[key]
@@ -158,7 +172,7 @@ class AlertBook:
         ]
         if firing:
             worst = max(firing, key=_badness)
-            alert.annotations = self._annotations(key, worst)
+            alert.annotations = self._annotations(key, worst, None if seen is None else ranked(worst, *seen))
         alert.severity, alert.told_ms = severity, at_ms
         return self._upsert(key, alert, at_ms, "firing")
 
@@ -194,10 +208,13 @@ class AlertBook:
             sequence=sequence,
         )
 
-    def _annotations(self, key: AlertKey, verdict: Verdict) -> dict[str, str]:
+    def _annotations(self, key: AlertKey, verdict: Verdict, cause: Ranked | None) -> dict[str, str]:
         subject = f"{self._monitor.model} {key.version}".strip()
         where = f" [{key.segment}]" if key.segment else ""
-        return {
+        evidence = evidence_of(verdict)
+        if cause is not None:
+            evidence["cause"] = jsonable(cause.told())
+        annotations = {
             "summary": f"{subject}{where}: {verdict.evidence.sentence}",
             "description": (
                 f"{verdict.detector} scored {verdict.score:.4g} against a threshold of {verdict.threshold:.4g} "
@@ -205,8 +222,9 @@ class AlertBook:
             ),
             "runbook_url": self._links.runbook(key.kind),
             "dashboard_url": self._links.dashboard(self._monitor.model),
-            "evidence": json.dumps(evidence_of(verdict)),
+            "evidence": json.dumps(evidence),
         }
+        return annotations if cause is None else annotations | {"cause": cause.sentence}
 
 
 def evidence_of(verdict: Verdict) -> dict[str, Any]:

@@ -287,7 +287,7 @@ class ModelJudge:
         for verdict in verdicts:
             judged.verdicts.append((group, at_ms, verdict))
             self.last_verdicts[(group, verdict.detector, verdict.column)] = (at_ms, verdict)
-        judged.alerts += self.book.take(group, verdicts, at_ms)
+        judged.alerts += self.book.take(group, verdicts, at_ms, (window, usual))
 
     def _view(self, group: Group, history: History) -> View:
         version, segment = group

@@ -73,7 +73,8 @@ def _section(alert: NotifiedAlert) -> str:
     mark = ":white_check_mark:" if resolved else _MARKS.get(alert.severity, ":white_circle:")
     severity = "resolved" if resolved else escape(alert.severity or "firing", 40)
     head = f"{mark} *{severity}* · {escape(alert.subject, 600)}"
-    return f"{head}\n{escape(alert.sentence, 1_500)}\n_{escape(alert.since, 80)}_"
+    cause = "" if resolved or not alert.cause else f"\n*Cause:* {escape(alert.cause, 700)}"
+    return f"{head}\n{escape(alert.sentence, 1_400)}{cause}\n_{escape(alert.since, 80)}_"
 
 
 def _context(notification: Notification) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from streams.connections import StoreAddress
     from streams.views import AlertRow
 
-_COLUMNS = ("severity", "kind", "model", "version", "feature", "since", "summary")
+_COLUMNS = ("severity", "kind", "model", "version", "feature", "since", "summary", "cause")
 _ORDER = ("critical", "warning", "info")
 
 
@@ -45,7 +45,7 @@ def alerts(
         key=lambda row: (row["until"] is not None, _rank(row["severity"]), row["since"], row["model"]),
     )
     if rows or as_json:
-        print_rows(rows, (*_COLUMNS[:6], "until", _COLUMNS[6]) if all_ else _COLUMNS, as_json=as_json)
+        print_rows(rows, (*_COLUMNS[:6], "until", *_COLUMNS[6:]) if all_ else _COLUMNS, as_json=as_json)
     else:
         typer.echo("no alert" + (" in the store" if all_ else " is firing"))
 
@@ -80,6 +80,7 @@ def _row(alert: "AlertRow") -> dict[str, Any]:
         "since": alert.startsAt,
         "until": alert.endsAt if alert.status == "resolved" else None,
         "summary": printable(alert.annotations.get("summary", "")),
+        "cause": printable(alert.annotations.get("cause", "")),
         "runbook": alert.annotations.get("runbook_url", ""),
     }
 

@@ -288,3 +288,15 @@ def test_any_content_stays_within_slacks_limits(
 def test_an_escape_is_never_cut_in_the_middle(text: str, limit: int) -> None:
     assert len(escape(text, limit)) <= limit
     check_escapes(escape(text, limit))
+
+
+def test_the_cause_stands_below_the_sentence_while_it_fires() -> None:
+    def sections(status: Any) -> list[str]:
+        one = alert(status=status)
+        one = replace(one, annotations={**one.annotations, "cause": "12 % new category '<!here>'"})
+        check_blocks(blocks(told(one)))
+        return [block["text"]["text"] for block in blocks(told(one)) if block["type"] == "section"]
+
+    (text,) = sections("firing")
+    assert "\n*Cause:* 12 % new category '&lt;!here&gt;'\n" in text
+    assert "Cause" not in sections("resolved")[0]

@@ -13,7 +13,14 @@ def alerts(store: str, driftline: Run) -> Run:
     """Run ``driftline alerts ARGUMENTS…`` on a store with two models."""
     rows = {
         "churn": [
-            alert("churn", "PSI of age is 0.4", severity="warning", feature="age", since=2),
+            alert(
+                "churn",
+                "PSI of age is 0.4",
+                severity="warning",
+                feature="age",
+                since=2,
+                cause="mean 41.2 → 63\x1b[2J",
+            ),
             alert("churn", "p99 is 730 ms", kind="LatencyHigh", severity="critical", since=3),
             alert("churn", "was late", kind="StaleStream", severity="critical", since=1, until=4),
         ],
@@ -36,14 +43,15 @@ def alerts(store: str, driftline: Run) -> Run:
 
 def alert(
     model: str, summary: str, *, severity: str, since: int, kind: str = "FeatureDrift", feature: str = "",
-    until: int | None = None,
+    until: int | None = None, cause: str = "",
 ) -> AlertRow:  # fmt: skip
     labels = {"alertname": kind, "model": model, "version": "1.4.2", "severity": severity}
     return AlertRow(
         at="2026-11-23T09:05:00.000Z",
         status="firing" if until is None else "resolved",
         labels=labels | ({"feature": feature} if feature else {}),
-        annotations={"summary": summary, "runbook_url": f"http://web/runbooks/{kind}"},
+        annotations={"summary": summary, "runbook_url": f"http://web/runbooks/{kind}"}
+        | ({"cause": cause} if cause else {}),
         startsAt=f"2026-11-23T09:0{since}:00.000Z",
         endsAt=None if until is None else f"2026-11-23T09:0{until}:00.000Z",
     )
@@ -53,7 +61,7 @@ def test_what_fires_is_listed_worst_first_then_longest(alerts: Run) -> None:
     ran = alerts()
     assert (ran.status, ran.err) == (0, "")
     assert [line.split() for line in ran.out.splitlines()][:1] == [
-        ["severity", "kind", "model", "version", "feature", "since", "summary"]
+        ["severity", "kind", "model", "version", "feature", "since", "summary", "cause"]
     ]
     assert [line.split()[:3] for line in ran.out.splitlines()[2:]] == [
         ["critical", "LatencyHigh", "churn"],
@@ -78,7 +86,7 @@ def test_json_has_all_a_script_needs(alerts: Run) -> None:
     assert rows[1] == {
         "severity": "warning", "kind": "FeatureDrift", "model": "churn", "version": "1.4.2", "feature": "age",
         "segment": "", "status": "firing", "since": "2026-11-23T09:02:00.000Z", "until": None,
-        "summary": "PSI of age is 0.4", "runbook": "http://web/runbooks/FeatureDrift",
+        "summary": "PSI of age is 0.4", "cause": "mean 41.2 → 63\\x1b[2J", "runbook": "http://web/runbooks/FeatureDrift",
     }  # fmt: skip
 
 
@@ -107,3 +115,10 @@ def test_an_alert_of_no_model_is_listed_with_those_of_all(alerts: Run, store: st
     assert "Driftline is behind" in alerts().out
     assert json.loads(alerts("--json").out)[1]["kind"] == "Backlog"
     assert "Backlog" not in alerts("--model", "churn").out
+
+
+def test_the_cause_is_told_and_cannot_steer_the_terminal(alerts: Run) -> None:
+    (line,) = [line for line in alerts("--model", "churn").out.splitlines() if "PSI of age" in line]
+    assert line.rstrip().endswith("mean 41.2 → 63\\x1b[2J")
+    causes = {row["feature"]: row["cause"] for row in json.loads(alerts("--model", "churn", "--json").out)}
+    assert causes == {"age": "mean 41.2 → 63\\x1b[2J", "": ""}

@@ -1,11 +1,14 @@
 """Alerts in event time: when a signal counts, when it stops, and what the desk hears of it."""
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 from prediction_events import monitor
 
 from detectors.base import Evidence, Verdict
+from detectors.window import Column, Window
 from streams.alert_state import Patience, Signal, SignalState, step
 from streams.alerting import AlertBook, Links
 
@@ -174,3 +177,28 @@ def test_what_is_told_after_the_clock_was_set_back_is_still_newer() -> None:
     assert [upsert.status for upsert in told] == ["firing", "resolved", "firing"]
     order = [(upsert.pane_end_ms, upsert.sequence) for upsert in told]
     assert order == sorted(set(order))
+
+
+def _plans(*counts: int, **new: int) -> Window:
+    bins = np.array([*counts, sum(new.values())], np.int64)
+    labels = ("free", "pro", "(other)")
+    column = Column("plan", "category", count=int(bins.sum()), bins=bins, labels=labels, unlisted=new)
+    return Window("churn", features={"plan": column})
+
+
+def test_an_alert_names_what_drives_it_in_words_and_in_its_evidence() -> None:
+    verdict = Verdict("psi", "FeatureDrift", "plan", "firing", 1.0, 0.2, 1000, Evidence("plan: moved"))
+    seen = _plans(600, 280, trial=120), _plans(7000, 3000)
+    (alert,) = _book().take(GROUP, [verdict], 0, seen)
+    assert alert.annotations["cause"].startswith("12 % new category 'trial' (")
+    cause = json.loads(alert.annotations["evidence"])["cause"]
+    assert cause["sentence"] == alert.annotations["cause"]
+    assert cause["drivers"][0]["what"] == "trial"
+    assert sum(one["share"] for one in cause["drivers"]) == pytest.approx(1, abs=0.001)
+
+
+def test_an_alert_on_no_column_has_no_cause() -> None:
+    verdict = Verdict("error_rate", "ErrorRateHigh", "", "firing", 0.5, 0.01, 1000, Evidence("50 % failed"))
+    (alert,) = _book().take(GROUP, [verdict], 0, (_plans(1), None))
+    assert "cause" not in alert.annotations
+    assert "cause" not in json.loads(alert.annotations["evidence"])

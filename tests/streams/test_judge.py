@@ -80,6 +80,22 @@ def test_a_change_of_unit_fires_for_that_feature_alone_and_resolves_after_recove
     assert not pipeline.judge.book.alerts
 
 
+def test_an_alert_tells_what_drives_it(known: tuple[Layout, Window]) -> None:
+    def trials(random: np.random.Generator, number: int) -> dict[str, Any]:
+        event = usual(random, number)
+        if number % 4 == 0:
+            event["features"]["plan"] = "trial"
+        event["features"]["age"] += 30
+        return event
+
+    pipeline = _warm(known)
+    pipeline.run(150, trials)
+    last = {alert.labels.get("feature"): alert.annotations for _, alert in pipeline.alerts}
+    assert "25 % new category 'trial'" in last["plan"]["cause"]
+    before, after = map(float, last["age"]["cause"].split(";")[0].removeprefix("mean ").split(" → "))
+    assert (before, after) == (pytest.approx(40, abs=1), pytest.approx(70, abs=1))
+
+
 def test_a_stationary_stream_of_hours_raises_no_alert() -> None:
     pipeline = Pipeline(_monitor())
     assert pipeline.run(2 * 3600, usual, step_s=5) == []

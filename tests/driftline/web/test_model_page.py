@@ -131,6 +131,17 @@ async def test_a_feature_without_bins_says_why(browse, seed):
     assert "no bins yet" in (await browse("/models/churn")).text
 
 
+async def test_a_cause_is_told_while_the_alert_fires_and_nothing_in_it_is_markup(browse, seed):
+    seed.summary()
+    told = {"summary": "plan moved", "cause": "12 % new category '<script>alert(1)</script>'"}
+    row = seed.alert("churn", annotations=told)
+    text = (await browse("/models/churn")).text
+    assert "Cause: <bdi>12 % new category" in text
+    assert "<script>alert" not in text
+    seed.alert("churn", status="resolved", endsAt=row.startsAt, annotations=told)
+    assert "Cause:" not in (await browse("/models/churn")).text
+
+
 async def test_an_alert_of_another_kind_links_its_own_runbook_only_if_it_is_a_web_address(browse, seed):
     seed.summary()
     good, bad = "https://wiki.example/x", "javascript:alert(1)"

@@ -1,0 +1,1 @@
+"""What drives a verdict: its score taken apart, and what fires beside it."""
