@@ -87,6 +87,8 @@ class Detector(Generic[P]):
     default: ClassVar[bool] = False
     #: Severity of its alerts unless the monitor file says otherwise.
     severity: ClassVar[Severity] = "warning"
+    #: Alert kinds that say less of the same: while it fires about a column they are named in its alert.
+    also: ClassVar[frozenset[str]] = frozenset()
     #: "pane": observes when a pane closes. "tick": on processing-time ticks (`Window.now_ms`).
     #: "outcome": when labels have come in (`Window.outcomes`); its column is a performance metric.
     observes: ClassVar[Literal["pane", "tick", "outcome"]] = "pane"

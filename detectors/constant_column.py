@@ -50,6 +50,7 @@ class ConstantColumn(Detector[ConstantColumnParams]):
     name = "constant_column"
     kind = "ConstantColumn"
     targets = frozenset({"number", "category", "prediction"})
+    also = frozenset({"VanishedCategories", "FeatureDrift", "PredictionDrift", "MeanShift"})
     params_class = ConstantColumnParams
     needs_reference = True
 

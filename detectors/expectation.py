@@ -41,6 +41,7 @@ class FeatureExpectation(Detector[ExpectationParams]):
     name = "expectation"
     kind = "ExpectationFailed"
     targets = frozenset({"number", "category"})
+    also = frozenset({"MissingValues", "OutOfRange", "NewCategories", "ConstantColumn"})
     params_class = ExpectationParams
     default = True
 

@@ -79,6 +79,8 @@ class MeanShiftDetector(Detector[M], Generic[M]):
     written as JSON, so the state is their input since the last reset, and restoring replays it.
     """
 
+    also = frozenset({"FeatureDrift", "PredictionDrift"})
+
     def __init__(self, params: M, column: str = "") -> None:
         super().__init__(params, column)
         self._state = SeriesState()

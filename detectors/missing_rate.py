@@ -44,6 +44,7 @@ class MissingRate(Detector[MissingRateParams]):
     name = "missing_rate"
     kind = "MissingValues"
     targets = frozenset({"number", "category", "prediction"})
+    also = frozenset({"FeatureDrift", "PredictionDrift", "MeanShift"})
     params_class = MissingRateParams
     default = True
 

@@ -1,11 +1,15 @@
 """Categories never seen before."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from detectors.base import Detector, Evidence, Verdict
-from detectors.comparison import Shortfall, present
-from detectors.sentence import against_percent, listing, quantity, shorten
+from detectors.comparison import Shortfall, compare, present
+from detectors.divergence import shares
+from detectors.sentence import against_percent, listing, percent, quantity, shorten
 from detectors.significance import Rate, SignificanceParams, excess_limit
+from detectors.vanished_categories import VanishedCategoriesParams, gone_categories
 from detectors.window import Column, Window
 
 
@@ -28,6 +32,7 @@ class NewCategories(Detector[NewCategoriesParams]):
     (Good's estimate), so that a long tail of rare names stays ok. Where its sample of names is not
     complete, its share of unlisted values is expected. The threshold in force is the larger of ``threshold`` and the
     share that chance explains with probability ``alpha``. Without a reference, the listed ones are known.
+    The sentence also names categories that are gone as they come (`vanished_categories`): a renaming is both.
 
     References
     ----------
@@ -39,6 +44,7 @@ class NewCategories(Detector[NewCategoriesParams]):
     name = "new_categories"
     kind = "NewCategories"
     targets = frozenset({"category"})
+    also = frozenset({"VanishedCategories", "FeatureDrift"})
     params_class = NewCategoriesParams
     default = True
 
@@ -55,11 +61,24 @@ class NewCategories(Detector[NewCategoriesParams]):
         current, usual = _strangers(column, known)
         limit = excess_limit(current.total, usual, self.params.threshold, self.params.alpha)
         score = max(current.share - (usual.share if usual else 0.0), 0.0)
-        return self.verdict(
-            score, current.total, self._evidence(column, known, score, limit), threshold=limit
-        )
+        gone = self._gone(window, reference) if score > limit else {}
+        evidence = self._evidence(column, known, score, limit, gone)
+        return self.verdict(score, current.total, evidence, threshold=limit)
 
-    def _evidence(self, column: Column, known: Column | None, score: float, limit: float) -> Evidence:
+    def _gone(self, window: Window, reference: Window | None) -> dict[str, float]:
+        """Return which categories are gone, with their share of the reference: the other half of a renaming."""
+        comparison = compare(window, reference, self.column, self.params.min_samples)
+        if isinstance(comparison, Shortfall):
+            return {}
+        usual = VanishedCategoriesParams()
+        gone = gone_categories(
+            comparison, min_share=usual.min_share, remaining=usual.remaining, alpha=self.params.alpha
+        )
+        return {comparison.current.labels[i]: float(shares(comparison.counts[1])[i]) for i in gone}
+
+    def _evidence(
+        self, column: Column, known: Column | None, score: float, limit: float, gone: Mapping[str, float]
+    ) -> Evidence:
         old = {} if known is None else known.unlisted
         new = {name: count for name, count in column.unlisted.items() if name not in old}
         ranked = sorted(new, key=lambda name: (-new[name], name))
@@ -69,8 +88,11 @@ class NewCategories(Detector[NewCategoriesParams]):
             f"{shorten(self.column)}: {against_percent(score, limit)} of {quantity(total, 'value')} "
             f"in new categories{names}"
         )
-        shares = {name: new[name] / total for name in ranked[:20]}
-        return Evidence(sentence, value=score, details={"categories": shares} if shares else {})
+        if gone:
+            sentence += f"; gone is {percent(sum(gone.values()))} of the reference: {listing(list(gone))}"
+        held = {name: new[name] / total for name in ranked[:20]}
+        details = {"categories": held, "gone": gone}
+        return Evidence(sentence, value=score, details={key: one for key, one in details.items() if one})
 
 
 def _strangers(column: Column, known: Column | None) -> tuple[Rate, Rate | None]:

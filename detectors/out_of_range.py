@@ -36,6 +36,7 @@ class OutOfRange(Detector[OutOfRangeParams]):
     name = "out_of_range"
     kind = "OutOfRange"
     targets = frozenset({"number", "prediction"})
+    also = frozenset({"FeatureDrift", "PredictionDrift", "MeanShift"})
     params_class = OutOfRangeParams
     default = True
 

@@ -47,6 +47,7 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
     name = "vanished_categories"
     kind = "VanishedCategories"
     targets = frozenset({"category"})
+    also = frozenset({"FeatureDrift"})
     params_class = VanishedCategoriesParams
     default = True
     needs_reference = True
@@ -57,7 +58,12 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
         if isinstance(comparison, Shortfall):
             return self.insufficient(comparison.samples, comparison.reason)
         current, usual = (shares(counts) for counts in comparison.counts)
-        gone = self._gone(comparison)
+        gone = gone_categories(
+            comparison,
+            min_share=self.params.min_share,
+            remaining=self.params.remaining,
+            alpha=self.params.alpha,
+        )
         score = float(sum(usual[i] for i in gone))
         evidence = Evidence(
             self._sentence(comparison, gone),
@@ -69,16 +75,6 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
         )
         return self.verdict(score, comparison.samples, evidence)
 
-    def _gone(self, comparison: Comparison) -> list[int]:
-        """Return the bins of categories gone, the largest first; the last bin, all others, is none."""
-        current, reference = comparison.counts
-        now, usual = shares(current)[:-1], shares(reference)[:-1]
-        odds = comparison.reference_samples / (comparison.samples + comparison.reference_samples)
-        alpha = self.params.alpha / max(len(usual), 1)
-        few = (usual >= self.params.min_share) & (now <= self.params.remaining * usual)
-        chance = {int(i): special.betainc(reference[i], current[i] + 1, odds) for i in few.nonzero()[0]}
-        return sorted((i for i, p in chance.items() if p < alpha), key=lambda i: (-usual[i], i))
-
     def _sentence(self, comparison: Comparison, gone: list[int]) -> str:
         seen = f"over {quantity(comparison.samples, 'event')}"
         if not gone:
@@ -87,3 +83,24 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
         now, lost = (percent(float(sum(side[i] for i in gone))) for side in (current, usual))
         names = listing([labels[i] for i in gone])
         return f"{shorten(self.column)}: {lost} of the reference gone {seen}, now {now}: {names}"
+
+
+def gone_categories(comparison: Comparison, *, min_share: float, remaining: float, alpha: float) -> list[int]:
+    """Return the bins of categories gone, the largest first; the last bin, all others, is none.
+
+    Parameters
+    ----------
+    min_share
+        Reference share (0 to 1) a category must have to be missed.
+    remaining
+        Part of its usual share (0 to 1) at which it counts as gone.
+    alpha
+        Probability that chance alone makes any of them so rare, shared out over the categories.
+    """
+    current, reference = comparison.counts
+    now, usual = shares(current)[:-1], shares(reference)[:-1]
+    odds = comparison.reference_samples / (comparison.samples + comparison.reference_samples)
+    few = (usual >= min_share) & (now <= remaining * usual)
+    chance = {int(i): special.betainc(reference[i], current[i] + 1, odds) for i in few.nonzero()[0]}
+    each = alpha / max(len(usual), 1)
+    return sorted((i for i, p in chance.items() if p < each), key=lambda i: (-usual[i], i))

@@ -42,6 +42,7 @@ class VanishedColumn(Detector[VanishedColumnParams]):
     name = "vanished_column"
     kind = "MissingValues"
     targets = frozenset({"number", "category"})
+    also = frozenset({"FeatureDrift", "PredictionDrift", "MeanShift"})
     params_class = VanishedColumnParams
     needs_reference = True
 

@@ -195,7 +195,11 @@ def _detectors() -> Iterator[str]:
         yield " ".join((inspect.getdoc(detector) or "").partition("\n\n")[0].split())
         judged = ", ".join(sorted(detector.targets))
         state = "on" if detector.default else "off"
-        yield f"Alert kind {detector.kind}, severity {detector.severity}, judges {judged}; {state} by default."
+        covers = f" Its alert covers {', '.join(sorted(detector.also))}." if detector.also else ""
+        yield (
+            f"Alert kind {detector.kind}, severity {detector.severity}, judges {judged}; {state} by default."
+            f"{covers}"
+        )
         yield _table(
             ("parameter", "default", "meaning"),
             [

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 from urllib.parse import quote
+
+import msgspec
 
 from alerts.alert import AlertUpsert
 from detectors.base import Verdict
@@ -12,6 +15,7 @@ from detectors.cause.ranked import Ranked, ranked
 from detectors.registry import DETECTORS
 from detectors.window import Window
 from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, is_active, step
+from streams.covering import TOGETHER_MS, Held, Under, cover, rank, settle, words
 from streams.finite import finite, finite_list, jsonable
 from streams.inbox import Group
 from streams.monitor import Monitor
@@ -54,6 +58,8 @@ class AlertBook:
         self.alerts: dict[AlertKey, Alert] = {}
         self.sequences: dict[AlertKey, int] = {}
         self.told_ms: dict[AlertKey, int] = {}
+        self.held: dict[AlertKey, Held] = {}
+        self._under: Under = {}
 
     def take(
         self, group: Group, verdicts: Sequence[Verdict], at_ms: int, seen: Seen | None = None
@@ -74,8 +80,37 @@ class AlertBook:
             signals = self.signals.setdefault(key, {})
             for name, verdict in about.items():
                 signals[name] = step(signals.get(name, Signal()), verdict, at_ms, self._patience(name))
-        upserts = [self._transition(key, list(about.values()), at_ms, seen) for key, about in touched.items()]
+        # What may cover another comes before it.
+        about_each = sorted(touched.items(), key=lambda one: rank(one[0]))
+        upserts = [self._transition(key, list(about.values()), at_ms, seen) for key, about in about_each]
         return [upsert for upsert in upserts if upsert is not None]
+
+    def settle(self, at_ms: int) -> list[AlertUpsert]:
+        """Hold what others cover, tell what none covers any more, and let each name what it covers.
+
+        It is for when all verdicts of a pane are in.
+        """
+        found = settle(
+            self.alerts,
+            self.held,
+            at_ms,
+            together_ms=self._together_ms,
+            grace_ms=self._monitor.windows.current,
+        )
+        upserts = []
+        for key, by in found.taken_in.items():
+            self.held[key] = Held(msgspec.structs.replace(self.alerts[key]), at_ms)
+            upserts.append(self._resolve(key, at_ms, f"{by.kind} {by.column} names it while that lasts."))
+        for key in found.released:
+            self.alerts[key] = self.held.pop(key).alert
+        for key in chain.from_iterable(found.under.values()):
+            self.held[key].covered_ms = max(at_ms, self.held[key].covered_ms)
+        before, self._under = self._under, found.under
+        news = [key for key in self.alerts if self._under.get(key) != before.get(key)]
+        for key in dict.fromkeys((*found.released, *news)):
+            self.alerts[key].told_ms = at_ms
+            upserts.append(self._upsert(key, self.alerts[key], at_ms, "firing"))
+        return upserts
 
     def retire(self, group: Group, at_ms: int) -> list[AlertUpsert]:
         """Resolve what fires about a version or segment that sees no traffic any more.
@@ -84,7 +119,7 @@ class AlertBook:
         """
         gone = {
             key
-            for key in self.alerts.keys() | self.signals.keys()
+            for key in self.alerts.keys() | self.signals.keys() | self.held.keys()
             if (key.version, key.segment) == group and key.kind not in _MODEL_KINDS
         }
         upserts = []
@@ -92,6 +127,7 @@ class AlertBook:
             who = f"{self._monitor.model} {key.version} {key.segment}".strip()
             upserts.append(self._resolve(key, at_ms, f"{who} sees no traffic any more."))
         self.signals = {key: held for key, held in self.signals.items() if key not in gone}
+        self.held = {key: held for key, held in self.held.items() if key not in gone}
         # A version that comes back later is newer by its panes; its sequences may begin anew.
         if group != WHOLE:
             over = {key for key in self.sequences if (key.version, key.segment) == group}
@@ -106,6 +142,7 @@ class AlertBook:
         sequences: Iterable[tuple[AlertKey, int]],
         watched: Container[tuple[str, str]],
         told_ms: Iterable[tuple[AlertKey, int]] = (),
+        held: Iterable[tuple[AlertKey, Held]] = (),
     ) -> None:
         """Take up a book; signals of detectors that are off by now are left out.
 
@@ -116,10 +153,12 @@ class AlertBook:
         """
         self.alerts, self.sequences, self.told_ms = dict(alerts), dict(sequences), dict(told_ms)
         self.signals = {}
-        for key, held in signals:
-            kept = {name: one for name, one in held.items() if (name, key.column) in watched}
+        for key, each in signals:
+            kept = {name: one for name, one in each.items() if (name, key.column) in watched}
             if kept:
                 self.signals[key] = kept
+        self.held = {key: one for key, one in held if key in self.signals}
+        self._under = settle(self.alerts, self.held, 0, together_ms=self._together_ms).under
 
     def drop_unwatched(self, at_ms: int) -> list[AlertUpsert]:
         """Resolve alerts that no detector speaks for any more, since the monitor was changed."""
@@ -147,6 +186,10 @@ class AlertBook:
             if at_ms >= since_ms and key not in self.alerts and key in self.sequences
         ]
 
+    @property
+    def _together_ms(self) -> int:
+        return max(TOGETHER_MS, self._monitor.windows.current)
+
     def _patience(self, detector: str) -> Patience:
         settings = self._monitor.settings(detector)
         for_ms = settings.for_ms if settings else 0
@@ -156,24 +199,33 @@ class AlertBook:
     def _transition(
         self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int, seen: Seen | None
     ) -> AlertUpsert | None:
-        signals, alert = self.signals[key], self.alerts.get(key)
+        signals, told, held = self.signals[key], self.alerts.get(key), self.held.get(key)
         if all(signal.state is SignalState.INACTIVE for signal in signals.values()):
             del self.signals[key]
         if not is_active(signals.values()):
-            return None if alert is None else self._upsert(key, self.alerts.pop(key), at_ms, "resolved")
+            self.held.pop(key, None)
+            return None if told is None else self._upsert(key, self.alerts.pop(key), at_ms, "resolved")
         active = [name for name, signal in signals.items() if signal.state is SignalState.FIRING]
         severity = max(map(self._severity, active), key=_RANK.__getitem__)
-        if alert is None:
-            alert = self.alerts[key] = Alert(at_ms, severity, at_ms)
-        elif alert.severity == severity and at_ms - alert.told_ms < REFRESH_MS:
+        alert = told or (held.alert if held else Alert(at_ms, severity, at_ms))
+        is_new, is_worse = told is None and held is None, _RANK[severity] > _RANK[alert.severity]
+        if not is_new and alert.severity == severity and at_ms - alert.told_ms < REFRESH_MS:
             return None
         firing = [
             verdict for verdict in verdicts if verdict.detector in active and verdict.status == "firing"
         ]
         if firing:
             worst = max(firing, key=_badness)
-            alert.annotations = self._annotations(key, worst, None if seen is None else ranked(worst, *seen))
+            cause = None if seen is None else ranked(worst, *seen)
+            alert.annotations = self._annotations(key, worst, cause, firing)
         alert.severity, alert.told_ms = severity, at_ms
+        if told is None:
+            by = cover(key, alert, self.alerts, together_ms=self._together_ms)
+            if by is not None or (held is not None and not is_worse):
+                self.held.setdefault(key, Held(alert, at_ms))
+                return None
+            self.held.pop(key, None)
+            self.alerts[key] = alert
         return self._upsert(key, alert, at_ms, "firing")
 
     def _severity(self, detector: str) -> str:
@@ -201,14 +253,16 @@ class AlertBook:
         return AlertUpsert(
             status=status,
             labels={name: value for name, value in labels.items() if value},
-            annotations=alert.annotations,
+            annotations=alert.annotations | words(key, self._under, self.held),
             starts_at_ms=alert.starts_at_ms,
             ends_at_ms=max(at_ms, alert.starts_at_ms) if status == "resolved" else None,
             pane_end_ms=told_ms,
             sequence=sequence,
         )
 
-    def _annotations(self, key: AlertKey, verdict: Verdict, cause: Ranked | None) -> dict[str, str]:
+    def _annotations(
+        self, key: AlertKey, verdict: Verdict, cause: Ranked | None, firing: Sequence[Verdict]
+    ) -> dict[str, str]:
         subject = f"{self._monitor.model} {key.version}".strip()
         where = f" [{key.segment}]" if key.segment else ""
         evidence = evidence_of(verdict)
@@ -219,6 +273,7 @@ class AlertBook:
             "description": (
                 f"{verdict.detector} scored {verdict.score:.4g} against a threshold of {verdict.threshold:.4g} "
                 f"over {verdict.samples:,} samples."
+                f"{_others(verdict, firing)}"
             ),
             "runbook_url": self._links.runbook(key.kind),
             "dashboard_url": self._links.dashboard(self._monitor.model),
@@ -248,6 +303,13 @@ def _badness(verdict: Verdict) -> tuple[int, float]:
     return _STATUS_RANK[verdict.status], (
         verdict.score / verdict.threshold if verdict.threshold else verdict.score
     )
+
+
+def _others(worst: Verdict, firing: Sequence[Verdict]) -> str:
+    """Return the other detectors that fire on the same, each with its score and threshold."""
+    others = {one.detector: one for one in sorted(firing, key=_badness) if one.detector != worst.detector}
+    told = [f"{name} {one.score:.4g} (above {one.threshold:.4g})" for name, one in sorted(others.items())]
+    return f" So do {', '.join(told)}." if told else ""
 
 
 def _usual_severity(kind: str) -> str:

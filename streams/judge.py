@@ -13,6 +13,7 @@ from streams import reference
 from streams.alert_state import Alert, AlertKey, Signal
 from streams.alerting import WHOLE, AlertBook, Links, subject
 from streams.bench import Bench
+from streams.covering import Held
 from streams.history import HORIZON_MS, History, Pane, Past
 from streams.inbox import Group, Inbox, Progress, ReadyPane
 from streams.joins.book import OutcomeBook
@@ -67,6 +68,7 @@ class JudgeState(msgspec.Struct):
     layouts: list[Layout]
     told_ms: list[tuple[AlertKey, int]] = []
     takeovers: int = 0
+    held: list[tuple[AlertKey, Held]] = []
 
 
 @dataclass(slots=True)
@@ -175,6 +177,7 @@ class ModelJudge:
             # Said at the time the panes have come to: an alert's time never goes back.
             at_ms = max(self.inbox.closed_until_ms, panes[-1].end_ms)
             self._judge(group, window, before, self._outcome_bench.detectors, at_ms, judged)
+        judged.alerts += self.book.settle(self.inbox.closed_until_ms)
         return judged
 
     def snapshot(self) -> JudgeState:
@@ -189,6 +192,7 @@ class ModelJudge:
             layouts=list(self.layouts.values())[-LAYOUTS_KEPT:],
             told_ms=list(self.book.told_ms.items()),
             takeovers=self.takeovers,
+            held=list(self.book.held.items()),
         )
 
     def restore(self, state: JudgeState, panes: Mapping[Group, Sequence[Pane]]) -> None:
@@ -198,7 +202,7 @@ class ModelJudge:
         self.inbox.progress = state.progress
         on_bench = self._outcome_bench.watched if self._outcome_bench else frozenset()
         watched = {(name, subject(column)) for name, column in self._bench.watched | on_bench}
-        self.book.restore(state.signals, state.alerts, state.sequences, watched, state.told_ms)
+        self.book.restore(state.signals, state.alerts, state.sequences, watched, state.told_ms, state.held)
         self._bench.restore(state.detectors)
         if self._reference_file is None:
             for layout in state.layouts:
@@ -227,6 +231,7 @@ class ModelJudge:
             self._judge(WHOLE, traffic_window(windows), None, detectors, end_ms, judged)
         self._retire(end_ms, judged)
         judged.alerts += self.book.drop_unwatched(end_ms)
+        judged.alerts += self.book.settle(end_ms)
 
     def _history(self, panes: Sequence[Pane] = ()) -> History:
         trailing_ms = self.monitor.reference.trailing or HORIZON_MS

@@ -106,3 +106,19 @@ def test_an_explosion_of_names_counts_whole_though_the_reference_has_a_few_odd_o
     verdict = make("new_categories").observe(window(exploded), usual)
     assert verdict.status == "firing"
     assert verdict.score == pytest.approx(2100 / 3100, abs=0.01)
+
+
+def test_a_renamed_category_is_one_alert_with_both_facts() -> None:
+    verdict = make("new_categories").observe(window(category([1800, 0, 300], gold=900)), USUAL)
+    assert verdict.status == "firing"
+    assert verdict.evidence.sentence.endswith(
+        "of 3,000 values in new categories: gold; gone is 30 % of the reference: pro"
+    )
+    assert verdict.evidence.details == {"categories": {"gold": 0.3}, "gone": {"pro": pytest.approx(0.3)}}
+
+
+def test_a_new_category_beside_all_the_old_ones_speaks_of_none_gone() -> None:
+    verdict = make("new_categories").observe(window(category([1700, 800, 250], gold=250)), USUAL)
+    assert verdict.status == "firing"
+    assert "gone" not in verdict.evidence.sentence
+    assert "gone" not in verdict.evidence.details
