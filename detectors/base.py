@@ -54,7 +54,8 @@ class Verdict:
     """A detector's judgement of one window. ``score`` is higher when worse; fires at score > threshold.
 
     ``status`` is ``insufficient`` where there is too little to judge by; that never resolves an alert,
-    and ``evidence.sentence`` then says what is missing.
+    and ``evidence.sentence`` then says what is missing. Unless the detector takes back what it has said so far
+    (``withdrawn``): what it fires is then over at once, and the sentence says why.
     """
 
     detector: str
@@ -65,6 +66,7 @@ class Verdict:
     threshold: float
     samples: int
     evidence: Evidence
+    withdrawn: bool = False
 
 
 class Detector(Generic[P]):

@@ -1,6 +1,7 @@
 """How well the model predicts by its scores, while the labels are still to come."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from detectors.base import Detector, Evidence, Params, Verdict
 from detectors.comparison import shortage
 from detectors.estimation.calibration import Calibration
 from detectors.estimation.estimate import Estimate
+from detectors.estimation.track import Track
 from detectors.outcomes.metrics import METRICS
 from detectors.sentence import figure, percent, quantity
 from detectors.window import Window
@@ -54,8 +56,10 @@ class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
     score is known; the current window's scores then tell how many of its predictions to expect right. ``score``
     is how many standard errors the estimate lies on the wrong side of the objective; without one, of the
     labelled predictions' own metric less ``tolerance``. It sees what a change of the inputs does to the
-    metric. It does not see that scores have come to mean something else (concept drift): for that, the
-    verdict holds the estimate of the last predictions whose labels are in against what these show.
+    metric. It does not see that scores have come to mean something else (concept drift): so estimates of
+    the last predictions whose labels are in are held against what these show, pane by pane. Where these fall
+    outside the interval more often than promised (`Track.is_trusted`), the estimate is not to be trusted: it
+    fires no more, and what it fires is taken back, until it does what it promises again.
 
     References
     ----------
@@ -91,7 +95,21 @@ class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
         if estimate is None or estimate.value is None:
             why = "it cannot be told from scores" if estimate is None else estimate.why
             return self.insufficient(samples, f"{self.column} is undefined: {why}")
-        return self._judge(found, estimate, estimate.value, samples, unseen)
+        said = self._judge(found, estimate, estimate.value, samples, unseen)
+        track = None if found.hindsight is None else found.hindsight.tracks.get(self.column)
+        if track is None or track.is_trusted or said.status == "insufficient":
+            return said
+        return self._withdrawn(said, track)
+
+    def _withdrawn(self, said: Verdict, track: Track) -> Verdict:
+        sentence = (
+            f"{self.column}: the estimate ({figure(said.evidence.value or 0.0)}) is not to be trusted: labels "
+            f"fell outside its interval in {track.misses} of the last {quantity(track.panes, 'pane')} "
+            f"(promised {percent(track.promised)}), {figure(track.realised)} where "
+            f"{figure(track.estimated)} was estimated"
+        )
+        evidence = replace(said.evidence, sentence=sentence)
+        return replace(said, status="insufficient", score=0.0, evidence=evidence, withdrawn=True)
 
     def _judge(
         self, found: Calibration, estimate: Estimate, value: float, samples: int, unseen: float
@@ -149,5 +167,12 @@ class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
             "error": off,
             "within_interval": is_held,
         }
+        if followed := last.tracks.get(self.column):
+            track |= {
+                "panes": followed.panes,
+                "misses": followed.misses,
+                "promised": round(followed.promised, 6),
+                "trusted": followed.is_trusted,
+            }
         words = f"; lately it was wrong: {figure(estimate.value)}, labels showed {figure(realised.value)}"
         return "" if is_held else words, track

@@ -10,6 +10,7 @@ from alerts import duration
 from detectors.base import Detector
 from detectors.distribution import DistributionDetector
 from detectors.effect import EffectDetector
+from detectors.estimated_performance import EstimatedPerformance
 from detectors.lasting_shift import LastingShift
 from detectors.sentence import figure, quantity
 from detectors.window import Column, Window
@@ -71,6 +72,11 @@ def _reasons(monitor: Monitor, bench: Bench, one: Detector[Any], usual: Window |
             yield from _of_the_swings(one, usual, monitor.windows.min_samples)
     else:
         yield source
+    if isinstance(one, EstimatedPerformance):
+        yield (
+            "says nothing while labels show its estimates not to be trusted: outside the interval more often than "
+            "the promised 5 % of panes"
+        )
 
 
 def _least(monitor: Monitor, one: Detector[Any]) -> str:

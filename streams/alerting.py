@@ -79,7 +79,8 @@ class AlertBook:
         for key, about in touched.items():
             signals = self.signals.setdefault(key, {})
             for name, verdict in about.items():
-                signals[name] = step(signals.get(name, Signal()), verdict, at_ms, self._patience(name))
+                signal = Signal() if verdict.withdrawn else signals.get(name, Signal())
+                signals[name] = step(signal, verdict, at_ms, self._patience(name))
         # What may cover another comes before it.
         about_each = sorted(touched.items(), key=lambda one: rank(one[0]))
         upserts = [self._transition(key, list(about.values()), at_ms, seen) for key, about in about_each]
@@ -165,6 +166,13 @@ class AlertBook:
         gone = [key for key in self.alerts if key not in self.signals]
         return [self._resolve(key, at_ms, "The monitor does not judge this any more.") for key in gone]
 
+    def _end(self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int) -> AlertUpsert:
+        """Resolve what is well again, or what its detector takes back."""
+        taken_back = [verdict.evidence.sentence for verdict in verdicts if verdict.withdrawn]
+        if taken_back:
+            return self._resolve(key, at_ms, f"Taken back: {taken_back[0]}.")
+        return self._upsert(key, self.alerts.pop(key), at_ms, "resolved")
+
     def _resolve(self, key: AlertKey, at_ms: int, why: str) -> AlertUpsert:
         alert = self.alerts.pop(key)
         alert.annotations = alert.annotations | {"description": why}
@@ -204,7 +212,7 @@ class AlertBook:
             del self.signals[key]
         if not is_active(signals.values()):
             self.held.pop(key, None)
-            return None if told is None else self._upsert(key, self.alerts.pop(key), at_ms, "resolved")
+            return None if told is None else self._end(key, verdicts, at_ms)
         active = [name for name, signal in signals.items() if signal.state is SignalState.FIRING]
         severity = max(map(self._severity, active), key=_RANK.__getitem__)
         alert = told or (held.alert if held else Alert(at_ms, severity, at_ms))

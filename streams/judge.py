@@ -8,6 +8,7 @@ import msgspec
 
 from alerts.alert import AlertUpsert
 from detectors.base import Detector, Verdict
+from detectors.estimation.track import Track
 from detectors.window import Window
 from streams import reference
 from streams.alert_state import Alert, AlertKey, Signal
@@ -179,6 +180,10 @@ class ModelJudge:
             self._judge(group, window, before, self._outcome_bench.detectors, at_ms, judged)
         judged.alerts += self.book.settle(self.inbox.closed_until_ms)
         return judged
+
+    def estimate_tracks(self) -> dict[str, Track]:
+        """Return how estimates did once their labels came, by metric; none where nothing is estimated."""
+        return {} if self._calibrations is None else self._calibrations.tracks()
 
     def snapshot(self) -> JudgeState:
         """Return everything but the closed panes; those are rows of their own."""

@@ -100,6 +100,9 @@ class Metrics:
             (self.score, math.nan),
             (self.threshold, math.nan),
             (self.latency, math.nan),
+            (self.estimate_error, math.nan),
+            (self.estimate_misses, math.nan),
+            (self.estimate_trusted, math.nan),
             (self.event_rate, math.nan),
             (self.alerts_firing, 0.0),
         ):
@@ -152,6 +155,27 @@ class Metrics:
             "livemostrecent",
             "model",
             "detector",
+            "feature",
+        )
+        self.estimate_error = self._gauge(
+            "driftline_estimate_error",
+            "How far the estimate of a performance metric was off once labels came, in its unit: the worst version's.",
+            "livemostrecent",
+            "model",
+            "feature",
+        )
+        self.estimate_misses = self._gauge(
+            "driftline_estimate_miss_ratio",
+            "Share of panes (0 to 1) whose metric by labels fell outside the estimate's interval; 0.05 is promised.",
+            "livemostrecent",
+            "model",
+            "feature",
+        )
+        self.estimate_trusted = self._gauge(
+            "driftline_estimate_trusted",
+            "1 while estimates of a performance metric do what they promise; at 0 they raise no alert.",
+            "livemostrecent",
+            "model",
             "feature",
         )
         self.latency = self._gauge(

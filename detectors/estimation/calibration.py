@@ -1,11 +1,12 @@
 """What a model's scores meant where labels are in: what its metrics are estimated by, and how well that went."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from detectors.estimation.cells import Cells, Floats, cells_of
 from detectors.estimation.estimate import Estimate, estimates
 from detectors.estimation.scored import Scored
+from detectors.estimation.track import Track
 from detectors.outcomes.metrics import Metric
 from detectors.outcomes.task import RANKED_CLASSES, Task
 from detectors.window import Column
@@ -18,13 +19,15 @@ class Hindsight:
     """An estimate of predictions made in ``[start_ms, end_ms)``, and what their labels showed later.
 
     ``estimated`` are the metrics as they are estimated from the scores of those predictions that have
-    labels by now, by the labels of others; ``realised`` are those by their own labels.
+    labels by now, by the labels of others; ``realised`` are those by their own labels. ``tracks`` say of each
+    metric how its estimates of single panes did.
     """
 
     start_ms: int
     end_ms: int
     estimated: Mapping[str, Estimate]
     realised: Mapping[str, Metric]
+    tracks: Mapping[str, Track] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from detectors.estimation.calibration import Calibration
+from detectors.estimation.track import Track
 from streams.joins.book import Group, OutcomeBook
 from streams.joins.outcome_bench import OutcomeBench
 from streams.joins.outcomes import Outcomes
@@ -37,6 +38,17 @@ class Calibrations:
         if self._held is None:  # as after a restart, when the book is full already
             self.take(self._book.panes())
         return (self._held or {}).get(group, self._given_of(group))
+
+    def tracks(self) -> dict[str, Track]:
+        """Return how estimates of each metric did, of versions the one that was furthest off."""
+        worst: dict[str, Track] = {}
+        for (_, segment), found in (self._held or {}).items():
+            if found is None or found.hindsight is None or segment:
+                continue
+            for name, track in found.hindsight.tracks.items():
+                if name not in worst or worst[name].off < track.off:
+                    worst[name] = track
+        return worst
 
     def _given_of(self, group: Group) -> Calibration | None:
         return None if group[1] else self._given

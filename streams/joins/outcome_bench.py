@@ -6,14 +6,16 @@ from typing import Any
 
 from detectors.base import Detector
 from detectors.estimation.calibration import Calibration, Hindsight, calibration_of
+from detectors.estimation.estimate import Estimate
 from detectors.estimation.scored import score_names, scored
+from detectors.estimation.track import MOST_PANES, tracks
 from detectors.outcomes.losses import LOSS, PaneLoss, pane_loss
-from detectors.outcomes.metrics import metrics
+from detectors.outcomes.metrics import Metric, metrics
 from detectors.outcomes.task import TaskKind
 from detectors.outcomes.window import OutcomeWindow
 from detectors.registry import DETECTORS, build
 from detectors.window import Window
-from streams.joins.outcomes import LABELS, PREDICTIONS, Outcomes, together
+from streams.joins.outcomes import LABELS, PREDICTIONS, Outcomes, joined, together
 from streams.joins.plan import JoinPlan, join_plan
 from streams.monitor import Labels, Monitor
 
@@ -122,7 +124,6 @@ class OutcomeBench:
         given
             What scores mean by the reference file, which then counts instead.
         """
-        task = self._plan.task
         settled, since_ms = self._settled(panes)
         recent = together(one for one in settled if one.end_ms > since_ms)
         before = together(one for one in settled if one.end_ms <= since_ms)
@@ -133,10 +134,17 @@ class OutcomeBench:
         hindsight = Hindsight(
             recent.start_ms,
             recent.end_ms,
-            past.of_labelled(scored(task, recent.tally)),
-            metrics(task, recent.tally),
+            *(whole := self._seen(past, recent)),
+            tracks(
+                [self._seen(past, one) for one in joined(settled, since_ms, MOST_PANES)], whole, past.level
+            ),
         )
         return replace(found, hindsight=hindsight)
+
+    def _seen(self, past: Calibration, outcomes: Outcomes) -> tuple[dict[str, Estimate], dict[str, Metric]]:
+        """Return what was to be expected of outcomes, and what they are."""
+        task = self._plan.task
+        return past.of_labelled(scored(task, outcomes.tally)), metrics(task, outcomes.tally)
 
     def _by(self, outcomes: Outcomes | None) -> Calibration | None:
         if outcomes is None:

@@ -1,6 +1,6 @@
 """Outcomes of one pane: what was predicted in it, how much of that has labels, and how good it was."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.outcomes.tally import Key, Tally, add, summed
@@ -61,6 +61,14 @@ class Outcomes:
             Maturity (0 to 1) from which on it is taken as settled.
         """
         return not self.final and self.maturity < enough
+
+
+def joined(panes: Sequence[Outcomes], since_ms: int, most: int) -> list[Outcomes]:
+    """Return the panes that end after ``since_ms``, neighbours joined into ``most`` at most."""
+    found = [one for one in panes if one.end_ms > since_ms]
+    each = max(-(-len(found) // most), 1)
+    runs = [together(found[start : start + each]) for start in range(0, len(found), each)]
+    return [one for one in runs if one is not None]
 
 
 def together(panes: Iterable[Outcomes]) -> Outcomes | None:

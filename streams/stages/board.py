@@ -93,6 +93,10 @@ class Board:
         model, metrics = judge.monitor.model, self._metrics
         metrics.panes_closed.labels(model=model).inc(len({pane.start_ms for _, pane in judged.panes}))
         self._count_verdicts(model, judged)
+        for name, track in judge.estimate_tracks().items():
+            metrics.estimate_error.labels(model=model, feature=name).set(track.error)
+            metrics.estimate_misses.labels(model=model, feature=name).set(track.misses / max(track.panes, 1))
+            metrics.estimate_trusted.labels(model=model, feature=name).set(int(track.is_trusted))
         for upsert in judged.alerts:
             if upsert.starts_at_ms == upsert.pane_end_ms or upsert.status == "resolved":
                 metrics.alert_transitions.labels(kind=upsert.labels["alertname"], status=upsert.status).inc()

@@ -1,6 +1,7 @@
 """Alerts in event time: when a signal counts, when it stops, and what the desk hears of it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -202,3 +203,24 @@ def test_an_alert_on_no_column_has_no_cause() -> None:
     (alert,) = _book().take(GROUP, [verdict], 0, (_plans(1), None))
     assert "cause" not in alert.annotations
     assert "cause" not in json.loads(alert.annotations["evidence"])
+
+
+def test_what_is_taken_back_is_over_at_once_and_says_why() -> None:
+    book = _book()
+    book.take(GROUP, [FIRING], 70 * SECOND)
+    back = replace(INSUFFICIENT, withdrawn=True, evidence=Evidence("age: not to be trusted"))
+    (alert,) = book.take(GROUP, [back], 80 * SECOND)
+    assert (alert.status, alert.ends_at_ms) == ("resolved", 80 * SECOND)
+    assert alert.annotations["description"] == "Taken back: age: not to be trusted."
+    assert alert.annotations["summary"] == "churn 1.4.2: age: moved"
+    assert not book.take(GROUP, [back], 90 * SECOND)
+    (again,) = book.take(GROUP, [FIRING], 100 * SECOND)
+    assert (again.status, again.starts_at_ms) == ("firing", 100 * SECOND)
+
+
+def test_what_another_detector_fires_too_goes_on_when_one_takes_it_back() -> None:
+    book = _book()
+    other = replace(FIRING, detector="chi_square")
+    book.take(GROUP, [FIRING, other], 70 * SECOND)
+    assert not book.take(GROUP, [replace(INSUFFICIENT, withdrawn=True), other], 80 * SECOND)
+    assert len(book.alerts) == 1

@@ -164,6 +164,7 @@ class World:
         for _, beat in beats:
             self.judge.inbox.heard(0, beat)
         found = self.judge.close()
+        self.alerts = [one for one in found.alerts if one.labels["alertname"] == "EstimatedPerformanceDrop"]
         return [one for _, _, one in found.verdicts if one.detector == "estimated_performance"]
 
 
@@ -224,3 +225,70 @@ def test_calibration_is_judged_where_there_are_scores_and_has_its_share_of_the_b
     for kind in ({"type": "number"}, {"type": "class", "classes": ["a", "b"]}):
         bench, none = of(prediction=kind, labels={})
         assert not none
+
+
+def test_estimates_that_labels_confirm_are_trusted_and_those_they_refute_are_not() -> None:
+    well = calibrations([pane(hour) for hour in range(10)]).of(("1", ""))
+    assert well is not None
+    assert well.hindsight is not None
+    assert all(track.is_trusted and track.panes == 2 for track in well.hindsight.tracks.values())
+    panes = [pane(hour, means_it=hour < 8) for hour in range(10)]
+    made = calibrations(panes)
+    assert not made.tracks(), "nothing is known before outcomes are judged"
+    found = made.of(("1", ""))
+    assert found is not None
+    assert found.hindsight is not None
+    track = found.hindsight.tracks["accuracy"]
+    assert (track.panes, track.misses, track.is_trusted) == (2, 2, False)
+    right = [0, 0]
+    for one in panes[8:]:
+        for key, count in one.tally.items():
+            if key[0] == "pair":
+                right[int(key[1] == key[2])] += count
+    assert track.realised == pytest.approx(right[1] / sum(right))
+    assert track.error == pytest.approx(abs(track.estimated - track.realised))
+    assert made.tracks()["accuracy"] == track
+
+
+def test_an_estimate_that_labels_refute_is_taken_back_and_comes_back_when_it_is_right_again() -> None:
+    world = World()
+    unsure = np.linspace(0.4, 0.6, 500)
+    for hour in range(4):
+        put(world.judge, pane(hour))
+    world.judge.judge_outcomes()
+    world.minutes(unsure)
+    (bad,) = world.minutes(unsure)
+    assert bad.status == "firing"
+    for hour in (4, 5):
+        put(world.judge, pane(hour, means_it=False))
+    world.judge.judge_outcomes()
+    assert not world.judge.estimate_tracks()["accuracy"].is_trusted
+    (back,) = world.minutes(unsure)
+    assert (back.status, back.withdrawn) == ("insufficient", True)
+    assert (
+        "labels fell outside its interval in 2 of the last 2 panes (promised 5 %)" in back.evidence.sentence
+    )
+    assert back.evidence.details["hindsight"]["trusted"] is False
+    (upsert,) = [one for one in world.alerts if one.status == "resolved"]
+    assert upsert.annotations["description"].startswith("Taken back: accuracy: the estimate (0.5")
+    restored = world.restart()
+    restored.restore(world.judge.snapshot(), {})
+    for hour in range(6):
+        put(restored, pane(hour, means_it=hour < 4))
+    restored.inbox = world.judge.inbox
+    world.judge = restored
+    (again,) = world.minutes(unsure)
+    assert (again.status, again.evidence.details["hindsight"]) == (
+        "insufficient",
+        back.evidence.details["hindsight"],
+    )
+    for hour in range(34, 38):
+        put(restored, pane(hour))
+    assert restored.outcomes is not None
+    assert restored.outcomes.let_go(), "the horizon has passed over the bad hours"
+    restored.judge_outcomes()
+    assert restored.estimate_tracks()["accuracy"].is_trusted
+    world.minutes(unsure)
+    assert [key.kind for key in restored.book.alerts if key.kind.startswith("Estimated")], (
+        "and it fires again"
+    )
