@@ -8,6 +8,8 @@ import numpy as np
 
 from alerts import duration
 from detectors.base import Detector
+from detectors.confidence import confidence
+from detectors.confidence_drift import ConfidenceDrift
 from detectors.distribution import DistributionDetector
 from detectors.effect import EffectDetector
 from detectors.estimated_performance import EstimatedPerformance
@@ -113,6 +115,9 @@ def _of_the_margin(one: LastingShift, usual: Window | None) -> Iterator[str]:
 
 def _of_the_swings(one: DistributionDetector[Any], usual: Window | None, rows: int) -> Iterator[str]:
     column = None if usual is None else usual.column(one.column)
+    if usual is not None and isinstance(one, ConfidenceDrift):
+        folded = confidence(usual.prediction)
+        column = None if isinstance(folded, str) else folded
     furthest = None if column is None else one.furthest_usual(column, rows)
     if furthest is None:
         return

@@ -78,7 +78,7 @@ class Bench:
                 continue
             settings = self._monitor.settings(name)
             if settings is not None:
-                for column, target in self._columns():
+                for column, target in self._columns_of(name):
                     if target in DETECTORS[name].targets:
                         params = self._params(name, column, settings)
                         if name != "expectation" or params["expectations"]:
@@ -95,6 +95,13 @@ class Bench:
         else:
             columns.append(("prediction", "prediction"))
         return [*columns, ("", "model")]
+
+    def _columns_of(self, name: str) -> list[tuple[str, Target]]:
+        """Return the columns a detector may judge; of all classes' probabilities the confidence is one."""
+        if name != "confidence_drift":
+            return self._columns()
+        has_one = self._monitor.prediction.type in ("score", "probabilities")
+        return [("confidence", "prediction")] if has_one else []
 
     def _params(self, name: str, column: str, settings: DetectorSettings) -> dict[str, Any]:
         params = dict(settings.params)
@@ -214,7 +221,7 @@ class Bench:
             return int(plan is not None and bool(score_names(plan.task)))
         if name == "expectation":
             return sum(bool(one.expect.expectations()) for one in self._monitor.features.values())
-        return sum(target in DETECTORS[name].targets for _, target in self._columns())
+        return sum(target in DETECTORS[name].targets for _, target in self._columns_of(name))
 
 
 def _has_alpha(name: str) -> bool:

@@ -302,9 +302,16 @@ class Monitor(_Strict):
 
     @field_validator("detectors")
     @classmethod
-    def _have_the_labels_they_need(
+    def _have_what_they_judge_by(
         cls, detectors: dict[str, DetectorSettings | None], info: ValidationInfo
     ) -> dict[str, DetectorSettings | None]:
+        prediction = info.data.get("prediction")
+        is_on = detectors.get("confidence_drift") is not None
+        if is_on and prediction is not None and prediction.type in ("class", "number"):
+            raise ValueError(
+                f"confidence_drift judges scores and probabilities; this prediction is a {prediction.type}: "
+                "leave it out"
+            )
         if info.data.get("labels", ...) is None:
             for name, entry in detectors.items():
                 found = DETECTORS[name]
