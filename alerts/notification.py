@@ -18,6 +18,7 @@ SEVERITY_RANK: Mapping[str, int] = {"critical": 3, "warning": 2, "info": 1}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999
 _TEXT_LIMIT = 500
+_CAUSE_LIMIT = 700
 
 
 def severity_rank(severity: str) -> int:
@@ -96,7 +97,7 @@ class NotifiedAlert:
     @cached_property
     def cause(self) -> str:
         """What drives it, in words; "" where nobody says."""
-        return clip(self.annotations.get("cause", ""), _TEXT_LIMIT)
+        return clip(self.annotations.get("cause", ""), _CAUSE_LIMIT)
 
     def _written(self) -> tuple[str, str]:
         return self.annotations.get("summary", ""), self.annotations.get("description", "")

@@ -4,19 +4,21 @@ import json
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
 
 from alerts.alert import AlertUpsert
 from detectors.base import Verdict
-from detectors.cause.ranked import Ranked, ranked
+from detectors.cause.inquiry import Cause
 from detectors.registry import DETECTORS
 from detectors.window import Window
-from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, is_active, step
+from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, step
+from streams.causes import Due, Taken, causes
 from streams.covering import TOGETHER_MS, Held, Under, cover, rank, settle, words
-from streams.finite import finite, finite_list, jsonable
+from streams.evidence import evidence_of
+from streams.finite import jsonable
 from streams.inbox import Group
 from streams.monitor import Monitor
 
@@ -26,8 +28,6 @@ REFRESH_MS = 60_000
 TOLD_AGAIN_MS = 600_000
 #: The model as a whole, all versions together.
 WHOLE: Group = ("", "")
-#: What verdicts were made of: the window, and its reference where there is one.
-Seen = tuple[Window, Window | None]
 _RANK = {"info": 0, "warning": 1, "critical": 2}
 _STATUS_RANK = {"insufficient": 0, "ok": 1, "firing": 2}
 _MODEL_KINDS = frozenset(one.kind for one in DETECTORS.values() if one.scope == "model")
@@ -62,18 +62,36 @@ class AlertBook:
         self._under: Under = {}
 
     def take(
-        self, group: Group, verdicts: Sequence[Verdict], at_ms: int, seen: Seen | None = None
+        self,
+        group: Group,
+        verdicts: Sequence[Verdict],
+        at_ms: int,
+        seen: tuple[Window, Window | None] | None = None,
     ) -> list[AlertUpsert]:
-        """Take the verdicts on one version and segment, and return what the desk must hear.
+        """Take the verdicts on one version and segment, as `take_all` does."""
+        return self.take_all([Taken(group, verdicts, seen)], at_ms)
 
-        Parameters
-        ----------
-        seen
-            What the verdicts were made of; alerts then tell what drives them.
+    def take_all(self, takes: Sequence[Taken], at_ms: int) -> list[AlertUpsert]:
+        """Take what was judged at one time, and return what the desk must hear.
+
+        An alert tells its cause by all that fires then, so all of it is taken before anything is told.
         """
+        each: list[tuple[AlertKey, list[Verdict]]] = []
+        asked: list[Due] = []
+        for taken in takes:
+            # What may cover another comes before it.
+            touched = sorted(self._step(taken, at_ms).items(), key=lambda one: rank(one[0]))
+            each += touched
+            asked += [due for key, about in touched if (due := self._asks(key, about, at_ms, taken))]
+        found = causes(self._monitor, self.signals, takes, asked) if asked else {}
+        upserts = [self._transition(key, about, at_ms, found.get(key)) for key, about in each]
+        return [upsert for upsert in upserts if upsert is not None]
+
+    def _step(self, taken: Taken, at_ms: int) -> dict[AlertKey, list[Verdict]]:
+        """Take verdicts into the signals, and return the worst of each detector by what it is about."""
         touched: dict[AlertKey, dict[str, Verdict]] = {}
-        for verdict in verdicts:
-            about = touched.setdefault(AlertKey(verdict.kind, *group, subject(verdict.column)), {})
+        for verdict in taken.verdicts:
+            about = touched.setdefault(AlertKey(verdict.kind, *taken.group, subject(verdict.column)), {})
             held = about.get(verdict.detector)
             about[verdict.detector] = verdict if held is None else max(held, verdict, key=_badness)
         for key, about in touched.items():
@@ -81,10 +99,15 @@ class AlertBook:
             for name, verdict in about.items():
                 signal = Signal() if verdict.withdrawn else signals.get(name, Signal())
                 signals[name] = step(signal, verdict, at_ms, self._patience(name))
-        # What may cover another comes before it.
-        about_each = sorted(touched.items(), key=lambda one: rank(one[0]))
-        upserts = [self._transition(key, list(about.values()), at_ms, seen) for key, about in about_each]
-        return [upsert for upsert in upserts if upsert is not None]
+        return {key: list(about.values()) for key, about in touched.items()}
+
+    def _asks(self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int, taken: Taken) -> Due | None:
+        """Return the question for the cause of an alert that is about to be told anew."""
+        active = self._active(key)
+        if taken.seen is None or not active or not self._is_due(key, self._severity_of(active), at_ms):
+            return None
+        worst = max(_firing(verdicts, active), key=_badness, default=None)
+        return None if worst is None else Due(key, worst, _badness(worst)[1], taken.seen)
 
     def settle(self, at_ms: int) -> list[AlertUpsert]:
         """Hold what others cover, tell what none covers any more, and let each name what it covers.
@@ -204,28 +227,34 @@ class AlertBook:
         clear_for_ms = settings.clear_for_ms if settings else None
         return Patience(for_ms, 2 * self._monitor.windows.pane if clear_for_ms is None else clear_for_ms)
 
+    def _active(self, key: AlertKey) -> list[str]:
+        """Return the detectors whose signals fire."""
+        return [name for name, signal in self.signals[key].items() if signal.state is SignalState.FIRING]
+
+    def _is_due(self, key: AlertKey, severity: str, at_ms: int) -> bool:
+        """Return whether an alert is new, of another severity, or was told long enough ago."""
+        held = self.held.get(key)
+        alert = self.alerts.get(key) or (held.alert if held else None)
+        return alert is None or alert.severity != severity or at_ms - alert.told_ms >= REFRESH_MS
+
     def _transition(
-        self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int, seen: Seen | None
+        self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int, cause: Cause | None
     ) -> AlertUpsert | None:
         signals, told, held = self.signals[key], self.alerts.get(key), self.held.get(key)
+        active = self._active(key)
         if all(signal.state is SignalState.INACTIVE for signal in signals.values()):
             del self.signals[key]
-        if not is_active(signals.values()):
+        if not active:
             self.held.pop(key, None)
             return None if told is None else self._end(key, verdicts, at_ms)
-        active = [name for name, signal in signals.items() if signal.state is SignalState.FIRING]
-        severity = max(map(self._severity, active), key=_RANK.__getitem__)
-        alert = told or (held.alert if held else Alert(at_ms, severity, at_ms))
-        is_new, is_worse = told is None and held is None, _RANK[severity] > _RANK[alert.severity]
-        if not is_new and alert.severity == severity and at_ms - alert.told_ms < REFRESH_MS:
+        severity = self._severity_of(active)
+        if not self._is_due(key, severity, at_ms):
             return None
-        firing = [
-            verdict for verdict in verdicts if verdict.detector in active and verdict.status == "firing"
-        ]
+        alert = told or (held.alert if held else Alert(at_ms, severity, at_ms))
+        is_worse = _RANK[severity] > _RANK[alert.severity]
+        firing = _firing(verdicts, active)
         if firing:
-            worst = max(firing, key=_badness)
-            cause = None if seen is None else ranked(worst, *seen)
-            alert.annotations = self._annotations(key, worst, cause, firing)
+            alert.annotations = self._annotations(key, max(firing, key=_badness), cause, firing)
         alert.severity, alert.told_ms = severity, at_ms
         if told is None:
             by = cover(key, alert, self.alerts, together_ms=self._together_ms)
@@ -235,6 +264,9 @@ class AlertBook:
             self.held.pop(key, None)
             self.alerts[key] = alert
         return self._upsert(key, alert, at_ms, "firing")
+
+    def _severity_of(self, active: Sequence[str]) -> str:
+        return max(map(self._severity, active), key=_RANK.__getitem__)
 
     def _severity(self, detector: str) -> str:
         settings = self._monitor.settings(detector)
@@ -269,13 +301,13 @@ class AlertBook:
         )
 
     def _annotations(
-        self, key: AlertKey, verdict: Verdict, cause: Ranked | None, firing: Sequence[Verdict]
+        self, key: AlertKey, verdict: Verdict, cause: Cause | None, firing: Sequence[Verdict]
     ) -> dict[str, str]:
         subject = f"{self._monitor.model} {key.version}".strip()
         where = f" [{key.segment}]" if key.segment else ""
         evidence = evidence_of(verdict)
         if cause is not None:
-            evidence["cause"] = jsonable(cause.told())
+            evidence["cause"] = jsonable(cause.told)
         annotations = {
             "summary": f"{subject}{where}: {verdict.evidence.sentence}",
             "description": (
@@ -290,20 +322,8 @@ class AlertBook:
         return annotations if cause is None else annotations | {"cause": cause.sentence}
 
 
-def evidence_of(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict's evidence as JSON-able data."""
-    evidence = verdict.evidence
-    return {
-        "detector": verdict.detector,
-        "score": finite(verdict.score),
-        "threshold": finite(verdict.threshold),
-        "samples": verdict.samples,
-        "value": jsonable(evidence.value),
-        "labels": list(evidence.labels),
-        "reference": finite_list([round(share, 6) for share in evidence.reference]),
-        "current": finite_list([round(share, 6) for share in evidence.current]),
-        "details": jsonable(evidence.details),
-    }
+def _firing(verdicts: Sequence[Verdict], active: Sequence[str]) -> list[Verdict]:
+    return [one for one in verdicts if one.detector in active and one.status == "firing"]
 
 
 def _badness(verdict: Verdict) -> tuple[int, float]:

@@ -12,7 +12,8 @@ from detectors.base import Evidence, Status, Verdict
 from detectors.sentence import against, duration, quantity
 from streams import alert_state
 from streams.alert_state import Alert, Patience, Signal, SignalState
-from streams.alerting import REFRESH_MS, Links, evidence_of
+from streams.alerting import REFRESH_MS, Links
+from streams.evidence import evidence_of
 from streams.watermark import NEVER_MS
 from streams.wire import Heartbeat
 

@@ -14,6 +14,7 @@ from streams import reference
 from streams.alert_state import Alert, AlertKey, Signal
 from streams.alerting import WHOLE, AlertBook, Links, subject
 from streams.bench import Bench
+from streams.causes import Taken
 from streams.covering import Held
 from streams.history import HORIZON_MS, History, Pane, Past
 from streams.inbox import Group, Inbox, Progress, ReadyPane
@@ -154,7 +155,10 @@ class ModelJudge:
                 last_record_ms=max(one.last_record_ms for one in heard),
                 last_event_ms=max(one.last_event_ms for one in heard),
             )
-            self._judge(WHOLE, whole, None, self._bench.detectors(WHOLE, observes="tick"), now_ms, judged)
+            taken = self._observe(
+                WHOLE, whole, None, self._bench.detectors(WHOLE, observes="tick"), now_ms, judged
+            )
+            judged.alerts += self.book.take_all([taken], now_ms)
         return judged
 
     def judge_outcomes(self) -> Judged:
@@ -177,7 +181,8 @@ class ModelJudge:
             window, before = self._outcome_bench.windows(*group, panes, given)
             # Said at the time the panes have come to: an alert's time never goes back.
             at_ms = max(self.inbox.closed_until_ms, panes[-1].end_ms)
-            self._judge(group, window, before, self._outcome_bench.detectors, at_ms, judged)
+            taken = self._observe(group, window, before, self._outcome_bench.detectors, at_ms, judged)
+            judged.alerts += self.book.take_all([taken], at_ms)
         judged.alerts += self.book.settle(self.inbox.closed_until_ms)
         return judged
 
@@ -225,15 +230,17 @@ class ModelJudge:
 
     def _close(self, ready: ReadyPane, judged: Judged) -> None:
         end_ms = ready.start_ms + self.monitor.windows.pane
+        takes = []
         for group, per_partition in sorted(ready.groups.items()):
             judged.incomplete += sum(self._layout_of(one) is None for one in per_partition)
             profile = self._merged(per_partition)
             if profile is not None:
-                self._close_group(group, Pane(ready.start_ms, end_ms, profile), judged)
+                takes.append(self._close_group(group, Pane(ready.start_ms, end_ms, profile), judged))
         windows = self._traffic()
         if windows:
             detectors = self._bench.detectors(WHOLE, observes="pane", scope="model")
-            self._judge(WHOLE, traffic_window(windows), None, detectors, end_ms, judged)
+            takes.append(self._observe(WHOLE, traffic_window(windows), None, detectors, end_ms, judged))
+        judged.alerts += self.book.take_all(takes, end_ms)
         self._retire(end_ms, judged)
         judged.alerts += self.book.drop_unwatched(end_ms)
         judged.alerts += self.book.settle(end_ms)
@@ -248,7 +255,7 @@ class ModelJudge:
         recent_ms = max((window.end_ms for window in windows), default=0) - self.monitor.windows.current
         return [window for window in windows if window.end_ms > recent_ms]
 
-    def _close_group(self, group: Group, pane: Pane, judged: Judged) -> None:
+    def _close_group(self, group: Group, pane: Pane, judged: Judged) -> Taken:
         history = self.histories.setdefault(group, self._history())
         history.add(pane)
         judged.panes.append((group, pane))
@@ -257,7 +264,7 @@ class ModelJudge:
         window = view.window
         if self._calibrations is not None:
             window = replace(window, calibration=self._calibrations.of(group))
-        self._judge(group, window, view.reference, detectors, pane.end_ms, judged)
+        return self._observe(group, window, view.reference, detectors, pane.end_ms, judged)
 
     def _estimating(self) -> Calibrations | None:
         """Return what metrics are estimated by, None where none is."""
@@ -284,7 +291,7 @@ class ModelJudge:
     def _layout_of(self, one: list[Part] | Profile) -> Layout | None:
         return self.layouts.get(one.layout.hash if isinstance(one, Profile) else one[0].layout)
 
-    def _judge(
+    def _observe(
         self,
         group: Group,
         window: Window,
@@ -292,12 +299,12 @@ class ModelJudge:
         detectors: Sequence[Detector[Any]],
         at_ms: int,
         judged: Judged,
-    ) -> None:
+    ) -> Taken:
         verdicts = [detector.observe(window, usual) for detector in detectors]
         for verdict in verdicts:
             judged.verdicts.append((group, at_ms, verdict))
             self.last_verdicts[(group, verdict.detector, verdict.column)] = (at_ms, verdict)
-        judged.alerts += self.book.take(group, verdicts, at_ms, (window, usual))
+        return Taken(group, verdicts, (window, usual))
 
     def _view(self, group: Group, history: History) -> View:
         version, segment = group

@@ -73,6 +73,11 @@ class Feature(_Strict):
     required: bool = Field(
         default=False, description="missing values count at once, not against the reference"
     )
+    source: str = Field(
+        default="",
+        max_length=MAX_NAME_LENGTH,
+        description="where its data come from, e.g. crm; alerts then say when all of a source move",
+    )
     expect: Expect = Field(default=Expect(), description="what must hold, whatever the reference")
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from detectors.base import Verdict
 from detectors.window import Column, Window
-from streams.alerting import evidence_of
+from streams.evidence import evidence_of
 from streams.history import Pane
 from streams.inbox import Group
 from streams.judge import Judged, ModelJudge, View

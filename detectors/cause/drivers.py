@@ -18,6 +18,7 @@ from detectors.window import Column
 NAMED = 3
 LEAST_SHARE = 0.05
 RARE = "(rarer ones)"
+_NEW = "new categor"
 #: Rows in the smaller sample below which a bin is told together with other rare ones, as in `pool_rare`.
 _LEAST_EXPECTED = 5.0
 #: Terms that sum to less are equal distributions, but for rounding.
@@ -39,6 +40,8 @@ class Driver:
         there is none.
     words
         All this as a person would say it.
+    is_new
+        It is categories that the reference does not know.
     """
 
     what: str
@@ -46,6 +49,7 @@ class Driver:
     reference: float | None
     current: float | None
     words: str
+    is_new: bool = False
 
     @property
     def direction(self) -> str:
@@ -136,7 +140,7 @@ def drivers_of(detector: str, current: Column, reference: Column, *, with_missin
         what, said = names[group] if isinstance(group, int) else (RARE, "rarer ones")
         share, after, before = float(terms[place]) / total, float(plain[0, place]), float(plain[1, place])
         words = f"{_move(said, before, after)} ({percent(share, 2)} of the {whole})"
-        found.append(Driver(what, share, before, after, words))
+        found.append(Driver(what, share, before, after, words, is_new=said.startswith(_NEW)))
     return found
 
 
@@ -160,6 +164,7 @@ def new_categories(current: Column, reference: Column | None) -> list[Driver]:
             0.0,
             new[name] / values,
             f"{percent(new[name] / values)} new category {shorten(name, 32)!r}",
+            is_new=True,
         )
         for name in sorted(new, key=lambda name: (-new[name], name))
     ]
@@ -217,6 +222,6 @@ def _names(current: Column, reference: Column) -> list[tuple[str, str]]:
 
 
 def _move(said: str, before: float, after: float) -> str:
-    if said.startswith("new categor") and before == 0:
+    if said.startswith(_NEW) and before == 0:
         return f"{percent(after)} {said}"
     return f"{said} {percent(before)} → {percent(after)}"

@@ -38,11 +38,14 @@ class Ranked:
         Of the column: bins, categories, missing values.
     features
         Of a prediction's drift: the features that moved with it.
+    compared
+        Features that were looked at for that.
     """
 
     sentence: str
     drivers: tuple[Driver, ...] = ()
     features: tuple[Driver, ...] = ()
+    compared: int = 0
 
     def told(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
@@ -81,14 +84,15 @@ def ranked(verdict: Verdict, window: Window, reference: Window | None) -> Ranked
     if verdict.kind != "MissingValues" and usual is not None and (mean := _mean(column, usual)):
         words.insert(0, mean)
     features: tuple[Driver, ...] = ()
+    compared = 0
     if verdict.kind == "PredictionDrift" and reference is not None:
         found = moved(window, reference)
-        features = found.drivers
+        features, compared = found.drivers, found.compared
         if features:
             words.append(f"features that moved with it: {_listed(features)}")
-        elif found.compared:
+        elif compared:
             words.append("no feature moved with it")
-    return Ranked("; ".join(words), tuple(drivers), features)
+    return Ranked("; ".join(words), tuple(drivers), features, compared)
 
 
 def _drivers(verdict: Verdict, column: Column, usual: Column | None) -> list[Driver]:

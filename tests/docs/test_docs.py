@@ -1,10 +1,12 @@
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from detectors.cause.likely import Origin
 from detectors.registry import DETECTORS
 from driftline.replay.incident_file import load_incidents
 from streams.bad_event import BadCode
@@ -96,3 +98,8 @@ def test_every_test_of_the_fault_matrix_exists_and_every_fault_has_an_outcome() 
         assert f"def {name}(" in (ROOT / file).read_text(), fault
         assert outcome
         assert result.strip(" |")
+
+
+def test_every_likely_cause_has_its_rule_in_the_table() -> None:
+    told = {cells[0].strip("` |") for cells in rows("docs/on-call.md", "origin")}
+    assert told == set(get_args(Origin))

@@ -221,10 +221,15 @@ def test_a_segment_is_judged_on_its_own() -> None:
     pipeline.run(150, one_moves)
     about = {alert.labels.get("segment") or alert.annotations.get("segments") for _, alert in pipeline.alerts}
     assert about - {None} == {"country=fr"}
+    told = {alert.annotations.get("cause", "") for _, alert in pipeline.alerts}
+    assert any("likely the traffic of segment country=fr alone: country=de steady" in cause for cause in told)
 
 
 def _told(pipeline: Pipeline) -> list[Any]:
-    return [(at, alert.model_dump(exclude={"annotations"})) for at, alert in pipeline.alerts]
+    return [
+        (at, alert.model_dump(exclude={"annotations"}), alert.annotations.get("cause"))
+        for at, alert in pipeline.alerts
+    ]
 
 
 @pytest.mark.parametrize("every_s", [7, 90])
