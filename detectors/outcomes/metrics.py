@@ -12,6 +12,7 @@ from detectors.outcomes.task import (
     OTHER,
     POSITIVE,
     RANKED_CLASSES,
+    UNUSABLE,
     Task,
     TaskKind,
     loss,
@@ -99,7 +100,8 @@ def metrics(task: Task, tally: Mapping[Key, int], costs: Costs | None = None) ->
     samples = tally.get(("n",), 0)
     wanted = [name for name in OF_TASK[task.kind] if name != "cost" or costs]
     if samples == 0:
-        return {name: Metric(name, None, why="no prediction has its label yet") for name in wanted}
+        why = _nothing(tally.get(UNUSABLE, 0))
+        return {name: Metric(name, None, why=why) for name in wanted}
     if task.kind == "number":
         found = _of_numbers(tally, samples)
     else:
@@ -107,6 +109,12 @@ def metrics(task: Task, tally: Mapping[Key, int], costs: Costs | None = None) ->
         if task.kind != "class":
             found += _of_probabilities(task, tally, samples)
     return {one.name: one for one in found}
+
+
+def _nothing(unusable: int) -> str:
+    if not unusable:
+        return "no prediction has its label yet"
+    return f"none of {unusable:,} labels can be held against its prediction; one of the two is not of this model's kind"
 
 
 # Classes.

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from detectors.outcomes.tally import Tally, fixed, times
+from detectors.outcomes.tally import Key, Tally, fixed, times
 
 TaskKind = Literal["score", "class", "probabilities", "number"]
 Predicted = float | str | Mapping[str, float]
 Label = bool | float | str
 
+#: In a tally: labels that said nothing about the task, or whose prediction did not.
+UNUSABLE: Key = ("unusable",)
 POSITIVE, NEGATIVE, OTHER = "positive", "negative", "other"
 #: Classes of a `probabilities` task that get a score table each, in the order they are listed.
 RANKED_CLASSES = 20

@@ -17,6 +17,7 @@ ODDITIES: Mapping[str, str] = {
     "duplicate_predictions": "Further predictions of an id that has one; the first one counts.",
     "duplicate_labels": "Further labels of an id that say the same.",
     "contradictory_labels": "Further labels of an id that say something else; the latest counts.",
+    "unusable_labels": "Labels that cannot be held against their prediction: one of the two is not of its kind.",
     "late_predictions": "Predictions older than the horizon; they are not joined.",
     "late_labels": "Labels older than the horizon; they are not joined.",
     "unknown_labels": "Labels whose prediction did not come within the horizon.",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from detectors.outcomes.tally import Tally, add
+from detectors.outcomes.task import UNUSABLE
 from streams.joins.outcomes import Outcomes, contribution
 from streams.joins.pair import Pair
 from streams.joins.plan import JoinPlan
@@ -83,7 +84,8 @@ class ModelJoin:
     @property
     def counts(self) -> dict[str, int]:
         """What was odd so far, by name; see `streams.joins.join.ODDITIES`."""
-        return dict(Counter(self.clock.counts) + self._odd)
+        held = sum(one.get(UNUSABLE, 0) for group, one in self._tallies.items() if not group.segment)
+        return dict(Counter(self.clock.counts) + self._odd + Counter(unusable_labels=held))
 
     def take(self, record: JoinRecord, offset: int) -> None:
         """Take in a record of this model, at an offset of the joins partition."""
@@ -155,7 +157,9 @@ class ModelJoin:
         for group in [one for one in self._tallies if one.start_ms < limit_ms]:
             self._final[group] = self._outcomes(group, final=True)
             self._changed_groups.add(group)
-            del self._tallies[group]
+            gone = self._tallies.pop(group)
+            if not group.segment and UNUSABLE in gone:
+                self._count("unusable_labels", gone[UNUSABLE])
         for id in [id for id, pair in self.pairs.items() if pair.at_ms < limit_ms]:
             pair = self._drop(id)
             if pair.prediction is None:

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.outcomes.tally import Key, Tally, add, summed
-from detectors.outcomes.task import Task, UnusableError
+from detectors.outcomes.task import UNUSABLE, Task, UnusableError
 from streams.joins.pair import Pair
 
 PREDICTIONS: Key = ("predictions",)
 LABELS: Key = ("labels",)
-UNUSABLE: Key = ("unusable",)
 
 
 def contribution(task: Task, pair: Pair) -> Tally:

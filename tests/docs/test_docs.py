@@ -11,6 +11,7 @@ from detectors.registry import DETECTORS
 from driftline.replay.incident_file import load_incidents
 from streams.bad_event import BadCode
 from streams.events import PredictionEvent
+from streams.joins.join import ODDITIES
 from streams.layout import compile_layout
 from streams.monitor import Monitor
 from streams.stages.fleet import Watched
@@ -69,6 +70,11 @@ def test_every_detector_is_documented_with_its_kind_and_default() -> None:
         row[0].strip("` |"): (row[1], row[2] == "yes") for row in rows("docs/model-owner.md", "detector")
     }
     assert documented == {name: (cls.kind, cls.default) for name, cls in DETECTORS.items()}
+
+
+def test_every_oddity_of_labels_is_documented() -> None:
+    named = {name for row in rows("docs/model-owner.md", "oddity") for name in re.findall(r"`(\w+)`", row[0])}
+    assert named == set(ODDITIES)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

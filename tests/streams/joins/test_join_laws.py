@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.outcomes.metrics import metrics
-from detectors.outcomes.task import Task
+from detectors.outcomes.task import UNUSABLE, Task
 from streams.joins.join import ODDITIES, JoinCheckpoint, JoinFlush, PartitionJoin
 from streams.joins.model_join import OutcomeGroup, PairKey
-from streams.joins.outcomes import LABELS, PREDICTIONS, UNUSABLE, Outcomes, together
+from streams.joins.outcomes import LABELS, PREDICTIONS, Outcomes, together
 from streams.joins.pair import Pair
 from streams.joins.plan import JoinPlan, join_plan
 from streams.joins.records import JoinRecord, Labelled, Predicted, encode, place
@@ -259,10 +259,21 @@ def test_a_label_nobody_can_read_is_counted_in_its_pane() -> None:
     world = World().run(predicted("a", 0), labelled("a", 1, label="perhaps"))
     (outcomes,) = world.outcomes.values()
     assert outcomes.tally == {PREDICTIONS: 1, LABELS: 1, UNUSABLE: 1}
+    assert world.counts == {"unusable_labels": 1}
     world.run(labelled("a", 2, (0, 1), True))
     (outcomes,) = world.outcomes.values()
     assert outcomes.tally[("n",)] == 1
     assert UNUSABLE not in outcomes.tally
+    assert world.counts == {"contradictory_labels": 1}
+
+
+def test_labels_nobody_can_read_stay_counted_past_the_horizon_and_over_a_restart() -> None:
+    world = World().run(predicted("a", 0, segments=("plan=pro",)), labelled("a", 1, label="perhaps"))
+    world.run(predicted("z", 40 * HOUR_MS, (0, 3)))
+    assert OutcomeGroup("1", "", 0) not in world.outcomes
+    assert world.counts == {"unusable_labels": 1}
+    world.crash()
+    assert world.counts == {"unusable_labels": 1}
 
 
 def test_a_sample_takes_the_same_ids_of_predictions_and_labels() -> None:

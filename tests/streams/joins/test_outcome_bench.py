@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from detectors.outcomes.task import Task
+from detectors.outcomes.task import UNUSABLE, Task
 from streams.joins.book import OutcomeBook
 from streams.joins.outcome_bench import OutcomeBench, outcome_bench
 from streams.joins.outcomes import LABELS, PREDICTIONS, Outcomes
@@ -106,6 +106,16 @@ def test_a_restarted_judge_follows_the_loss_as_if_it_had_never_stopped() -> None
     assert again.verdicts == told.verdicts
     assert "ConceptDrift" in {key.kind for key in judge.book.alerts}
     assert not again.alerts, "what fires is known to fire already"
+
+
+def test_labels_of_another_kind_alone_are_said_to_be_so() -> None:
+    tally = {PREDICTIONS: 90, LABELS: 90, UNUSABLE: 90}
+    window, before = bench().windows("1", "", [Outcomes(0, HOUR_MS, tally, 1.0, True)])
+    said = [one.observe(window, before) for one in bench().detectors if one.name == "performance"]
+    assert {one.status for one in said} == {"insufficient"}
+    assert all(
+        "none of 90 labels can be held against its prediction" in one.evidence.sentence for one in said
+    )
 
 
 OFF = {"performance": False, "calibration_drift": False}
