@@ -17,6 +17,7 @@ from detectors.lasting_shift import LastingShift
 from detectors.sentence import figure, quantity
 from detectors.window import Column, Window
 from streams.bench import SEQUENTIAL_SHARE, Bench
+from streams.gates import SHUT
 from streams.joins.outcome_bench import outcome_bench
 from streams.monitor import Monitor
 from streams.stages.fleet import Watched
@@ -78,6 +79,11 @@ def _reasons(monitor: Monitor, bench: Bench, one: Detector[Any], usual: Window |
         yield (
             "says nothing while labels show its estimates not to be trusted: outside the interval more often than "
             "the promised 5 % of panes"
+        )
+    if settings is not None and settings.gate is not None:
+        yield (
+            f"its alerts stay at {SHUT} while the performance estimated before labels holds, and have their own "
+            "severity once it falls or cannot be told (gate: performance)"
         )
 
 

@@ -14,6 +14,7 @@ from detectors.base import Verdict
 from detectors.cause.inquiry import Cause
 from detectors.registry import DETECTORS
 from detectors.window import Window
+from streams import gates
 from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, step
 from streams.causes import Due, Taken, causes
 from streams.covering import TOGETHER_MS, Held, Under, cover, rank, settle, words
@@ -60,6 +61,7 @@ class AlertBook:
         self.told_ms: dict[AlertKey, int] = {}
         self.held: dict[AlertKey, Held] = {}
         self._under: Under = {}
+        self.holds_ms: dict[Group, int] = {}
 
     def take(
         self,
@@ -78,9 +80,9 @@ class AlertBook:
         """
         each: list[tuple[AlertKey, list[Verdict]]] = []
         asked: list[Due] = []
-        for taken in takes:
+        for taken, stepped in [(one, self._step(one, at_ms)) for one in takes]:
             # What may cover another comes before it.
-            touched = sorted(self._step(taken, at_ms).items(), key=lambda one: rank(one[0]))
+            touched = sorted(stepped.items(), key=lambda one: rank(one[0]))
             each += touched
             asked += [due for key, about in touched if (due := self._asks(key, about, at_ms, taken))]
         found = causes(self._monitor, self.signals, takes, asked) if asked else {}
@@ -99,12 +101,17 @@ class AlertBook:
             for name, verdict in about.items():
                 signal = Signal() if verdict.withdrawn else signals.get(name, Signal())
                 signals[name] = step(signal, verdict, at_ms, self._patience(name))
+        self.holds_ms = gates.last_held(self.holds_ms, taken.group, taken.verdicts, at_ms)
         return {key: list(about.values()) for key, about in touched.items()}
 
     def _asks(self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int, taken: Taken) -> Due | None:
         """Return the question for the cause of an alert that is about to be told anew."""
         active = self._active(key)
-        if taken.seen is None or not active or not self._is_due(key, self._severity_of(active), at_ms):
+        if (
+            taken.seen is None
+            or not active
+            or not self._is_due(key, self._severity_of(key, verdicts, active, at_ms), at_ms)
+        ):
             return None
         worst = max(_firing(verdicts, active), key=_badness, default=None)
         return None if worst is None else Due(key, worst, _badness(worst)[1], taken.seen)
@@ -152,6 +159,7 @@ class AlertBook:
             upserts.append(self._resolve(key, at_ms, f"{who} sees no traffic any more."))
         self.signals = {key: held for key, held in self.signals.items() if key not in gone}
         self.held = {key: held for key, held in self.held.items() if key not in gone}
+        self.holds_ms.pop(group, None)
         # A version that comes back later is newer by its panes; its sequences may begin anew.
         if group != WHOLE:
             over = {key for key in self.sequences if (key.version, key.segment) == group}
@@ -167,6 +175,7 @@ class AlertBook:
         watched: Container[tuple[str, str]],
         told_ms: Iterable[tuple[AlertKey, int]] = (),
         held: Iterable[tuple[AlertKey, Held]] = (),
+        holds_ms: Iterable[tuple[Group, int]] = (),
     ) -> None:
         """Take up a book; signals of detectors that are off by now are left out.
 
@@ -176,6 +185,7 @@ class AlertBook:
             Detector and column of all that the monitor has on now.
         """
         self.alerts, self.sequences, self.told_ms = dict(alerts), dict(sequences), dict(told_ms)
+        self.holds_ms = dict(holds_ms)
         self.signals = {}
         for key, each in signals:
             kept = {name: one for name, one in each.items() if (name, key.column) in watched}
@@ -231,10 +241,14 @@ class AlertBook:
         """Return the detectors whose signals fire."""
         return [name for name, signal in self.signals[key].items() if signal.state is SignalState.FIRING]
 
+    def _standing(self, key: AlertKey) -> Alert | None:
+        """Return the alert as it fires, told or held."""
+        held = self.held.get(key)
+        return self.alerts.get(key) or (held.alert if held else None)
+
     def _is_due(self, key: AlertKey, severity: str, at_ms: int) -> bool:
         """Return whether an alert is new, of another severity, or was told long enough ago."""
-        held = self.held.get(key)
-        alert = self.alerts.get(key) or (held.alert if held else None)
+        alert = self._standing(key)
         return alert is None or alert.severity != severity or at_ms - alert.told_ms >= REFRESH_MS
 
     def _transition(
@@ -247,14 +261,14 @@ class AlertBook:
         if not active:
             self.held.pop(key, None)
             return None if told is None else self._end(key, verdicts, at_ms)
-        severity = self._severity_of(active)
+        severity = self._severity_of(key, verdicts, active, at_ms)
         if not self._is_due(key, severity, at_ms):
             return None
-        alert = told or (held.alert if held else Alert(at_ms, severity, at_ms))
+        alert = self._standing(key) or Alert(at_ms, severity, at_ms)
         is_worse = _RANK[severity] > _RANK[alert.severity]
         firing = _firing(verdicts, active)
         if firing:
-            alert.annotations = self._annotations(key, max(firing, key=_badness), cause, firing)
+            alert.annotations = self._annotations(key, max(firing, key=_badness), cause, firing, at_ms)
         alert.severity, alert.told_ms = severity, at_ms
         if told is None:
             by = cover(key, alert, self.alerts, together_ms=self._together_ms)
@@ -265,12 +279,27 @@ class AlertBook:
             self.alerts[key] = alert
         return self._upsert(key, alert, at_ms, "firing")
 
-    def _severity_of(self, active: Sequence[str]) -> str:
-        return max(map(self._severity, active), key=_RANK.__getitem__)
+    def _severity_of(
+        self, key: AlertKey, verdicts: Sequence[Verdict], active: Sequence[str], at_ms: int
+    ) -> str:
+        """Return the worst of the active detectors' severities; where nothing could be judged, as it was."""
+        alert = self._standing(key)
+        if alert is not None and all(one.status == "insufficient" for one in verdicts):
+            return alert.severity
+        return max((self._severity(name, key, at_ms) for name in active), key=_RANK.__getitem__)
 
-    def _severity(self, detector: str) -> str:
+    def _severity(self, detector: str, key: AlertKey, at_ms: int) -> str:
         settings = self._monitor.settings(detector)
-        return (settings.severity if settings else None) or DETECTORS[detector].severity
+        own = (settings.severity if settings else None) or DETECTORS[detector].severity
+        return gates.SHUT if self._impact([detector], key, at_ms) == "holds" else own
+
+    def _impact(self, detectors: Iterable[str], key: AlertKey, at_ms: int) -> gates.Impact | None:
+        """Return what the estimate of performance says where any of the detectors is gated by it."""
+        found = (self._monitor.settings(name) for name in detectors)
+        if not any(settings is not None and settings.gate for settings in found):
+            return None
+        group, grace_ms = (key.version, key.segment), self._monitor.windows.current
+        return gates.impact(group, self.holds_ms, self.signals, at_ms, grace_ms)
 
     def _upsert(
         self,
@@ -301,19 +330,22 @@ class AlertBook:
         )
 
     def _annotations(
-        self, key: AlertKey, verdict: Verdict, cause: Cause | None, firing: Sequence[Verdict]
+        self, key: AlertKey, verdict: Verdict, cause: Cause | None, firing: Sequence[Verdict], at_ms: int
     ) -> dict[str, str]:
         subject = f"{self._monitor.model} {key.version}".strip()
         where = f" [{key.segment}]" if key.segment else ""
         evidence = evidence_of(verdict)
         if cause is not None:
             evidence["cause"] = jsonable(cause.told)
+        impact = self._impact((one.detector for one in firing), key, at_ms)
+        if impact is not None:
+            evidence["gate"] = {"performance": impact}
         annotations = {
             "summary": f"{subject}{where}: {verdict.evidence.sentence}",
             "description": (
                 f"{verdict.detector} scored {verdict.score:.4g} against a threshold of {verdict.threshold:.4g} "
                 f"over {verdict.samples:,} samples."
-                f"{_others(verdict, firing)}"
+                f"{_others(verdict, firing)}{'' if impact is None else f' {gates.words(impact)}'}"
             ),
             "runbook_url": self._links.runbook(key.kind),
             "dashboard_url": self._links.dashboard(self._monitor.model),

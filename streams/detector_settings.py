@@ -1,21 +1,23 @@
 """``detectors:`` of the monitor file: which detectors are on, how patient, how severe, with which parameters."""
 
 import difflib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Container, Iterator, Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from alerts.duration import DurationMs
 from detectors.base import Severity
+from detectors.estimation.estimate import ESTIMATED
+from detectors.outcomes.task import TaskKind
 from detectors.registry import DETECTORS
 
-_OWN_KEYS = frozenset({"for", "clear_for", "severity"})
+_OWN_KEYS = frozenset({"for", "clear_for", "severity", "gate"})
 
 
 class DetectorSettings(BaseModel):
-    """One entry of ``detectors:``; what is not `for`, `clear_for` or `severity` goes to the detector."""
+    """One entry of ``detectors:``; what is not `for`, `clear_for`, `severity` or `gate` goes to the detector."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +31,10 @@ class DetectorSettings(BaseModel):
         default=None, alias="clear_for", description="how long it must be well before it resolves"
     )
     severity: Severity | None = None
+    gate: Literal["performance"] | None = Field(
+        default=None,
+        description="performance: its alerts stay at info while the performance estimated before labels holds",
+    )
     params: dict[str, Any] = {}
 
     @model_validator(mode="before")
@@ -73,6 +79,46 @@ def mistakes_of(name: Any, entry: Any) -> Iterator[InitErrorDetails]:
         yield InitErrorDetails(
             type=one["type"], loc=(name, *one["loc"]), input=one["input"], ctx=one.get("ctx", {})
         )
+
+
+def gate_misfit(
+    name: str,
+    settings: Mapping[str, DetectorSettings | None],
+    kind: TaskKind,
+    promised: Container[str] | None,
+) -> str:
+    """Return why a detector cannot be gated by performance, and what to do; empty where it can.
+
+    Parameters
+    ----------
+    settings
+        All entries of ``detectors:``; None where one is off.
+    kind
+        What the model predicts.
+    promised
+        Metrics with an objective; None where no labels are joined.
+    """
+    detector, estimated = DETECTORS[name], "estimated_performance"
+    if "outcome" in detector.targets:
+        return f"{name} judges performance itself; remove its `gate`"
+    if detector.scope == "model" or detector.observes != "pane" or "model" in detector.targets:
+        return f"{name} judges no column of a version, which is what estimates are for; remove its `gate`"
+    if promised is None:
+        return "gate: performance needs what scores mean, by labels; write `labels:` into the monitor"
+    if not ESTIMATED[kind]:
+        return f"performance cannot be estimated from a {kind} alone; remove the `gate` of {name}"
+    is_on = (
+        settings[estimated] is not None
+        if estimated in settings
+        else any(metric in promised for metric in ESTIMATED[kind])
+    )
+    if is_on:
+        return ""
+    metrics = ", ".join(ESTIMATED[kind])
+    return (
+        f"gate: performance needs an estimate; write `{estimated}: {{}}` below detectors, or give one of "
+        f"{metrics} an objective below labels"
+    )
 
 
 def _mistakes(kind: type[BaseModel], value: Any) -> list[ErrorDetails]:

@@ -71,6 +71,7 @@ class JudgeState(msgspec.Struct):
     told_ms: list[tuple[AlertKey, int]] = []
     takeovers: int = 0
     held: list[tuple[AlertKey, Held]] = []
+    holds_ms: list[tuple[Group, int]] = []
 
 
 @dataclass(slots=True)
@@ -203,6 +204,7 @@ class ModelJudge:
             told_ms=list(self.book.told_ms.items()),
             takeovers=self.takeovers,
             held=list(self.book.held.items()),
+            holds_ms=list(self.book.holds_ms.items()),
         )
 
     def restore(self, state: JudgeState, panes: Mapping[Group, Sequence[Pane]]) -> None:
@@ -212,7 +214,9 @@ class ModelJudge:
         self.inbox.progress = state.progress
         on_bench = self._outcome_bench.watched if self._outcome_bench else frozenset()
         watched = {(name, subject(column)) for name, column in self._bench.watched | on_bench}
-        self.book.restore(state.signals, state.alerts, state.sequences, watched, state.told_ms, state.held)
+        self.book.restore(
+            state.signals, state.alerts, state.sequences, watched, state.told_ms, state.held, state.holds_ms
+        )
         self._bench.restore(state.detectors)
         if self._reference_file is None:
             for layout in state.layouts:

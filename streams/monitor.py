@@ -22,7 +22,7 @@ from alerts.duration import DurationMs
 from detectors.outcomes.metrics import OF_TASK
 from detectors.outcomes.task import NEGATIVE, OTHER, POSITIVE
 from detectors.registry import DETECTORS
-from streams.detector_settings import USUAL, DetectorSettings, mistakes_of
+from streams.detector_settings import USUAL, DetectorSettings, gate_misfit, mistakes_of
 from streams.events import MAX_NAME_LENGTH
 from streams.expect import Expect
 
@@ -324,6 +324,21 @@ class Monitor(_Strict):
                     raise ValueError(
                         f"{name} judges by labels; write `labels:` into the monitor, {{}} for the defaults"
                     )
+        return detectors
+
+    @field_validator("detectors")
+    @classmethod
+    def _gates_have_an_estimate(
+        cls, detectors: dict[str, DetectorSettings | None], info: ValidationInfo
+    ) -> dict[str, DetectorSettings | None]:
+        prediction, labels = info.data.get("prediction"), info.data.get("labels", ...)
+        if prediction is None or labels is ...:  # what is wrong itself is told as that
+            return detectors
+        for name, entry in detectors.items():
+            if entry is not None and entry.gate is not None:
+                promised = None if labels is None else labels.objectives
+                if misfit := gate_misfit(name, detectors, prediction.type, promised):
+                    raise ValueError(misfit)
         return detectors
 
     def settings(self, detector: str) -> DetectorSettings | None:

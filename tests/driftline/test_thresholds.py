@@ -41,3 +41,17 @@ def test_swings_of_the_reference_are_told() -> None:
 
 def test_a_steady_reference_is_told() -> None:
     assert "no swings beyond sampling" in why(plan([0.5] * 80), "psi")
+
+
+def test_a_gate_is_told_at_the_detector_that_has_it() -> None:
+    monitor = Monitor.model_validate(
+        {
+            "model": "churn",
+            "features": {"plan": {"type": "category"}},
+            "labels": {"objectives": {"recall": 0.7}},
+            "detectors": {"psi": {"gate": "performance"}},
+        }
+    )
+    rows = explain(Watched(monitor, compile_layout(monitor), None))
+    gated = {row["detector"] for row in rows if "(gate: performance)" in str(row["why"])}
+    assert gated == {"psi"}

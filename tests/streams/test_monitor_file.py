@@ -37,6 +37,30 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "positive number": (
         {"prediction": {"type": "number"}, "labels": {"positive": 1}}, "positive is for scores",
     ),
+    "gate of a name unknown": ({"detectors": {"psi": {"gate": "impact"}}}, "Input should be 'performance'"),
+    "gate without labels": ({"detectors": {"psi": {"gate": "performance"}}}, "write `labels:` into the monitor"),
+    "gate without an estimate": (
+        {"detectors": {"psi": {"gate": "performance"}}, "labels": {}},
+        "write `estimated_performance: {}` below detectors",
+    ),
+    "gate with the estimate off": (
+        {"detectors": {"psi": {"gate": "performance"}, "estimated_performance": False},
+         "labels": {"objectives": {"recall": 0.7}}},
+        "needs an estimate",
+    ),
+    "gate of a number": (
+        {"detectors": {"psi": {"gate": "performance"}, "estimated_performance": {}},
+         "labels": {}, "prediction": {"type": "number"}},
+        "cannot be estimated from a number",
+    ),
+    "gate of performance itself": (
+        {"detectors": {"performance": {"gate": "performance"}}, "labels": {"objectives": {"recall": 0.7}}},
+        "performance judges performance itself; remove its `gate`",
+    ),
+    "gate of the whole model": (
+        {"detectors": {"traffic_silence": {"gate": "performance"}}, "labels": {"objectives": {"recall": 0.7}}},
+        "judges no column of a version",
+    ),
     "costs of no class": ({"labels": {"costs": {"yes": {"no": 1}}}}, "the classes are: negative, positive"),
     "costs of a number": (
         {"prediction": {"type": "number"}, "labels": {"costs": {"a": {"b": 1}}}}, "a number has no classes",
