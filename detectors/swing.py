@@ -141,14 +141,17 @@ def swing_of(distances: Distances, bins: Counts, spans: tuple[NDArray[np.int64],
     spans
         Counts of spans of it, missing values last; for each length an array of shape ``(spans, bins + 1)``.
     """
+    held = [counts[:, :-1][counts[:, :-1].sum(axis=1) >= LEAST_ROWS] for counts in spans]
+    return swing_of_levels([_levels(distances, one, bins) for one in held if len(one) >= LEAST_SPANS], alpha)
+
+
+def swing_of_levels(levels: Sequence[Shares], alpha: float) -> Swing:
+    """Return how far spans of one or more lengths swing; ``levels`` are their distances, chance apart."""
     steps = int(np.ceil(np.log(2 / alpha) / np.log(_STEP)))
     wanted = (alpha / 2) ** (np.arange(1, steps + 1) / steps)
     furthest = np.zeros(steps)
-    for counts in spans:
-        held = counts[:, :-1][counts[:, :-1].sum(axis=1) >= LEAST_ROWS]
-        if len(held) >= LEAST_SPANS:
-            levels = _levels(distances, held, bins)
-            furthest = np.maximum(furthest, [_exceeded(levels, float(p)) for p in wanted])
+    for one in levels:
+        furthest = np.maximum(furthest, [_exceeded(one, float(p)) for p in wanted])
     return Swing(alpha, tuple(furthest.tolist()))
 
 

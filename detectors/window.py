@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.outcomes.window import OutcomeWindow
+from detectors.pairs import Pairs
 
 if TYPE_CHECKING:  # which knows of columns itself
     from detectors.estimation.calibration import Calibration
@@ -157,6 +158,8 @@ class Window:
         How good predictions were, where labels are joined: of an earlier time, whose labels are in.
     calibration
         What scores meant where labels are in; None where there are none.
+    pairs
+        Sums over pairs of number features; None where none were counted.
     """
 
     model: str
@@ -179,6 +182,7 @@ class Window:
     last_record_ms: int | None = None
     outcomes: OutcomeWindow | None = None
     calibration: "Calibration | None" = None
+    pairs: Pairs | None = None
 
     @property
     def events_per_second(self) -> float:

@@ -14,6 +14,7 @@ from detectors.outcomes.losses import PaneLoss
 from detectors.outcomes.metrics import metrics
 from detectors.outcomes.task import Task, score_bin
 from detectors.outcomes.window import OutcomeWindow
+from detectors.pairs import Pairs, normal_scores
 from detectors.registry import DETECTORS, AnyDetector, build
 from detectors.window import Column, Window
 
@@ -180,6 +181,26 @@ def calibrated(seed: int = 1, size: int = 3_000) -> Calibration:
     return calibration
 
 
+def paired(values: NDArray[np.float64], *, names: Sequence[str] = (), edges: Any = EDGES) -> Pairs:
+    """Return the sums over pairs of columns, shape ``(n, d)``, NaN where missing; all in the same bins."""
+    scores = normal_scores(len(edges) + 1)[np.searchsorted(edges, values, side="right")]
+    held = ~np.isnan(values)
+    scores = np.where(held, scores, 0.0)
+    rows = np.column_stack((np.ones(len(values)), scores, scores**2))
+    names = names or tuple(f"f{place}" for place in range(values.shape[1]))
+    counts = held.astype(np.int64)
+    return Pairs(tuple(names), counts.T @ counts, np.rint(rows.T @ rows).astype(np.int64))
+
+
+def correlated(
+    rng: np.random.Generator, size: int, *correlations: float, shift: float = 0.0
+) -> NDArray[np.float64]:
+    """Return normal columns, each correlated with the first as given, shape ``(size, 1 + given)``."""
+    first = rng.normal(size=size)
+    others = [r * first + np.sqrt(1 - r * r) * rng.normal(size=size) for r in correlations]
+    return np.column_stack((first, *others)) + shift
+
+
 def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
     """Return a window of a healthy model in which every target has its column; times are regular."""
     columns = [column_of(NAMES[t], rng, size, t) for t in ("number", "category", "prediction", "latency")]
@@ -196,6 +217,7 @@ def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
         last_record_ms=end_ms,
         outcomes=outcomes_of(rng, size),
         calibration=calibrated(),
+        pairs=paired(correlated(np.random.default_rng([size, index, 77]), size, 0.7, 0.0)),
     )
     return replace(newest, pane=newest)
 
