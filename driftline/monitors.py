@@ -68,12 +68,21 @@ def load_file(path: Path) -> Watched:
     _check_columns(path, line, monitor, stored)
     try:
         profile, spans = stored.read(), stored.read_spans()
+        pair_spans = stored.read_pair_spans(profile)
         calibration = _calibration(monitor, stored)
     except (msgspec.MsgspecError, zlib.error, ValueError, LookupError) as error:
         message = f"{found} is damaged ({error}); build the reference again"
         raise ConfigError([Problem(path, line, "reference.file", message)]) from error
     end_ms = max(stored.end_ms, stored.start_ms + 1)
-    window = window_of(profile, version="", segment="", start_ms=stored.start_ms, end_ms=end_ms, spans=spans)
+    window = window_of(
+        profile,
+        version="",
+        segment="",
+        start_ms=stored.start_ms,
+        end_ms=end_ms,
+        spans=spans,
+        pair_spans=pair_spans,
+    )
     return Watched(monitor, stored.layout, replace(window, calibration=calibration))
 
 

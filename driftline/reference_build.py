@@ -25,6 +25,7 @@ from streams.batch import Batch
 from streams.joins.plan import join_plan
 from streams.layout import Layout, compile_layout
 from streams.monitor import Monitor
+from streams.pair_spans import PairSpanCounter
 from streams.profile import Profile
 from streams.reference import MIN_ROWS, ReferenceFile, listed_categories, needs_edges, number_edges
 from streams.sketch import mixed
@@ -112,11 +113,15 @@ def build(
     start_ms, end_ms = (period.start_ms, period.end_ms) if period.is_timed else (0, 0)
     profile = Profile(layout)
     spans = counters(layout, start_ms=start_ms, end_ms=end_ms, rows=period.rows, pane_ms=monitor.windows.pane)
+    pair_spans = PairSpanCounter(
+        layout, start_ms=start_ms, end_ms=end_ms, rows=period.rows, pane_ms=monitor.windows.pane
+    )
     labelled = _labelled(monitor, layout, files, mapping or {}, note)
     for batch in source.batches(layout):
         profile.fold(batch)
         if labelled is not None:
             labelled.add(batch)
+        pair_spans.add(batch)
         for counter in spans:
             counter.add(batch)
     odd = [] if labelled is None else labelled.remarks()
@@ -134,6 +139,9 @@ def build(
         profile=reference.pack(profile),
         spans=reference.pack_spans([one.counts for one in spans]),
         scored={} if labelled is None else reference.pack_scored(labelled.found()),
+        pair_spans=b""
+        if profile.pairs is None
+        else reference.pack_pair_spans(pair_spans.rows(profile.pairs.positions)),
     )
 
 

@@ -14,6 +14,7 @@ from detectors.distribution import DistributionDetector
 from detectors.effect import EffectDetector
 from detectors.estimated_performance import EstimatedPerformance
 from detectors.lasting_shift import LastingShift
+from detectors.pairs import Pairs
 from detectors.sentence import figure, quantity
 from detectors.window import Column, Window
 from streams.bench import SEQUENTIAL_SHARE, Bench
@@ -140,6 +141,11 @@ def _has_objective(monitor: Monitor, one: Detector[Any]) -> bool:
     return one.name == "latency" or monitor.objectives.error_rate is not None
 
 
+def _thinned_pairs(pairs: Pairs, ratio: float) -> Pairs:
+    counts, gram = (np.rint(one * ratio).astype(np.int64) for one in (pairs.counts, pairs.gram))
+    return Pairs(pairs.names, counts, gram)
+
+
 def _thinned(usual: Window, events: int) -> Window:
     """Return a window of so many events with the reference's shares."""
 
@@ -152,6 +158,7 @@ def _thinned(usual: Window, events: int) -> Window:
     return replace(
         usual,
         events=events,
+        pairs=None if usual.pairs is None else _thinned_pairs(usual.pairs, events / max(usual.events, 1)),
         features={name: thin(one) for name, one in usual.features.items()},
         prediction={name: thin(one) for name, one in usual.prediction.items()},
     )

@@ -35,6 +35,8 @@ class Batch:
         Each row's model version; per segment name of the monitor, each row's value.
     ids, answers
         Each row's id and prediction as they came, where the model's labels are joined; else empty.
+    paired
+        The number columns, by place, whose pairs are counted (`streams.pair_sums`).
     """
 
     offsets: NDArray[np.int64]
@@ -48,6 +50,7 @@ class Batch:
     segments: Sequence[Sequence[str]] = field(default=())
     ids: Sequence[str] = ()
     answers: Sequence[Any] = ()
+    paired: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -66,6 +69,7 @@ class Batch:
             segments=[_taken(values, rows) for values in self.segments],
             ids=_taken(self.ids, rows) if self.ids else (),
             answers=_taken(self.answers, rows) if self.answers else (),
+            paired=self.paired,
         )
 
     def between(self, low: int, high: int) -> "Batch":
@@ -83,6 +87,7 @@ class Batch:
             segments=[values[rows] for values in self.segments],
             ids=self.ids[rows],
             answers=self.answers[rows],
+            paired=self.paired,
         )
 
 
@@ -105,6 +110,7 @@ def stacked(batches: Sequence[Batch]) -> Batch:
         segments=[list(chain(*values)) for values in zip(*(one.segments for one in batches), strict=True)],
         ids=list(chain.from_iterable(one.ids for one in batches)),
         answers=list(chain.from_iterable(one.answers for one in batches)),
+        paired=batches[0].paired,
     )
 
 

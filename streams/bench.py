@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from detectors.base import Detector, Target
+from detectors.correlation_drift import CorrelationDrift
 from detectors.estimation.estimate import ESTIMATED
 from detectors.estimation.scored import score_names
 from detectors.lasting_shift import LastingShift
@@ -14,6 +15,7 @@ from streams.inbox import Group
 from streams.joins.outcome_bench import USUAL
 from streams.joins.plan import join_plan
 from streams.monitor import DAY_MS, Monitor
+from streams.pairing import paired_names
 
 _WEEK_MS = 7 * DAY_MS
 _QUANTILES = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
@@ -77,13 +79,16 @@ class Bench:
                 made += self._latency() if name == "latency" else self._estimated()
                 continue
             settings = self._monitor.settings(name)
-            if settings is not None:
+            if settings is not None and self._has_subject(name):
                 for column, target in self._columns_of(name):
                     if target in DETECTORS[name].targets:
                         params = self._params(name, column, settings)
                         if name != "expectation" or params["expectations"]:
                             made.append(build(name, params, column))
         return made
+
+    def _has_subject(self, name: str) -> bool:
+        return name != CorrelationDrift.name or bool(paired_names(self._monitor))
 
     def _columns(self) -> list[tuple[str, Target]]:
         columns: list[tuple[str, Target]] = [
@@ -214,7 +219,7 @@ class Bench:
         """Return how many columns, or objectives, a detector judges at each look; none where it is off."""
         if name == "latency":
             return len(self._latency_objectives())
-        if self._monitor.settings(name) is None:
+        if self._monitor.settings(name) is None or not self._has_subject(name):
             return 0
         if DETECTORS[name].observes == "outcome":
             plan = join_plan(self._monitor)

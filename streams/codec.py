@@ -14,6 +14,7 @@ from streams.batch import Batch, hash_ids
 from streams.events import MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_TIME_MS, MIN_TIME_MS
 from streams.layout import Layout
 from streams.monitor import Monitor
+from streams.pairing import paired_positions
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _MS = timedelta(milliseconds=1)
@@ -43,6 +44,7 @@ class ModelCodec:
         self.lenient = msgspec.json.Decoder(self._event_type(forbid_unknown=False, tagged=False))
         place = {name: position for position, name in enumerate(monitor.features)}
         self._numbers = [place[c.name] for c in layout.numbers if c.role == "feature"]
+        self._paired = paired_positions(monitor, layout)
         self._categories = [
             (place[c.name], monitor.features[c.name].type) for c in layout.categories if c.role == "feature"
         ]
@@ -113,6 +115,7 @@ class ModelCodec:
             segments=segments,
             ids=ids if is_joined else (),
             answers=predictions if is_joined else (),
+            paired=self._paired,
         )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streams.layout import Layout
 from streams.monitor import DAY_MS, Windows
+from streams.pair_sums import span_rows
 from streams.profile import Profile, merged
 from streams.spans import LONG_SPANS, rows_of
 
@@ -39,16 +40,21 @@ class Past:
 
     profile: Profile
     spans: tuple[NDArray[np.int64], ...]
+    pair_spans: tuple[NDArray[np.int64], ...] = ()
 
     @classmethod
     def of(cls, layout: Layout, panes: Sequence[Pane]) -> "Past":
         """Return the past of some panes, oldest first."""
-        spans = []
+        whole = merged(layout, [pane.profile for pane in panes])
+        spans, pair_spans = [], []
         for longest_ms in _SPAN_LENGTHS:
             alike = [one.profile for one in panes if _span_length(one) == longest_ms]
             if len(alike) > 1:
                 spans.append(rows_of(alike[-LONG_SPANS:]))
-        return cls(merged(layout, [pane.profile for pane in panes]), tuple(spans))
+                if whole.pairs is not None:
+                    sums = [one.pairs for one in alike[-LONG_SPANS:]]
+                    pair_spans.append(span_rows(sums, whole.pairs.positions))
+        return cls(whole, tuple(spans), tuple(pair_spans))
 
 
 def _span_length(pane: Pane) -> int:

@@ -334,7 +334,13 @@ class ModelJudge:
         held = self._usual.get(group)
         if held is None or held[0] is not behind:
             usual = window_of(
-                behind.profile, version="", segment=group[1], start_ms=0, end_ms=0, spans=behind.spans
+                behind.profile,
+                version="",
+                segment=group[1],
+                start_ms=0,
+                end_ms=0,
+                spans=behind.spans,
+                pair_spans=behind.pair_spans,
             )
             held = self._usual[group] = (behind, usual)
         return held[1], None

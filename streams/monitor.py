@@ -307,6 +307,27 @@ class Monitor(_Strict):
 
     @field_validator("detectors")
     @classmethod
+    def _pair_features_there_are(
+        cls, detectors: dict[str, DetectorSettings | None], info: ValidationInfo
+    ) -> dict[str, DetectorSettings | None]:
+        entry = detectors.get("correlation_drift")
+        features = info.data.get("features")
+        named = () if entry is None else tuple(entry.params.get("features", ()))
+        if not named or features is None:  # features that are wrong themselves are told as that
+            return detectors
+        numbers = [name for name, feature in features.items() if feature.type == "number"]
+        if strange := sorted(set(named) - set(numbers)):
+            what = "a " + features[strange[0]].type if strange[0] in features else "not among `features`"
+            listed = ", ".join(numbers) or "none"
+            raise ValueError(
+                f"correlation_drift names {strange[0]!r}, which is {what}; the number features are: {listed}"
+            )
+        if len(set(named)) < 2:
+            raise ValueError(f"correlation_drift names {named[0]!r} alone; name at least two number features")
+        return detectors
+
+    @field_validator("detectors")
+    @classmethod
     def _have_what_they_judge_by(
         cls, detectors: dict[str, DetectorSettings | None], info: ValidationInfo
     ) -> dict[str, DetectorSettings | None]:

@@ -17,6 +17,8 @@ from streams import counting, sketch
 from streams.batch import Batch
 from streams.counting import SLOTS, ZERO_SLOT
 from streams.layout import Layout
+from streams.pair_sums import PairSums
+from streams.pair_sums import total as total_of_pairs
 
 ID_REGISTER_BITS = 12
 UNLISTED_KEPT = 64
@@ -49,6 +51,7 @@ class Profile:
     late: int = 0
     ids: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(1 << ID_REGISTER_BITS, np.uint8))
     unexpected: dict[str, int] = field(default_factory=dict)
+    pairs: PairSums | None = None
     count: NDArray[np.int64] = field(init=False)
     out_of_range: NDArray[np.int64] = field(init=False)
     mean: NDArray[np.float64] = field(init=False)
@@ -85,6 +88,8 @@ class Profile:
             sketch.observe_hashes(self.ids, batch.id_hashes, ID_REGISTER_BITS)
             self._fold_numbers(batch.numbers)
             self._fold_categories(batch)
+            if batch.paired:
+                self._add_pairs(PairSums.of(self.layout, batch.paired, batch.numbers))
 
     def _fold_numbers(self, numbers: NDArray[np.float64]) -> None:
         missing = np.isnan(numbers)
@@ -145,6 +150,9 @@ class Profile:
             counts = np.bincount(codes + 1, minlength=other + 2)[1:]
             self.category_counts[start:end] += counts
 
+    def _add_pairs(self, other: PairSums | None) -> None:
+        self.pairs = total_of_pairs((self.pairs, other))
+
     def note_unexpected(self, names: Iterable[str]) -> None:
         """Count features the monitor does not list."""
         for name in {name[:NAME_KEPT] for name in names}:
@@ -182,6 +190,7 @@ class Profile:
         self.bins = self.bins + other.bins
         self.registers = np.maximum(self.registers, other.registers)
         self.category_counts = self.category_counts + other.category_counts
+        self._add_pairs(other.pairs)
         self.unlisted = [
             _capped(_summed(mine, theirs), UNLISTED_KEPT)
             for mine, theirs in zip(self.unlisted, other.unlisted, strict=True)
@@ -244,6 +253,7 @@ def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
         _capped(_summed(*parts), UNLISTED_KEPT)
         for parts in zip(*(one.unlisted for one in profiles), strict=True)
     ]
+    total.pairs = total_of_pairs([one.pairs for one in profiles])
     total._set_sketch(profiles)
     return total
 

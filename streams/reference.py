@@ -48,6 +48,7 @@ class ReferenceFile(msgspec.Struct):
     profile: list[bytes]
     spans: list[bytes] = []
     scored: dict[str, bytes] = {}
+    pair_spans: bytes = b""
 
     def read(self) -> Profile:
         """Return the statistics."""
@@ -64,6 +65,13 @@ class ReferenceFile(msgspec.Struct):
             np.frombuffer(zlib.decompress(raw), "<u4").reshape(-1, columns).astype(np.int64)
             for raw in self.spans
         )
+
+    def read_pair_spans(self, profile: Profile) -> tuple[NDArray[np.int64], ...]:
+        """Return the sums of its spans over the pairs of its `read` profile; none where there are none."""
+        if not self.pair_spans or profile.pairs is None:
+            return ()
+        columns = len(profile.pairs.row())
+        return (np.frombuffer(zlib.decompress(self.pair_spans), "<i8").reshape(-1, columns).astype(np.int64),)
 
 
 def number_edges(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, ...]:
@@ -194,6 +202,11 @@ def pack(profile: Profile) -> list[bytes]:
 def pack_spans(counts: Sequence[NDArray[np.int64]]) -> list[bytes]:
     """Return the counts of spans as they are stored in a reference file."""
     return [zlib.compress(one.astype("<u4").tobytes(), 9) for one in counts]
+
+
+def pack_pair_spans(rows: NDArray[np.int64]) -> bytes:
+    """Return the sums of spans over pairs as they are stored in a reference file."""
+    return zlib.compress(rows.astype("<i8").tobytes(), 9) if len(rows) else b""
 
 
 def _scored(raw: bytes) -> Scored:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.pairs import Pairs
 from detectors.window import Column, Window
 from streams import sketch
 from streams.history import Pane
+from streams.pair_sums import PairSums
 from streams.profile import Profile, merged
 from streams.spans import category_spans, missing_of, number_spans
 
@@ -21,8 +23,12 @@ def window_of(
     end_ms: int,
     pane: Window | None = None,
     spans: Sequence[NDArray[np.int64]] = (),
+    pair_spans: Sequence[NDArray[np.int64]] = (),
 ) -> Window:
-    """Return a profile as a detector's window; ``spans`` are those of a reference (`streams.spans`)."""
+    """Return a profile as a detector's window.
+
+    ``spans`` are those of a reference (`streams.spans`), ``pair_spans`` those of its pairs (`streams.pair_sums`).
+    """
     features: dict[str, Column] = {}
     prediction: dict[str, Column] = {}
     latency: Column | None = None
@@ -56,6 +62,7 @@ def window_of(
         latency=latency,
         pane=pane,
         now_ms=end_ms,
+        pairs=_pairs(profile, pair_spans),
     )
 
 
@@ -130,6 +137,14 @@ def _number(
         sketch_counts=counts,
         spans=tuple(number_spans(profile.layout, rows, position) for rows in spans if spec.edges),
     )
+
+
+def _pairs(profile: Profile, spans: Sequence[NDArray[np.int64]]) -> Pairs | None:
+    sums: PairSums | None = profile.pairs
+    if sums is None:
+        return None
+    names = tuple(profile.layout.numbers[position].name for position in sums.positions)
+    return Pairs(names, sums.counts, sums.gram, tuple(spans))
 
 
 def _category(profile: Profile, position: int, spans: Sequence[NDArray[np.int64]]) -> Column:

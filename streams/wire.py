@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streams.counting import SLOTS
 from streams.layout import Layout
+from streams.pair_sums import PairSums
 from streams.profile import Profile
 
 #: So many that a part stays under `MAX_PART_BYTES` even when each column fills every bucket of its sketch.
@@ -113,6 +114,7 @@ class Part(msgspec.Struct, array_like=True):
     registers: Packed
     categories: Packed
     unlisted: list[dict[str, int]]
+    pairs: tuple[tuple[int, ...], bytes, bytes] | None = None
 
 
 class _Fenced(msgspec.Struct, array_like=True):
@@ -194,6 +196,7 @@ def split(profile: Profile) -> list[Part]:
             registers=_sparse(profile.registers[numbers].reshape(-1)),
             categories=_sparse(profile.category_counts[_flat(layout.category_offsets, categories)]),
             unlisted=profile.unlisted[categories],
+            pairs=_pairs(profile.pairs) if index == 0 else None,
         )
         parts.append(part)
     return parts
@@ -216,6 +219,7 @@ def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
     profile.unexpected = dict(head.unexpected)
     if head.ids is not None:
         _fill(profile.ids, head.ids)
+    profile.pairs = _pair_sums(head.pairs)
     keys, counts = [profile.sketch_keys], [profile.sketch_counts]
     for index, part in enumerate(parts):
         numbers, categories = _columns(layout, index)
@@ -254,6 +258,30 @@ def _sketches(profile: Profile, numbers: slice) -> Packed:
     first = numbers.start * SLOTS
     low, high = np.searchsorted(profile.sketch_keys, [first, numbers.stop * SLOTS])
     return _pack(profile.sketch_keys[low:high] - first, profile.sketch_counts[low:high])
+
+
+def _pairs(sums: PairSums | None) -> tuple[tuple[int, ...], bytes, bytes] | None:
+    """Store what is symmetric once; sums that may be negative as 2 x, or -2 x - 1."""
+    if sums is None:
+        return None
+    counts = sums.counts[np.triu_indices(len(sums.counts))]
+    gram = sums.gram[np.triu_indices(len(sums.gram))]
+    return sums.positions, _narrow(counts), _narrow(np.where(gram < 0, -2 * gram - 1, 2 * gram))
+
+
+def _pair_sums(stored: tuple[tuple[int, ...], bytes, bytes] | None) -> PairSums | None:
+    if stored is None:
+        return None
+    positions, counts, folded = stored[0], _wide(stored[1]), _wide(stored[2])
+    gram = np.where(folded % 2, -(folded + 1) // 2, folded // 2)
+    d = len(positions)
+    return PairSums(positions, _symmetric(counts, d), _symmetric(gram, 1 + 2 * d))
+
+
+def _symmetric(upper: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+    whole = np.zeros((side, side), np.int64)
+    whole[np.triu_indices(side)] = upper
+    return whole + np.triu(whole, 1).T
 
 
 def _sparse(values: NDArray[Any]) -> Packed:

@@ -15,6 +15,7 @@ from driftline.history.plan import ModelPlan, Planner, ReadingPlan
 from streams.bad_event import BadCode, BadEvent
 from streams.batch import Batch
 from streams.decode import Decoded, Rows
+from streams.pairing import paired_positions
 from streams.stages.fleet import Watched
 from streams.watermark import NEVER_MS
 
@@ -113,11 +114,11 @@ class TableRows:
     ) -> None:
         """Add one model's rows, the bad ones apart."""
         bad: dict[int, tuple[BadCode, str]] = {}
+        watched = self._watched[model]
         batch = self._batch(self._plan.models[model], part, offsets, ts_ms, bad)
-        if self._timed and self._watched[model].monitor.labels is not None:
-            batch = replace(
-                batch, ids=self._ids(part, offsets), answers=_answers(self._watched[model], batch)
-            )
+        batch = replace(batch, paired=paired_positions(watched.monitor, watched.layout))
+        if self._timed and watched.monitor.labels is not None:
+            batch = replace(batch, ids=self._ids(part, offsets), answers=_answers(watched, batch))
         if bad:
             for at in sorted(bad):
                 code, reason = bad[at]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tables
+from scipy.stats import spearmanr
 from tables import START_MS
 
 from driftline import reference_build
 from driftline.errors import DriftlineError
 from driftline.history import files
-from driftline.monitors import load_file
+from driftline.monitors import load_file, load_monitor
 from driftline.reference_build import ReferenceBuildError, build
 from streams import reference
 
@@ -62,6 +63,41 @@ def test_a_reference_file_from_before_there_were_spans_is_read(tmp_path: Path) -
     held = json.loads(reference.dump(found))
     del held["spans"]
     assert reference.load(json.dumps(held).encode(), "churn").read_spans() == ()
+
+
+def test_it_keeps_the_pairs_of_its_number_features_whole_and_by_span(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    first = rng.normal(size=4000)
+    table = {
+        "ts": [START_MS + row * 1000 for row in range(4000)],
+        "a": first.tolist(),
+        "b": (0.8 * first + 0.6 * rng.normal(size=4000)).tolist(),
+    }
+    path = tmp_path / "pairs.yaml"
+    path.write_text(
+        "model: churn\nreference: {file: churn.reference.json}\n"
+        "features:\n  a: {type: number}\n  b: {type: number}\n"
+    )
+    _, declared = load_monitor(path)
+    found = build([tables.parquet(tmp_path / "pairs.parquet", table)], declared)
+    (tmp_path / "churn.reference.json").write_bytes(reference.dump(found))
+    usual = load_file(path).reference
+    assert usual is not None
+    assert usual.pairs is not None
+    assert usual.pairs.names == ("a", "b")
+    told = spearmanr(table["a"], table["b"]).statistic
+    assert usual.pairs.of_pairs.values[0] == pytest.approx(told, abs=0.02)
+    (spans,) = usual.pairs.spans
+    assert len(spans) == 20
+    whole = np.concatenate((usual.pairs.counts.reshape(-1), usual.pairs.gram.reshape(-1)))
+    assert np.array_equal(spans.sum(axis=0), whole)
+    held = json.loads(reference.dump(found))
+    del held["pair_spans"]
+    (tmp_path / "churn.reference.json").write_text(json.dumps(held))
+    again = load_file(path).reference
+    assert again is not None
+    assert again.pairs is not None
+    assert again.pairs.spans == ()
 
 
 def test_it_says_where_it_comes_from(tmp_path: Path) -> None:
