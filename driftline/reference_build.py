@@ -27,7 +27,7 @@ from streams.layout import Layout, compile_layout
 from streams.monitor import Monitor
 from streams.pair_spans import PairSpanCounter
 from streams.profile import Profile
-from streams.reference import MIN_ROWS, ReferenceFile, listed_categories, needs_edges, number_edges
+from streams.reference import FEW_ROWS, MIN_ROWS, ReferenceFile, listed_categories, needs_edges, number_edges
 from streams.sketch import mixed
 from streams.spans import counters
 from streams.stages.fleet import Watched
@@ -233,6 +233,12 @@ def _layout(source: _Source) -> tuple[Layout, _Period]:
     if not period.rows:
         why = "; ".join(source.losses()) or "the files hold no rows"
         raise ReferenceBuildError(f"no valid row of model {source.monitor.model!r}: {why}")
+    if period.rows < MIN_ROWS:
+        lost = "".join(f"; {sentence}" for sentence in source.losses())
+        raise ReferenceBuildError(
+            f"only {quantity(period.rows, 'valid row')} of model {source.monitor.model!r}; a reference needs at "
+            f"least {MIN_ROWS}, better {FEW_ROWS} and more: give it more data{lost}"
+        )
     numbers = sample.values()
     layout = compile_layout(
         source.monitor,
@@ -259,9 +265,9 @@ def _count(counter: Counter[str | None], texts: Sequence[str | None]) -> None:
 def _remarks(profile: Profile) -> list[str]:
     """Return what is odd about the data, in words."""
     remarks = []
-    if profile.events < MIN_ROWS:
+    if profile.events < FEW_ROWS:
         remarks.append(
-            f"only {quantity(profile.events, 'row')}; below {MIN_ROWS} a reference says little, give it more"
+            f"only {quantity(profile.events, 'row')}; below {FEW_ROWS} a reference says little, give it more"
         )
     for position, column in enumerate(profile.layout.numbers):
         if column.role == "latency":
@@ -278,6 +284,9 @@ def _remarks(profile: Profile) -> list[str]:
             remarks.append(f"{listed.name}: missing in every row; its drift cannot be judged")
             continue
         unseen = [value for value in listed.values if value not in found]
+        if len(found) == 1 and not listed.closed:
+            only = next(iter(found))
+            remarks.append(f"{listed.name}: {only!r} in every row; any other value will read as drift")
         if unseen:
             shown = ", ".join(unseen[:_SHOWN]) + (", …" if len(unseen) > _SHOWN else "")
             remarks.append(f"{listed.name}: {len(unseen)} listed categories were never seen ({shown})")

@@ -22,7 +22,9 @@ from streams.wire import Part, parts_of, profile_of
 
 FORMAT = "driftline-reference/2"
 BINS = 10
-MIN_ROWS = 200
+#: With fewer rows a reference says nothing, and there is none; below `FEW_ROWS` it says little.
+MIN_ROWS = 30
+FEW_ROWS = 200
 #: Categories rarer than this in the reference count as "other".
 MIN_CATEGORY_SHARE = 0.001
 MAX_CATEGORIES = 100
@@ -188,6 +190,10 @@ def load(raw: bytes, model: str) -> ReferenceFile:
     if found.format != FORMAT:
         raise ReferenceError(
             f"format {found.format!r}; this version reads {FORMAT!r}: build the reference again"
+        )
+    if found.rows < MIN_ROWS:
+        raise ReferenceError(
+            f"it was built from {found.rows:,} rows, at least {MIN_ROWS} are needed: build it from more data"
         )
     if found.model != model:
         raise ReferenceError(f"it was built for model {found.model!r}, the monitor is of {model!r}")

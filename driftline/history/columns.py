@@ -26,6 +26,8 @@ ABSENT = ("", "na", "n/a", "nan", "null", "none", "<na>", "nat")
 _ID_BYTES = 4 * MAX_ID_LENGTH
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+#: Epoch seconds of March 1973 and November 2286.
+_EARLIEST_S, _LATEST_S = 100_000_000, 10_000_000_000
 _UTC_US = pa.timestamp("us", "UTC")
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _FLAGS = {"true": "true", "false": "false", "1": "true", "0": "false"}
@@ -123,7 +125,7 @@ def times_ms(column: Any, where: str) -> tuple[NDArray[np.int64], Mask | None]:
     Raises
     ------
     WrongColumnError
-        If it holds something else, or integers that are not milliseconds.
+        If it holds something else, or integers that are not milliseconds but seconds or microseconds.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -135,7 +137,8 @@ def times_ms(column: Any, where: str) -> tuple[NDArray[np.int64], Mask | None]:
         column = pc.cast(column, pa.timestamp("ms"))
     elif not (pa.types.is_timestamp(kind) or pa.types.is_integer(kind)):
         raise WrongColumnError(
-            f"{where} is {kind}, a time is needed: timestamps, RFC 3339 text or whole epoch milliseconds"
+            f"{where} is {kind}, a time is needed: timestamps, RFC 3339 text or whole epoch milliseconds; "
+            "of seconds with a fraction, store 1000 times the number as an integer"
         )
     missing: Mask = np.asarray(pc.is_null(column))
     unit = column.type.unit if pa.types.is_timestamp(column.type) else "ms"
@@ -147,6 +150,11 @@ def times_ms(column: Any, where: str) -> tuple[NDArray[np.int64], Mask | None]:
     elif per_second > 1000:
         whole = whole // (per_second // 1000)
     wrong = (whole < MIN_TIME_MS) | (whole > MAX_TIME_MS)
+    if looks_like_seconds(whole[~missing & ~wrong]) and not pa.types.is_timestamp(column.type):
+        raise WrongColumnError(
+            f"{where} holds {int(whole[np.argmin(missing | wrong)])}: as milliseconds that is early 1970, so it is "
+            "seconds; multiply the column by 1000, or store timestamps"
+        )
     if wrong.any() and (wrong | missing).all():
         raise WrongColumnError(
             f"{where} holds {int(whole[np.argmax(wrong)])}, which is no time in milliseconds; "
@@ -154,6 +162,17 @@ def times_ms(column: Any, where: str) -> tuple[NDArray[np.int64], Mask | None]:
         )
     wrong |= missing if bad is None else missing | bad
     return whole, wrong if wrong.any() else None
+
+
+def looks_like_seconds(ts_ms: NDArray[np.int64]) -> bool:
+    """Return whether times, epoch ms, are all of early 1970: epoch seconds of 1973 to 2286 read as milliseconds.
+
+    Examples
+    --------
+    >>> looks_like_seconds(np.array([1_795_424_400])), looks_like_seconds(np.array([1_795_424_400_000]))
+    (True, False)
+    """
+    return bool(ts_ms.size and ts_ms.min() >= _EARLIEST_S and ts_ms.max() < _LATEST_S)
 
 
 def id_hashes(column: Any) -> NDArray[np.uint64]:

@@ -24,6 +24,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from driftline.errors import DriftlineError
+from driftline.history.columns import looks_like_seconds
 from driftline.history.rows import UNKNOWN_MS, TableRows
 from streams.bad_event import BadCode, BadEvent
 from streams.codec import ModelCodec
@@ -139,6 +140,11 @@ def read(
         try:
             for chunk in chunks:
                 rows += len(chunk)
+                if kind == "json" and looks_like_seconds(chunk.ts_ms[chunk.ts_ms != UNKNOWN_MS]):
+                    raise TableError(
+                        f"{path}: ts is early 1970 in every row from {rows - len(chunk):,} on, so it is seconds; "
+                        "write epoch milliseconds, or RFC 3339"
+                    )
                 yield path, chunk
         except (OSError, EOFError, gzip.BadGzipFile) as error:
             raise TableError(

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from alerts.config import Config
+from detectors.sentence import quantity
 from driftline.errors import DriftlineError
 from driftline.history.files import Chunk, Reading, read
 from driftline.history.labels import label_files
@@ -19,6 +20,8 @@ from streams.judge import Judged
 from streams.publish import verdict_row
 from streams.stages.fleet import Watched
 from streams.views import AlertRow
+
+_MODELS_SHOWN = 5
 
 
 class ReplayError(DriftlineError):
@@ -97,7 +100,7 @@ def replay(
     Raises
     ------
     DriftlineError
-        If there is nothing to watch or no row, or a file cannot be read or written.
+        If there is nothing to watch or no valid row of it, or a file cannot be read or written.
 
     Notes
     -----
@@ -134,7 +137,29 @@ def replay(
     report.notifications = [] if rehearsal is None else rehearsal.sent
     if not report.rows and not report.interrupted:
         raise ReplayError(f"no rows in {', '.join(map(str, files))}; nothing was replayed")
+    if not any(report.events[model] + report.late[model] for model in watched) and not report.interrupted:
+        raise ReplayError(f"no valid row of {_names(watched)}; nothing was judged: {_losses(report)}")
     return report
+
+
+def _names(watched: Mapping[str, Watched]) -> str:
+    shown = [repr(model) for model in sorted(watched)[:_MODELS_SHOWN]]
+    return "model " + ", ".join(shown) + (", …" if len(watched) > _MODELS_SHOWN else "")
+
+
+def _losses(report: ReplayReport) -> str:
+    """Return what became of the rows, none of which counts, and what to do."""
+    lost = []
+    if report.invalid:
+        reasons = "; ".join(report.examples)
+        lost.append(f"{quantity(report.invalid.total(), 'invalid row')} ({reasons}): mend the data")
+    if report.unmonitored:
+        others = ", ".join(map(repr, sorted(report.unmonitored)[:_MODELS_SHOWN]))
+        lost.append(
+            f"{quantity(report.unmonitored.total(), 'row')} of models without a monitor ({others}): "
+            "write one for them, or name the right folder with --monitors"
+        )
+    return "; ".join(lost)
 
 
 def _count_rows(report: ReplayReport, chunk: Chunk) -> None:
