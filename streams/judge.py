@@ -320,9 +320,11 @@ class ModelJudge:
 
     def _reference(self, group: Group, history: History) -> tuple[Window | None, str | None]:
         """Return the reference window, or None and why there is none yet."""
-        if self._reference_file is not None:
+        by_file = self._reference_file is not None
+        if by_file and not group[1]:
             return self._reference_file, None
-        if not reference.is_complete(self.layout) or not self._is_current(history):
+        # A file tells of the model as a whole; a segment differs from that by nature, so it is held against itself.
+        if not (by_file or reference.is_complete(self.layout)) or not self._is_current(history):
             return None, "the reference warms up: bins are cut once enough traffic was seen"
         behind = self._behind(group, history)
         events = 0 if behind is None else behind.profile.events

@@ -179,6 +179,23 @@ def test_a_reference_of_one_class_is_told_and_the_other_class_is_drift(
     assert _last(_verdicts(tmp_path, watched, both), "prediction_drift", "prediction")["firing"]
 
 
+def test_a_feature_that_does_not_vary_in_a_segment_is_no_drift_of_it(tmp_path: Path) -> None:
+    watched, _ = _built(tmp_path, tables.columns(3000), segments=["plan"])
+    found = _verdicts(tmp_path, watched, tables.columns(9000, seed=2))
+    assert not [one for one in found if one["firing"]]
+    judged = [one for one in found if one["segment"] == "plan=pro" and one["status"] == "ok"]
+    assert {"psi", "vanished_categories"} <= {one["detector"] for one in judged if one["feature"] == "plan"}
+    moved = tables.columns(9000, seed=2)
+    is_moved = (np.arange(9000) >= 6000) & (np.array(moved["plan"]) == "pro")
+    moved["age"] = np.where(is_moved, moved["age"] + 30.0, moved["age"])
+    assert {one["segment"] for one in _verdicts(tmp_path, watched, moved) if one["firing"]} >= {"plan=pro"}
+    assert not [
+        one
+        for one in _verdicts(tmp_path, watched, moved)
+        if one["firing"] and one["segment"] in ("plan=free", "plan=team")
+    ]
+
+
 def test_every_mistake_of_the_data_is_of_the_front_doors_tree() -> None:
     for kind in (TableError, WrongColumnError, ReferenceBuildError, ReplayError):
         assert issubclass(kind, DriftlineError)
