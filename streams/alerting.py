@@ -1,6 +1,5 @@
 """From verdicts to alert upserts: the judge's book of signals and alerts, in event time."""
 
-import json
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -16,10 +15,9 @@ from detectors.registry import DETECTORS
 from detectors.window import Window
 from streams import gates
 from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, step
+from streams.annotations import annotations, badness
 from streams.causes import Due, Taken, causes
 from streams.covering import TOGETHER_MS, Held, Under, cover, rank, settle, words
-from streams.evidence import evidence_of
-from streams.finite import jsonable
 from streams.inbox import Group
 from streams.monitor import Monitor
 
@@ -30,7 +28,6 @@ TOLD_AGAIN_MS = 600_000
 #: The model as a whole, all versions together.
 WHOLE: Group = ("", "")
 _RANK = {"info": 0, "warning": 1, "critical": 2}
-_STATUS_RANK = {"insufficient": 0, "ok": 1, "firing": 2}
 _MODEL_KINDS = frozenset(one.kind for one in DETECTORS.values() if one.scope == "model")
 
 
@@ -95,7 +92,7 @@ class AlertBook:
         for verdict in taken.verdicts:
             about = touched.setdefault(AlertKey(verdict.kind, *taken.group, subject(verdict.column)), {})
             held = about.get(verdict.detector)
-            about[verdict.detector] = verdict if held is None else max(held, verdict, key=_badness)
+            about[verdict.detector] = verdict if held is None else max(held, verdict, key=badness)
         for key, about in touched.items():
             signals = self.signals.setdefault(key, {})
             for name, verdict in about.items():
@@ -113,8 +110,8 @@ class AlertBook:
             or not self._is_due(key, self._severity_of(key, verdicts, active, at_ms), at_ms)
         ):
             return None
-        worst = max(_firing(verdicts, active), key=_badness, default=None)
-        return None if worst is None else Due(key, worst, _badness(worst)[1], taken.seen)
+        worst = max(_firing(verdicts, active), key=badness, default=None)
+        return None if worst is None else Due(key, worst, badness(worst)[1], taken.seen)
 
     def settle(self, at_ms: int) -> list[AlertUpsert]:
         """Hold what others cover, tell what none covers any more, and let each name what it covers.
@@ -268,7 +265,11 @@ class AlertBook:
         is_worse = _RANK[severity] > _RANK[alert.severity]
         firing = _firing(verdicts, active)
         if firing:
-            alert.annotations = self._annotations(key, max(firing, key=_badness), cause, firing, at_ms)
+            impact = self._impact((one.detector for one in firing), key, at_ms)
+            alert.annotations = annotations(self._monitor, key, firing, cause, impact) | {
+                "runbook_url": self._links.runbook(key.kind),
+                "dashboard_url": self._links.dashboard(self._monitor.model),
+            }
         alert.severity, alert.told_ms = severity, at_ms
         if told is None:
             by = cover(key, alert, self.alerts, together_ms=self._together_ms)
@@ -329,47 +330,9 @@ class AlertBook:
             sequence=sequence,
         )
 
-    def _annotations(
-        self, key: AlertKey, verdict: Verdict, cause: Cause | None, firing: Sequence[Verdict], at_ms: int
-    ) -> dict[str, str]:
-        subject = f"{self._monitor.model} {key.version}".strip()
-        where = f" [{key.segment}]" if key.segment else ""
-        evidence = evidence_of(verdict)
-        if cause is not None:
-            evidence["cause"] = jsonable(cause.told)
-        impact = self._impact((one.detector for one in firing), key, at_ms)
-        if impact is not None:
-            evidence["gate"] = {"performance": impact}
-        annotations = {
-            "summary": f"{subject}{where}: {verdict.evidence.sentence}",
-            "description": (
-                f"{verdict.detector} scored {verdict.score:.4g} against a threshold of {verdict.threshold:.4g} "
-                f"over {verdict.samples:,} samples."
-                f"{_others(verdict, firing)}{'' if impact is None else f' {gates.words(impact)}'}"
-            ),
-            "runbook_url": self._links.runbook(key.kind),
-            "dashboard_url": self._links.dashboard(self._monitor.model),
-            "evidence": json.dumps(evidence),
-        }
-        return annotations if cause is None else annotations | {"cause": cause.sentence}
-
 
 def _firing(verdicts: Sequence[Verdict], active: Sequence[str]) -> list[Verdict]:
     return [one for one in verdicts if one.detector in active and one.status == "firing"]
-
-
-def _badness(verdict: Verdict) -> tuple[int, float]:
-    """Return what orders verdicts on one subject: by status, then by how far the score goes."""
-    return _STATUS_RANK[verdict.status], (
-        verdict.score / verdict.threshold if verdict.threshold else verdict.score
-    )
-
-
-def _others(worst: Verdict, firing: Sequence[Verdict]) -> str:
-    """Return the other detectors that fire on the same, each with its score and threshold."""
-    others = {one.detector: one for one in sorted(firing, key=_badness) if one.detector != worst.detector}
-    told = [f"{name} {one.score:.4g} (above {one.threshold:.4g})" for name, one in sorted(others.items())]
-    return f" So do {', '.join(told)}." if told else ""
 
 
 def _usual_severity(kind: str) -> str:

@@ -1,0 +1,64 @@
+"""What an alert says: summary, description, cause, and the evidence of its worst verdict."""
+
+import json
+from collections.abc import Sequence
+
+from detectors.base import Verdict
+from detectors.cause.inquiry import Cause
+from streams import gates
+from streams.alert_state import AlertKey
+from streams.evidence import evidence_of
+from streams.finite import jsonable
+from streams.monitor import Monitor
+
+_STATUS_RANK = {"insufficient": 0, "ok": 1, "firing": 2}
+
+
+def annotations(
+    monitor: Monitor,
+    key: AlertKey,
+    firing: Sequence[Verdict],
+    cause: Cause | None,
+    impact: gates.Impact | None,
+) -> dict[str, str]:
+    """Return an alert's annotations but for its links; the worst of the verdicts that fire speaks.
+
+    Parameters
+    ----------
+    firing
+        One at least.
+    impact
+        How the gate of a detector among them stands; None where none has one.
+    """
+    worst = max(firing, key=badness)
+    subject = f"{monitor.model} {key.version}".strip()
+    where = f" [{key.segment}]" if key.segment else ""
+    evidence = evidence_of(worst)
+    if cause is not None:
+        evidence["cause"] = jsonable(cause.told)
+    if impact is not None:
+        evidence["gate"] = {"performance": impact}
+    told = {
+        "summary": f"{subject}{where}: {worst.evidence.sentence}",
+        "description": (
+            f"{worst.detector} scored {worst.score:.4g} against a threshold of {worst.threshold:.4g} "
+            f"over {worst.samples:,} samples."
+            f"{_others(worst, firing)}{'' if impact is None else f' {gates.words(impact)}'}"
+        ),
+        "evidence": json.dumps(evidence),
+    }
+    return told if cause is None else told | {"cause": cause.sentence}
+
+
+def badness(verdict: Verdict) -> tuple[int, float]:
+    """Return what orders verdicts on one subject: by status, then by how far the score goes."""
+    return _STATUS_RANK[verdict.status], (
+        verdict.score / verdict.threshold if verdict.threshold else verdict.score
+    )
+
+
+def _others(worst: Verdict, firing: Sequence[Verdict]) -> str:
+    """Return the other detectors that fire on the same, each with its score and threshold."""
+    others = {one.detector: one for one in sorted(firing, key=badness) if one.detector != worst.detector}
+    told = [f"{name} {one.score:.4g} (above {one.threshold:.4g})" for name, one in sorted(others.items())]
+    return f" So do {', '.join(told)}." if told else ""
