@@ -3,7 +3,7 @@
 import functools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -25,7 +25,7 @@ _TIMED: tuple[tuple[Any, str, str], ...] = (
     (History, "past_behind", "reference"),
     (judge, "window_of", "reference"),
     (judge, "current_window", "current window"),
-    (AlertBook, "take", "alerts"),
+    (AlertBook, "take_all", "alerts"),
     (judge_rows, "close_steps", "encode outputs"),
     (judge_rows, "changes", "encode rows"),
     (Board, "show", "put up for pages"),
@@ -83,13 +83,20 @@ class Parts:
 
 
 @contextmanager
+def timing(parts: Parts, timed: Iterable[tuple[Any, str, str]]) -> Iterator[None]:
+    """Time functions while this is open: whose attribute each is, its name, and the part it is counted as."""
+    with ExitStack() as patched:
+        for owner, name, part in timed:
+            patched.enter_context(patch.object(owner, name, parts.timed(part, getattr(owner, name))))
+        yield
+
+
+@contextmanager
 def watched(parts: Parts) -> Iterator[None]:
     """Time the parts of stage 2, and each detector, while this is open."""
-    with ExitStack() as patched:
-        for owner, name, part in _TIMED:
-            patched.enter_context(patch.object(owner, name, parts.timed(part, getattr(owner, name))))
-        # Some inherit from others: all are looked up before any is replaced.
-        observing = {name: one.observe for name, one in DETECTORS.items()}
-        for name, observe in observing.items():
-            patched.enter_context(patch.object(DETECTORS[name], "observe", parts.timed(name, observe)))
+    # Some inherit from others: all are looked up before any is replaced.
+    detectors = [(one, "observe", parts.timed(name, one.observe)) for name, one in DETECTORS.items()]
+    with timing(parts, _TIMED), ExitStack() as patched:
+        for owner, attribute, observe in detectors:
+            patched.enter_context(patch.object(owner, attribute, observe))
         yield

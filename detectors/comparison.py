@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.divergence import Counts, Shares, shares
+from detectors.divergence import Counts, Shares
 from detectors.sentence import figure, percent, quantity, shorten
 from detectors.window import Column, Window
 
@@ -32,12 +32,12 @@ class Comparison:
     @property
     def samples(self) -> int:
         """Values of the window in the bins."""
-        return int(self.current.bins.sum())
+        return self.current.binned
 
     @property
     def reference_samples(self) -> int:
         """Values of the reference in the bins."""
-        return int(self.reference.bins.sum())
+        return self.reference.binned
 
 
 def present(window: Window, name: str, min_samples: int) -> Column | Shortfall:
@@ -80,7 +80,7 @@ def shortage(samples: int, needed: int, noun: str) -> str:
 def _obstacle(current: Column, reference: Column | None) -> str:
     if reference is None:
         return "no reference to compare with"
-    if reference.bins.sum() == 0:
+    if reference.binned == 0:
         return "the reference has no values yet" if reference.bins.size else "the reference still warms up"
     if current.kind != reference.kind:
         return f"a {current.kind} in the window, a {reference.kind} in the reference"
@@ -104,7 +104,7 @@ def telling_bins(comparison: Comparison) -> str:
 
     For numbers the edge that parts them best, for categories the two that moved most.
     """
-    p, q = (shares(counts) for counts in comparison.counts)
+    p, q = comparison.current.shares, comparison.reference.shares
     edges = comparison.current.edges
     if comparison.current.kind == "category":
         return _telling_categories(comparison.current.labels, p, q)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from detectors.base import Detector, Evidence, Verdict
 from detectors.comparison import Comparison, Shortfall, compare, means, telling_bins
-from detectors.divergence import Counts, Shares, shares
+from detectors.divergence import Counts, Shares
 from detectors.sentence import against, quantity, shorten
 from detectors.significance import SignificanceParams
 from detectors.swing import Spans, Swing, swing_of
@@ -117,12 +117,11 @@ class DistributionDetector(Detector[D], Generic[D]):
             figures.insert(0, moved)
             details["mean"] = [comparison.reference.mean, comparison.current.mean]
         telling = telling_bins(comparison)
-        current, reference = (tuple(shares(counts).tolist()) for counts in comparison.counts)
         return Evidence(
             sentence=f"{shorten(self.column)}: {', '.join(figures)}" + (f"; {telling}" if telling else ""),
             value=score,
             labels=comparison.current.labels,
-            reference=reference,
-            current=current,
+            reference=comparison.reference.listed_shares,
+            current=comparison.current.listed_shares,
             details=details,
         )

@@ -18,6 +18,8 @@ Shares = NDArray[np.float64]
 
 def shares(counts: Counts) -> Shares:
     """Return counts as shares of one, over the last axis; zeros when there are none."""
+    if counts.ndim == 1:  # the same, without what only many rows need
+        return np.asarray(counts / max(counts.sum(), 1), dtype=np.float64)
     return np.asarray(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1), dtype=np.float64)
 
 
@@ -40,12 +42,14 @@ def rare_bins(current: Counts, reference: Counts, least_expected: float) -> NDAr
     samples differ.
     """
     expected = expected_events(current, reference)
+    rare = np.zeros(expected.size, dtype=np.bool_)
+    if np.min(expected, initial=np.inf) >= least_expected:
+        return rare
     order = np.argsort(expected, kind="stable")
     summed = np.cumsum(expected[order])
     few = int(np.count_nonzero(expected < least_expected))
     if few and summed[few - 1] > 0:
         few = max(few, int(np.searchsorted(summed, least_expected)) + 1)
-    rare = np.zeros(expected.size, dtype=np.bool_)
     rare[order[:few]] = True
     return rare
 
@@ -62,6 +66,8 @@ def pool_rare(current: Counts, reference: Counts, least_expected: float = 5.0) -
     (array([90, 10]), array([800, 200]))
     """
     rare = rare_bins(current, reference, least_expected)
+    if not rare.any():
+        return current, reference
     if not (current[rare].sum() or reference[rare].sum()):
         return current[~rare], reference[~rare]
     return np.append(current[~rare], current[rare].sum()), np.append(reference[~rare], reference[rare].sum())

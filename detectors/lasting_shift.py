@@ -9,7 +9,6 @@ from pydantic import Field
 
 from detectors.base import Detector, Evidence, Params, Verdict
 from detectors.comparison import Comparison, Shortfall, compare, shortage
-from detectors.divergence import shares
 from detectors.sentence import quantity, shorten
 from detectors.shift_state import Rule, State
 from detectors.shift_words import Shift, clock, said, strength
@@ -120,10 +119,9 @@ class LastingShift(Detector[LastingShiftParams]):
         return float(by_direction[place]), names[place]
 
     def _judge(self, rule: Rule, state: State, found: Comparison, now_ms: int) -> Verdict:
-        score = float(np.clip(state.mixture / math.log(10), 0.0, _HIGHEST_SCORE))
+        score = min(max(state.mixture / math.log(10), 0.0), _HIGHEST_SCORE)
         strong = strength(score, self.params.threshold)
-        current, reference = (tuple(shares(counts).tolist()) for counts in found.counts)
-        distributions = (found.current.labels, reference, current)
+        distributions = (found.current.labels, found.reference.listed_shares, found.current.listed_shares)
         if score <= self.params.threshold:
             sentence = (
                 f"{shorten(self.column)}: no lasting shift; {strong} after {quantity(state.rows, 'event')}"

@@ -14,7 +14,10 @@ def figure(value: float, digits: int = 3) -> str:
     """
     if not math.isfinite(value):
         return "unknown"
-    rounded = float(f"{value:.{digits}g}")
+    short = f"{value:.{digits}g}"
+    if abs(value) < 999 and "e" not in short and short != "-0":
+        return short
+    rounded = float(short)
     if rounded == 0:
         return "0"
     if not 1e-4 <= abs(rounded) < 1e12:

@@ -6,6 +6,7 @@ tilts move the mean of ``s`` by ``theta`` standard deviations, and it grows with
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -76,7 +77,7 @@ class Family:
         return tilts[:, :, None] * self.scores[:, None, :]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Directions:
     """The directions of one column: its location and scale (numbers), and the share of each bin.
 
@@ -97,7 +98,7 @@ class Directions:
     def __len__(self) -> int:
         return len(self.shapes) + len(self.shares)
 
-    @property
+    @cached_property
     def deviations(self) -> Floats:
         """Standard deviation of one event's being in a bin, shape ``(bins + 1,)``."""
         return np.sqrt(self.shares * (1 - self.shares))

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.divergence import shares
 from detectors.outcomes.window import OutcomeWindow
 from detectors.pairs import Pairs
 
@@ -20,7 +22,7 @@ _NO_COUNTS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 _NO_VALUES: NDArray[np.float64] = np.zeros(0, dtype=np.float64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column:
     """One column's statistics over a span of event time.
 
@@ -95,7 +97,22 @@ class Column:
             and all(map(np.array_equal, self.spans, other.spans))
         )
 
-    @property
+    @cached_property
+    def binned(self) -> int:
+        """Values in the bins; several detectors ask, and of a reference for every pane."""
+        return int(self.bins.sum())
+
+    @cached_property
+    def shares(self) -> NDArray[np.float64]:
+        """Bin counts as shares of one; zeros when there are none."""
+        return shares(self.bins)
+
+    @cached_property
+    def listed_shares(self) -> tuple[float, ...]:
+        """`shares`, as evidence has them."""
+        return tuple(self.shares.tolist())
+
+    @cached_property
     def bins_fingerprint(self) -> str:
         """What tells the bins from those of another layout, whatever they hold."""
         told = repr((self.kind, self.labels, self.edges.tolist()))

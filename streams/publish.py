@@ -177,16 +177,14 @@ def _column_view(column: Column, usual: Window | None) -> ColumnView:
 
 
 def _bins(column: Column, before: Column | None) -> list[Bin]:
-    total = max(int(column.bins.sum()), 1)
-    if before is None or before.labels != column.labels or not before.bins.sum():
+    if before is None or before.labels != column.labels or not before.binned:
         return [
-            Bin(label=label, current=n / total)
-            for label, n in zip(column.labels, column.bins.tolist(), strict=True)
+            Bin(label=label, current=now)
+            for label, now in zip(column.labels, column.listed_shares, strict=True)
         ]
-    usual = before.bins / before.bins.sum()
     return [
-        Bin(label=label, current=n / total, reference=share)
-        for label, n, share in zip(column.labels, column.bins.tolist(), usual.tolist(), strict=True)
+        Bin(label=label, current=now, reference=usual)
+        for label, now, usual in zip(column.labels, column.listed_shares, before.listed_shares, strict=True)
     ]
 
 

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from prometheus_client import Gauge
+
 from alerts.alert import AlertUpsert
 from detectors.base import Verdict
 from streams.judge import Judged, ModelJudge
@@ -22,6 +24,7 @@ class Board:
     def __init__(self, projection: Projection, metrics: Metrics) -> None:
         self._projection = projection
         self._metrics = metrics
+        self._gauges: dict[tuple[str, str, str], tuple[Gauge, Gauge]] = {}
         self._resolved: dict[str, list[str]] = {}
 
     def show(self, judge: ModelJudge, judged: Judged, now_ms: int, *, monitored: bool) -> None:
@@ -117,8 +120,15 @@ class Board:
             if not segment and (place not in worst or worst[place].score < verdict.score):
                 worst[place] = verdict
         for (detector, column), verdict in worst.items():
-            metrics.score.labels(model, detector, column).set(verdict.score)
-            metrics.threshold.labels(model, detector, column).set(verdict.threshold)
+            labels = (model, detector, column)
+            gauges = self._gauges.get(labels)
+            if gauges is None:
+                gauges = self._gauges[labels] = (
+                    metrics.score.labels(*labels),
+                    metrics.threshold.labels(*labels),
+                )
+            gauges[0].set(verdict.score)
+            gauges[1].set(verdict.threshold)
 
     def _measure(self, judge: ModelJudge, now_ms: int, end_ms: int) -> None:
         model, metrics = judge.monitor.model, self._metrics
