@@ -19,8 +19,8 @@ Origin = Literal[
 SOURCE_SHARE, OTHERS_SHARE = 2 / 3, 0.1
 #: Share of missing values from which on a column is no longer sent.
 GONE_SHARE = 0.9
-#: Of all features, the share that moves when it is the world; and how many there must be to tell.
-MANY_SHARE, LEAST_FEATURES = 0.5, 4
+#: Of all features, the share that moves when it is the world; how many at least, and how many there must be to tell.
+MANY_SHARE, LEAST_MOVED, LEAST_FEATURES = 0.5, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _version(place: Place, scene: Scene, _: Found) -> Likely | None:
 
 def _world(place: Place, scene: Scene, _: Found) -> Likely | None:
     moved, every = len(scene.moved(place.version, place.segment)), len(scene.features)
-    if every < LEAST_FEATURES or moved < MANY_SHARE * every:
+    if every < LEAST_FEATURES or moved < max(LEAST_MOVED, MANY_SHARE * every):
         return None
     falling = sorted(scene.performance.get(place.version, ()))
     if falling:

@@ -68,6 +68,12 @@ def test_many_features_are_the_world_and_labels_say_what_it_means(has_labels, pe
     assert told.sentence.endswith(f"3 of 6 features fire; {says}")
 
 
+def test_two_of_four_features_are_not_yet_the_world() -> None:
+    few = {"age": "", "plan": "", "price": "", "stock": ""}
+    assert likely("FeatureDrift", HERE, Scene(moving=_moving("age", "price"), features=few), Found()) is None
+    assert _likely(Scene(moving=_moving("age", "price", "plan"), features=few)).origin == "world"
+
+
 FR, DE, IT = "country=fr", "country=de", "country=it"
 
 
