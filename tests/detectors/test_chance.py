@@ -25,6 +25,7 @@ MEASURES: Mapping[str, dict[str, float]] = {
     "g_test": {"min_effect": 0.0},
     "total_variation": {},
     "l_infinity": {},
+    "confidence_drift": {},
 }
 TAIL = 1 / np.arange(1, 31) ** 1.2
 SHAPES: Mapping[str, NDArray[np.float64]] = {
