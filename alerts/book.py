@@ -10,7 +10,7 @@ from alerts.config import Config, Integration
 from alerts.decision import Decision, Reason
 from alerts.routing import Node, compile_routes
 from alerts.state import Group, Ledger, Record
-from alerts.tenure import Owner, Tenure
+from alerts.tenure import Owner, Tenure, Written
 
 #: Decisions kept per alert.
 HISTORY_KEPT = 20
@@ -73,11 +73,11 @@ class Book:
         """Mark an alert's row as changed."""
         self.changed.add(f"alert/{fingerprint}")
 
-    def hear_owner(self, stated: Tenure) -> None:
+    def hear_owner(self, stated: Tenure, written: Written) -> None:
         """Take a statement of who owns a profile partition."""
-        held = self.owners.get(stated.partition)
-        believed = Owner(stated.epoch) if held is None else held.after(stated.epoch)
-        if believed != held:
+        held = self.owners.get(stated.partition, Owner(stated.epoch))
+        believed = held.after(stated.epoch, written)
+        if believed != self.owners.get(stated.partition):
             self.owners[stated.partition] = believed
             self.changed.add(f"tenure/{stated.partition}")
 

@@ -18,7 +18,7 @@ from alerts.outcome import Outcome
 from alerts.regroup import regroup, take_up_deliveries
 from alerts.settlement import settle
 from alerts.state import Record
-from alerts.tenure import Tenure, read_key
+from alerts.tenure import Tenure, Written, read_key
 
 #: Alerts held at once, firing or with an end still to be told.
 MAX_ALERTS = 10_000
@@ -87,8 +87,10 @@ class Desk:
         take_up_deliveries(desk._book, now_ms)
         return desk
 
-    def take(self, key: bytes | None, value: bytes | None, now_ms: int) -> None:
+    def take(self, key: bytes | None, value: bytes | None, now_ms: int, written: Written) -> None:
         """Take a record of the alerts topic: an upsert, or word of who owns a profile partition.
+
+        ``written`` says where in that topic the record stands.
 
         Raises
         ------
@@ -99,7 +101,7 @@ class Desk:
         if fingerprint or value:
             self.upsert(AlertUpsert.model_validate_json(value or b""), now_ms, tenure)
         elif tenure is not None:
-            self._book.hear_owner(tenure)
+            self._book.hear_owner(tenure, written)
 
     def upsert(self, upsert: AlertUpsert, now_ms: int, tenure: Tenure | None = None) -> tuple[Decision, ...]:
         """Take one upsert, and return what each stage decided; ``tenure`` is its judge's, where that says so."""

@@ -18,9 +18,25 @@ was told by a worker whose rows had been written: its successor, which reads the
 owners state theirs every minute, and a stalled one at most once when it wakes up. So a topic made anew, or a
 worker that was stalled while it took over, may have the wrong one believed for two minutes, not for good. What fires
 and what was over last is told again by each that takes over, and every minute.
+
+**What is read again says nothing new.** A desk that was stalled may read what another had taken, both of the
+statements of a tenure long over among it. By the time of the broker, which a topic made anew does not set back, a lower
+epoch counts only where it was written after all that was heard. (Set the broker's clock back *and* make the topic
+anew, and owners are refused until the clock is where it was.)
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+
+class Written(NamedTuple):
+    """Where in time a record of the alerts topic stands: the broker's epoch milliseconds, then its offset."""
+
+    at_ms: int
+    offset: int
+
+
+_NEVER = Written(0, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +58,31 @@ class Tenure:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who is believed to own a profile partition; ``doubted`` is the lower epoch that was stated once since."""
+    """Who is believed to own a profile partition, and which statement was the last that counted.
+
+    ``doubted`` is the lower epoch that was stated once since.
+    """
 
     epoch: int
     doubted: int | None = None
+    heard: Written = _NEVER
 
-    def after(self, stated: int) -> "Owner":
+    def after(self, stated: int, written: Written) -> "Owner":
         """Return who is believed after a statement.
 
         Examples
         --------
-        >>> Owner(20).after(10), Owner(20).after(10).after(10), Owner(20).after(10).after(20)
-        (Owner(epoch=20, doubted=10), Owner(epoch=10, doubted=None), Owner(epoch=20, doubted=None))
+        >>> doubtful = Owner(20, heard=Written(5, 21)).after(10, Written(6, 22))
+        >>> doubtful.epoch, doubtful.after(10, Written(7, 23)).epoch, doubtful.after(10, Written(6, 22)).epoch
+        (20, 10, 20)
         """
-        if stated >= self.epoch or stated == self.doubted:
-            return Owner(stated)
-        return replace(self, doubted=stated)
+        if stated >= self.epoch:
+            return Owner(stated, heard=max(self.heard, written))
+        if written <= self.heard:
+            return self
+        if stated == self.doubted:
+            return Owner(stated, heard=written)
+        return replace(self, doubted=stated, heard=written)
 
 
 def opening(partition: int) -> bytes:

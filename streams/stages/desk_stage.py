@@ -14,6 +14,7 @@ from alerts.desk import Desk
 from alerts.dispatch import Delivery
 from alerts.outcome import Failed, Outcome, Retry
 from alerts.receivers.registry import Receivers, open_session
+from alerts.tenure import Written
 from streams.metrics import Metrics
 from streams.stages.desk_log import DeskLog, SupersededError
 from streams.stages.fleet import Fleet
@@ -152,12 +153,15 @@ class DeskStage:
     def take(self, desk: Desk, chunk: Chunk, receipt: Receipt) -> None:
         """Take a chunk of upserts."""
         now_ms = _now_ms()
-        for offset, key, value in zip(chunk.offsets, chunk.keys, chunk.values, strict=True):
+        places = map(Written, chunk.timestamps_ms, chunk.offsets)
+        for written, key, value in zip(places, chunk.keys, chunk.values, strict=True):
             try:
-                desk.take(key, value, now_ms)
+                desk.take(key, value, now_ms, written)
             except ValidationError as error:
                 # Only Driftline writes here: another version's upsert must not stop the desk.
-                _logger.error("upsert at offset %d cannot be read and is passed over: %s", offset, error)
+                _logger.error(
+                    "upsert at offset %d cannot be read and is passed over: %s", written.offset, error
+                )
         self._receipts.append(receipt)
         self._next_offset = chunk.last_offset + 1
 

@@ -7,7 +7,7 @@ import pytest
 
 from alerts.config import default_config
 from alerts.desk import Desk
-from alerts.tenure import Tenure
+from alerts.tenure import Tenure, Written
 from streams.backlog import KIND, Limits
 from streams.stages import judge_rows, profile_rows, tenures
 from streams.stages.fleet import Fleet
@@ -44,9 +44,10 @@ class World:
         return judge
 
     def append(self, record: Record) -> int:
+        offset = next(self._offsets)
         if record.topic == ALERTS:
-            self.desk.take(record.key, record.value, 0)
-        return next(self._offsets)
+            self.desk.take(record.key, record.value, 0, Written(0, offset))
+        return offset
 
     @property
     def firing(self) -> list[str]:

@@ -7,6 +7,7 @@ the alerts, is refused by what stands in the topic.
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 from virtual_workers import Receipt, VirtualWorker
@@ -16,6 +17,7 @@ from alerts.decision import Reason
 from alerts.desk import Desk
 from alerts.dispatch import Delivery
 from alerts.outcome import Outcome, Retry, Sent
+from alerts.tenure import Written
 from streams.stages.desk_log import DeskLog, SupersededError
 from streams.stages.sender import Sender
 from streams.transport import Chunk
@@ -90,6 +92,8 @@ class DeskWorker(VirtualWorker):
     """Stage 3."""
 
     newer = staticmethod(lambda key, held, found: True)
+    # The broker stamps the alerts.
+    time_of = staticmethod(attrgetter("steady_ms"))
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -119,13 +123,15 @@ class DeskWorker(VirtualWorker):
     def _take_waiting(self, desk: Desk) -> None:
         waiting, self._waiting = self._waiting, []
         for chunk, receipt in waiting:
-            for offset, key, value in zip(chunk.offsets, chunk.keys, chunk.values, strict=True):
+            places = map(Written, chunk.timestamps_ms, chunk.offsets)
+            for written, key, value in zip(places, chunk.keys, chunk.values, strict=True):
                 before = desk.counts[Reason.FOLLOWED]
-                desk.take(key, value, self.clock())
-                is_late = value and (chunk.topic, chunk.partition, offset) in self.broker.followed
+                desk.take(key, value, self.clock(), written)
+                is_late = value and (chunk.topic, chunk.partition, written.offset) in self.broker.followed
                 if is_late and desk.counts[Reason.FOLLOWED] == before:
                     self.wrong(
-                        f"{self.name} hears at offset {offset} what a judge told that another had followed"
+                        f"{self.name} hears at offset {written.offset} "
+                        "what a judge told that another had followed"
                     )
             self._receipts.append(receipt)
 

@@ -9,11 +9,12 @@ from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from random import Random
 from typing import Any
 
 import numpy as np
-from virtual_broker import VirtualBroker
+from virtual_broker import Entry, VirtualBroker
 
 from alerts.tenure import Tenure
 from streams.layout import Layout
@@ -61,6 +62,8 @@ class VirtualWorker(ABC):
     source: str
     changelog: str
     newer: Newer
+    #: A record's time in milliseconds: that of the worker that wrote it, unless the broker stamps the topic.
+    time_of: Callable[[Entry], int] = staticmethod(attrgetter("at_ms"))
 
     def __init__(
         self,
@@ -146,7 +149,7 @@ class VirtualWorker(ABC):
             self.position[partition] = start + len(entries)
             chunk = Chunk(
                 self.source, partition, list(range(start, start + len(entries))),
-                [one.at_ms for one in entries], [one.key for one in entries], [one.value for one in entries],
+                [self.time_of(one) for one in entries], [one.key for one in entries], [one.value for one in entries],
             )  # fmt: skip
             receipt = Receipt(chunk.last_offset)
             self.delivered[partition].append(receipt)
