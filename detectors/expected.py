@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import special
 
 from detectors.cumulative import bucket_bounds
-from detectors.sentence import figure, percent
+from detectors.sentence import figure, percent, quantity, shorten
 from detectors.significance import Rate, rate_limit
 from detectors.window import Column
 
+PatternName = Literal["match_regex", "not_match_regex"]
 ShareName = Literal["not_be_null", "be_between", "be_in_set"]
 FigureName = Literal[
     "mean_to_be_between",
@@ -24,13 +25,19 @@ FigureName = Literal[
     "unique_value_count_to_be_between",
     "proportion_of_unique_values_to_be_between",
 ]
+UniqueName = Literal["be_unique"]
 
 #: Relative standard error of a number's distinct values (256 HyperLogLog registers).
 DISTINCT_ERROR = 1.04 / 16
+#: Names of values that are not listed are cut to so many characters; some that long may be several.
+CUT_AT = 100
+_SHOWN = 2
 _SHARE_WORDS = {
     "not_be_null": "not null",
     "be_between": "within the monitor's min and max",
     "be_in_set": "among the monitor's values",
+    "match_regex": "matching",
+    "not_match_regex": "not matching",
 }
 _FIGURE_WORDS = {
     "mean_to_be_between": "mean",
@@ -44,15 +51,16 @@ _FIGURE_WORDS = {
 
 
 class Expectation(BaseModel):
-    """One expectation: of a share of rows (``mostly``), or of a figure (``min``, ``max``)."""
+    """One expectation: of a share of rows (``mostly``, ``regex``), or of a figure (``min``, ``max``)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: ShareName | FigureName = Field(description="what is expected")
+    name: ShareName | PatternName | FigureName | UniqueName = Field(description="what is expected")
     mostly: float = Field(default=1.0, ge=0.0, le=1.0, description="share of rows it must hold for (0 to 1)")
     min: float | None = Field(default=None, description="least figure")
     max: float | None = Field(default=None, description="greatest figure")
     quantile: float = Field(default=0.5, ge=0.0, le=1.0, description="which quantile (0 to 1)")
+    regex: str = Field(default="", description="which pattern")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +78,14 @@ def judge(expectation: Expectation, column: Column, alpha: float) -> Answer | No
     A share fails when a true share of ``mostly`` would be this bad with probability ``alpha`` at most; a
     mean and a quantile when they lie outside by more than their sampling error at ``alpha``, a quantile
     and the distinct values by more than their sketch's error as well. Standard deviation, minimum and
-    maximum are taken as they are.
+    maximum are taken as they are. Values are not unique when one of those the window names comes twice, or
+    when there are fewer distinct numbers than numbers beyond the sketch's error.
     """
+    if expectation.name == "be_unique":
+        return _judge_unique(column, _deviations(alpha))
     if expectation.name in _SHARE_WORDS:
         return _judge_share(expectation, column, alpha)
-    bounds = _figure(expectation, column, -float(special.ndtri(min(alpha, 0.5))))
+    bounds = _figure(expectation, column, _deviations(alpha))
     if bounds is None:
         return None
     low, middle, high = bounds
@@ -85,15 +96,49 @@ def judge(expectation: Expectation, column: Column, alpha: float) -> Answer | No
 
 
 def _judge_share(expectation: Expectation, column: Column, alpha: float) -> Answer | None:
-    is_null_rate = expectation.name == "not_be_null"
-    bad = Rate(column.missing, column.rows) if is_null_rate else Rate(column.out_of_range, column.count)
+    bad, examples = _bad_rows(expectation, column)
     if not bad.total:
         return None
     # Rounded, since 1 - 0.95 is a little more than 0.05.
     limit = rate_limit(bad.total, round(1.0 - expectation.mostly, 12), alpha)
     least = "all" if expectation.mostly == 1.0 else f"at least {percent(expectation.mostly)}"
     words = f"{least} {_SHARE_WORDS[expectation.name]}"
-    return Answer(words, percent(1.0 - bad.share), bad.share > limit)
+    if expectation.regex:
+        words += f" '{shorten(expectation.regex)}'"
+    found = percent(1.0 - bad.share)
+    return Answer(words, f"{found} (not so: {examples})" if examples else found, bad.share > limit)
+
+
+def _bad_rows(expectation: Expectation, column: Column) -> tuple[Rate, str]:
+    """Return the rows that are not as expected, and some of them in words."""
+    if expectation.name == "not_be_null":
+        return Rate(column.missing, column.rows), ""
+    if not expectation.regex:
+        return Rate(column.out_of_range, column.count), ""
+    held = column.matched.get((expectation.name, expectation.regex))
+    if held is None:
+        return Rate(0, 0), ""
+    names = sorted(held.examples, key=lambda name: (-held.examples[name], name))
+    told = ", ".join(repr(shorten(name, 32)) for name in names[:_SHOWN])
+    return Rate(held.looked - held.met, held.looked), told
+
+
+def _judge_unique(column: Column, deviations: float) -> Answer | None:
+    if column.kind == "number" and column.count:
+        _, found, high = _distinct(column, deviations)
+        words = f"{quantity(round(found), 'distinct value')} among {column.count:,}"
+        return Answer("every value once", words, high < column.count)
+    times: dict[str, int] = dict(zip(column.labels[:-1], column.bins[:-1].tolist(), strict=True))
+    times |= {name: count for name, count in column.unlisted.items() if len(name) < CUT_AT}
+    if not any(times.values()):
+        return None
+    name = max(times, key=lambda name: (times[name], name))
+    words = f"{shorten(name, 32)!r} {quantity(times[name], 'time')}"
+    return Answer("every value once", words, times[name] > 1)
+
+
+def _deviations(alpha: float) -> float:
+    return -float(special.ndtri(min(alpha, 0.5)))
 
 
 def _figure(expectation: Expectation, column: Column, deviations: float) -> tuple[float, float, float] | None:

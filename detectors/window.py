@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,14 @@ Kind = Literal["number", "category"]
 
 _NO_COUNTS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 _NO_VALUES: NDArray[np.float64] = np.zeros(0, dtype=np.float64)
+
+
+class Matches(NamedTuple):
+    """Values held against a pattern: how many, how many are as wanted, and some that are not with their counts."""
+
+    looked: int
+    met: int
+    examples: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,8 @@ class Column:
         A readable name per bin, shape ``(len(bins),)``.
     unlisted
         Categories outside the layout with their counts, a capped sample; ``bins[-1]`` has the full count.
+    matched
+        Of a category: its values held against its owner's patterns, by expectation and pattern.
     sketch_values, sketch_counts
         Log-bucketed histogram of the numbers: ascending bucket values and their counts.
     spans
@@ -71,6 +81,7 @@ class Column:
     edges: NDArray[np.float64] = field(default_factory=lambda: _NO_VALUES)
     labels: tuple[str, ...] = ()
     unlisted: Mapping[str, int] = field(default_factory=dict)
+    matched: Mapping[tuple[str, str], Matches] = field(default_factory=dict)
     sketch_values: NDArray[np.float64] = field(default_factory=lambda: _NO_VALUES)
     sketch_counts: NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
     spans: tuple[NDArray[np.int64], ...] = ()

@@ -1,6 +1,6 @@
 """A batch: the rows of one model as columns, whatever they came from (Kafka records or a table)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeVar
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.matching import Held, MatchKey
 from streams.sketch import mixed
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ class Batch:
         Each row's id and prediction as they came, where the model's labels are joined; else empty.
     paired
         The number columns, by place, whose pairs are counted (`streams.pair_sums`).
+    held
+        The rows held against their owner's patterns, once these have been looked at (`streams.folding`).
     """
 
     offsets: NDArray[np.int64]
@@ -51,6 +54,7 @@ class Batch:
     ids: Sequence[str] = ()
     answers: Sequence[Any] = ()
     paired: tuple[int, ...] = ()
+    held: Mapping[MatchKey, Held] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -70,6 +74,7 @@ class Batch:
             ids=_taken(self.ids, rows) if self.ids else (),
             answers=_taken(self.answers, rows) if self.answers else (),
             paired=self.paired,
+            held={key: held.taken(rows) for key, held in self.held.items()},
         )
 
     def between(self, low: int, high: int) -> "Batch":
@@ -88,6 +93,7 @@ class Batch:
             ids=self.ids[rows],
             answers=self.answers[rows],
             paired=self.paired,
+            held={key: held.taken(rows) for key, held in self.held.items()},
         )
 
 
@@ -96,7 +102,7 @@ def _taken(values: Sequence[T], rows: NDArray[np.intp]) -> list[T]:
 
 
 def stacked(batches: Sequence[Batch]) -> Batch:
-    """Return the rows of all batches, one batch after the other; all are of one model."""
+    """Return the rows of all batches, one batch after the other; all are of one model, none is held yet."""
     arrays: dict[str, Any] = {
         name: np.concatenate([getattr(one, name) for one in batches])
         for name in ("offsets", "ts_ms", "record_ms", "id_hashes", "errors")

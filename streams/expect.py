@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
-from detectors.expected import Expectation
+from detectors.expected import Expectation, PatternName
+from streams.patterns import MAX_PATTERN_LENGTH, mistake_in
 
 _OF_NUMBERS = frozenset(
     {
@@ -18,6 +19,9 @@ _OF_NUMBERS = frozenset(
         "quantile_to_be_between",
     }
 )
+
+
+PATTERNS: tuple[PatternName, ...] = ("match_regex", "not_match_regex")
 
 
 class _Strict(BaseModel):
@@ -38,6 +42,28 @@ class Mostly(_Strict):
                     f"{key} stands beside the feature's `type`, where it is counted; write it there"
                 )
         return value
+
+
+class Pattern(_Strict):
+    """A pattern, found anywhere in a value unless it has ``^`` and ``$``, and the share of values it holds for."""
+
+    regex: str = Field(
+        min_length=1,
+        max_length=MAX_PATTERN_LENGTH,
+        description="regular expression as RE2 reads it: no look-around, no back references",
+    )
+    mostly: float = Field(default=1.0, gt=0.0, le=1.0, description="share of values (0 to 1)")
+
+    @field_validator("regex")
+    @classmethod
+    def _can_be_read(cls, regex: str) -> str:
+        if mistake := mistake_in(regex):
+            raise ValueError(mistake)
+        return regex
+
+
+class Always(_Strict):
+    """Nothing to set: write ``{}``."""
 
 
 class Bounds(_Strict):
@@ -61,6 +87,13 @@ class Expect(_Strict):
     not_be_null: Mostly | None = Field(default=None, description="share of events that carry it")
     be_between: Mostly | None = Field(default=None, description="share of values within `min` and `max`")
     be_in_set: Mostly | None = Field(default=None, description="share of values among `values`")
+    match_regex: Pattern | None = Field(
+        default=None, description="pattern that values of a category must match"
+    )
+    not_match_regex: Pattern | None = Field(default=None, description="pattern that none of them may match")
+    be_unique: Always | None = Field(
+        default=None, description="no value comes twice in a window; of numbers within an estimate's error"
+    )
     mean_to_be_between: Bounds | None = Field(default=None, description="mean of the numbers")
     stdev_to_be_between: Bounds | None = Field(default=None, description="their standard deviation")
     min_to_be_between: Bounds | None = Field(default=None, description="smallest number")
@@ -94,6 +127,10 @@ class Expect(_Strict):
         for name in (one.name for one in self.expectations()):
             if name in _OF_NUMBERS and kind != "number":
                 return f"{name} is for numbers; this feature is a {kind}; take it out"
+            if name in PATTERNS and kind != "category":
+                return f"{name} is for categories; this feature is a {kind}; take it out"
+            if name == "be_unique" and kind == "boolean":
+                return "be_unique is for numbers and categories; a boolean has two values; take it out"
             if name == "be_between" and not has_range:
                 return "be_between needs the feature's `min` or `max`; write one beside its `type`"
             if name == "be_in_set" and not has_values:

@@ -15,6 +15,7 @@ from streams.batch import Batch
 from streams.decode import Decoded, Rows, in_order
 from streams.joins.records import Predicted, place
 from streams.labels import Versions, label_segments, label_versions
+from streams.matching import hold
 from streams.partition import PartitionState
 from streams.watermark import FUTURE_MS, Arrival, Clock
 from streams.wire import ProfileKey
@@ -79,7 +80,12 @@ def fold_rows(state: PartitionState, model: str, found: Rows, folded: Folded) ->
     if arrival.future.any():
         _turn_away_future(state, model, placed, folded)
     taken = ~(arrival.future | arrival.late)
-    batch = replace(batch, versions=versions.labels, segments=_segment_labels(state, model, batch, taken))
+    batch = replace(
+        batch,
+        versions=versions.labels,
+        segments=_segment_labels(state, model, batch, taken),
+        held=hold(state.models.patterns(model), batch.texts),
+    )
     late = int(np.count_nonzero(arrival.late))
     if late:
         folded.late[model] = folded.late.get(model, 0) + late

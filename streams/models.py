@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from streams.layout import Layout, unmonitored_layout
+from streams.matching import MatchKey, pattern_keys
 from streams.monitor import Monitor, Windows
 from streams.watermark import NEVER_MS
 
@@ -22,6 +23,7 @@ class Models:
 
     def __init__(self, models: Mapping[str, tuple[Monitor, Layout]]) -> None:
         self._monitors = {name: monitor for name, (monitor, _) in models.items()}
+        self._patterns = {name: pattern_keys(monitor, layout) for name, (monitor, layout) in models.items()}
         self._layouts = {name: [(NEVER_MS, layout)] for name, (_, layout) in models.items()}
 
     def __contains__(self, model: str) -> bool:
@@ -35,6 +37,10 @@ class Models:
     def segments(self, model: str) -> Sequence[str]:
         """Return the names a watched model is segmented by."""
         return self._monitors[model].segments
+
+    def patterns(self, model: str) -> Sequence[MatchKey]:
+        """Return the patterns that a model's texts are held against; none without a monitor."""
+        return self._patterns.get(model, ())
 
     def label_sample(self, model: str) -> float:
         """Return the share of a watched model's ids that is joined with labels (0 to 1)."""

@@ -7,7 +7,6 @@ rows, hence equal to the bit in any order; means and sums of squares agree to a 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import repeat
 
 import numpy as np
@@ -17,14 +16,15 @@ from streams import counting, sketch
 from streams.batch import Batch
 from streams.counting import SLOTS, ZERO_SLOT
 from streams.layout import Layout
+from streams.matching import Matched, MatchKey
+from streams.matching import total as total_of_matches
+from streams.name_counts import NAME_KEPT, capped, summed
 from streams.pair_sums import PairSums
 from streams.pair_sums import total as total_of_pairs
 
 ID_REGISTER_BITS = 12
 UNLISTED_KEPT = 64
 UNEXPECTED_KEPT = 64
-#: Names of unlisted categories and unexpected features are cut to this many characters.
-NAME_KEPT = 100
 #: Magnitudes above this count as this in means and squares, so that these stay finite.
 LARGEST_MOMENT = 1e140
 #: How statistics that are arrays add up, moments and sketches apart.
@@ -52,6 +52,7 @@ class Profile:
     ids: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(1 << ID_REGISTER_BITS, np.uint8))
     unexpected: dict[str, int] = field(default_factory=dict)
     pairs: PairSums | None = None
+    matched: dict[MatchKey, Matched] = field(default_factory=dict)
     count: NDArray[np.int64] = field(init=False)
     out_of_range: NDArray[np.int64] = field(init=False)
     mean: NDArray[np.float64] = field(init=False)
@@ -88,6 +89,8 @@ class Profile:
             sketch.observe_hashes(self.ids, batch.id_hashes, ID_REGISTER_BITS)
             self._fold_numbers(batch.numbers)
             self._fold_categories(batch)
+            if batch.held:
+                self._add_matches({key: held.counted() for key, held in batch.held.items()})
             if batch.paired:
                 self._add_pairs(PairSums.of(self.layout, batch.paired, batch.numbers))
 
@@ -146,18 +149,21 @@ class Profile:
                     codes[row] = known.get(name, other)
                     if codes[row] == other:
                         unlisted[name] = unlisted.get(name, 0) + 1
-                self.unlisted[position] = _capped(unlisted, UNLISTED_KEPT)
+                self.unlisted[position] = capped(unlisted, UNLISTED_KEPT)
             counts = np.bincount(codes + 1, minlength=other + 2)[1:]
             self.category_counts[start:end] += counts
 
     def _add_pairs(self, other: PairSums | None) -> None:
         self.pairs = total_of_pairs((self.pairs, other))
 
+    def _add_matches(self, other: Mapping[MatchKey, Matched]) -> None:
+        self.matched = total_of_matches((self.matched, other))
+
     def note_unexpected(self, names: Iterable[str]) -> None:
         """Count features the monitor does not list."""
         for name in {name[:NAME_KEPT] for name in names}:
             self.unexpected[name] = self.unexpected.get(name, 0) + 1
-        self.unexpected = _capped(self.unexpected, UNEXPECTED_KEPT)
+        self.unexpected = capped(self.unexpected, UNEXPECTED_KEPT)
 
     def merge(self, other: "Profile") -> None:
         """Add another profile of the same layout.
@@ -182,7 +188,7 @@ class Profile:
         self.invalid += other.invalid
         self.late += other.late
         self.ids = np.maximum(self.ids, other.ids)
-        self.unexpected = _capped(_summed(self.unexpected, other.unexpected), UNEXPECTED_KEPT)
+        self.unexpected = capped(summed(self.unexpected, other.unexpected), UNEXPECTED_KEPT)
         self._merge_moments(other.count, other.mean, other.squares)
         self.out_of_range = self.out_of_range + other.out_of_range
         self.minimum = np.minimum(self.minimum, other.minimum)
@@ -191,8 +197,9 @@ class Profile:
         self.registers = np.maximum(self.registers, other.registers)
         self.category_counts = self.category_counts + other.category_counts
         self._add_pairs(other.pairs)
+        self._add_matches(other.matched)
         self.unlisted = [
-            _capped(_summed(mine, theirs), UNLISTED_KEPT)
+            capped(summed(mine, theirs), UNLISTED_KEPT)
             for mine, theirs in zip(self.unlisted, other.unlisted, strict=True)
         ]
 
@@ -248,12 +255,13 @@ def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
     for name, whole in _WHOLE.items():
         setattr(total, name, whole.reduce([getattr(one, name) for one in profiles]))
     total.mean, total.squares = _pooled_moments(profiles)
-    total.unexpected = _capped(_summed(*(one.unexpected for one in profiles)), UNEXPECTED_KEPT)
+    total.unexpected = capped(summed(*(one.unexpected for one in profiles)), UNEXPECTED_KEPT)
     total.unlisted = [
-        _capped(_summed(*parts), UNLISTED_KEPT)
+        capped(summed(*parts), UNLISTED_KEPT)
         for parts in zip(*(one.unlisted for one in profiles), strict=True)
     ]
     total.pairs = total_of_pairs([one.pairs for one in profiles])
+    total.matched = total_of_matches([one.matched for one in profiles])
     total._set_sketch(profiles)
     return total
 
@@ -270,25 +278,3 @@ def _pooled_moments(
     mean = origin + (counts * (means - origin)).sum(axis=0) / total
     squares = np.array([one.squares for one in profiles]).sum(axis=0)
     return mean, squares + (counts * (means - mean) ** 2).sum(axis=0)
-
-
-def _summed(mine: Mapping[str, int], *others: Mapping[str, int]) -> dict[str, int]:
-    total = dict(mine)
-    for other in others:
-        for name, count in other.items():
-            total[name] = total.get(name, 0) + count
-    return total
-
-
-def _capped(counts: dict[str, int], cap: int) -> dict[str, int]:
-    """Keep the ``cap`` names of smallest hash: the same names whatever the order they came in.
-
-    A name among the smallest of a union is among the smallest of each part that has it, so the counts
-    of names kept are exact.
-    """
-    if len(counts) <= cap:
-        return counts
-    kept = sorted(
-        counts, key=lambda name: blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    )
-    return {name: counts[name] for name in kept[:cap]}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.pairs import Pairs
-from detectors.window import Column, Window
+from detectors.window import Column, Matches, Window
 from streams import sketch
 from streams.history import Pane
 from streams.pair_sums import PairSums
@@ -147,6 +147,14 @@ def _pairs(profile: Profile, spans: Sequence[NDArray[np.int64]]) -> Pairs | None
     return Pairs(names, sums.counts, sums.gram, tuple(spans))
 
 
+def _matches(profile: Profile, position: int) -> dict[tuple[str, str], Matches]:
+    return {
+        (key.name, key.regex): Matches(counts.looked, counts.met, counts.examples)
+        for key, counts in profile.matched.items()
+        if key.position == position
+    }
+
+
 def _category(profile: Profile, position: int, spans: Sequence[NDArray[np.int64]]) -> Column:
     spec = profile.layout.categories[position]
     start, end = profile.layout.category_offsets[position : position + 2]
@@ -164,5 +172,6 @@ def _category(profile: Profile, position: int, spans: Sequence[NDArray[np.int64]
         bins=counts if listed else np.zeros(0, np.int64),
         labels=spec.labels if listed else (),
         unlisted=dict(profile.unlisted[position]),
+        matched=_matches(profile, position),
         spans=tuple(category_spans(profile.layout, rows, position) for rows in spans if listed),
     )

@@ -11,8 +11,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.expected import PatternName
 from streams.counting import SLOTS
 from streams.layout import Layout
+from streams.matching import Matched, MatchKey
+from streams.packing import Packed, fill, narrow, pack, sparse, unpack, wide
 from streams.pair_sums import PairSums
 from streams.profile import Profile
 
@@ -90,8 +93,8 @@ class OutcomeRow(msgspec.Struct, frozen=True, array_like=True):
     tally: list[tuple[tuple[str, ...], int | bytes]]
 
 
-#: Ascending positions and what they hold, each in the narrowest type.
-Packed = tuple[bytes, bytes]
+#: Category column by its place in the part, expectation, pattern; values looked at, met, and examples.
+MatchRow = tuple[int, PatternName, str, int, int, dict[str, int]]
 
 
 class Part(msgspec.Struct, array_like=True):
@@ -115,6 +118,7 @@ class Part(msgspec.Struct, array_like=True):
     categories: Packed
     unlisted: list[dict[str, int]]
     pairs: tuple[tuple[int, ...], bytes, bytes] | None = None
+    matched: list[MatchRow] = []
 
 
 class _Fenced(msgspec.Struct, array_like=True):
@@ -187,16 +191,17 @@ def split(profile: Profile) -> list[Part]:
             fence=profile.fence,
             parts=total,
             rows=rows,
-            ids=_sparse(profile.ids) if index == 0 else None,
+            ids=sparse(profile.ids) if index == 0 else None,
             unexpected=profile.unexpected if index == 0 else {},
-            counts=(_narrow(profile.count[numbers]), _narrow(profile.out_of_range[numbers])),
+            counts=(narrow(profile.count[numbers]), narrow(profile.out_of_range[numbers])),
             moments=np.concatenate([one[numbers] for one in _moments(profile)]).astype("<f8").tobytes(),
-            bins=_sparse(profile.bins[_flat(layout.number_offsets, numbers)]),
+            bins=sparse(profile.bins[_flat(layout.number_offsets, numbers)]),
             sketches=_sketches(profile, numbers),
-            registers=_sparse(profile.registers[numbers].reshape(-1)),
-            categories=_sparse(profile.category_counts[_flat(layout.category_offsets, categories)]),
+            registers=sparse(profile.registers[numbers].reshape(-1)),
+            categories=sparse(profile.category_counts[_flat(layout.category_offsets, categories)]),
             unlisted=profile.unlisted[categories],
             pairs=_pairs(profile.pairs) if index == 0 else None,
+            matched=_matches(profile.matched, categories),
         )
         parts.append(part)
     return parts
@@ -218,21 +223,25 @@ def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
     profile.events, profile.errors, profile.invalid, profile.late = newest.rows
     profile.unexpected = dict(head.unexpected)
     if head.ids is not None:
-        _fill(profile.ids, head.ids)
+        fill(profile.ids, head.ids)
     profile.pairs = _pair_sums(head.pairs)
     keys, counts = [profile.sketch_keys], [profile.sketch_counts]
     for index, part in enumerate(parts):
         numbers, categories = _columns(layout, index)
-        profile.count[numbers], profile.out_of_range[numbers] = map(_wide, part.counts)
+        profile.count[numbers], profile.out_of_range[numbers] = map(wide, part.counts)
         moments = np.frombuffer(part.moments, "<f8").reshape(len(_moments(profile)), -1)
         for statistic, values in zip(_moments(profile), moments, strict=True):
             statistic[numbers] = values
-        _fill(profile.bins[_flat(layout.number_offsets, numbers)], part.bins)
-        slots, held = _unpack(part.sketches)
+        fill(profile.bins[_flat(layout.number_offsets, numbers)], part.bins)
+        slots, held = unpack(part.sketches)
         keys.append(slots + numbers.start * SLOTS)
         counts.append(held)
-        _fill(profile.registers[numbers].reshape(-1), part.registers)
-        _fill(profile.category_counts[_flat(layout.category_offsets, categories)], part.categories)
+        fill(profile.registers[numbers].reshape(-1), part.registers)
+        fill(profile.category_counts[_flat(layout.category_offsets, categories)], part.categories)
+        profile.matched |= {
+            MatchKey(categories.start + place, name, regex): Matched(looked, met, examples)
+            for place, name, regex, looked, met, examples in part.matched
+        }
         profile.unlisted[categories] = [dict(names) for names in part.unlisted]
     profile.sketch_keys, profile.sketch_counts = np.concatenate(keys), np.concatenate(counts)
     return profile
@@ -257,7 +266,15 @@ def _flat(offsets: NDArray[np.int64], columns: slice) -> slice:
 def _sketches(profile: Profile, numbers: slice) -> Packed:
     first = numbers.start * SLOTS
     low, high = np.searchsorted(profile.sketch_keys, [first, numbers.stop * SLOTS])
-    return _pack(profile.sketch_keys[low:high] - first, profile.sketch_counts[low:high])
+    return pack(profile.sketch_keys[low:high] - first, profile.sketch_counts[low:high])
+
+
+def _matches(matched: Mapping[MatchKey, Matched], columns: slice) -> list[MatchRow]:
+    return [
+        (key.position - columns.start, key.name, key.regex, counts.looked, counts.met, dict(counts.examples))
+        for key, counts in sorted(matched.items())
+        if columns.start <= key.position < columns.stop
+    ]
 
 
 def _pairs(sums: PairSums | None) -> tuple[tuple[int, ...], bytes, bytes] | None:
@@ -266,13 +283,13 @@ def _pairs(sums: PairSums | None) -> tuple[tuple[int, ...], bytes, bytes] | None
         return None
     counts = sums.counts[np.triu_indices(len(sums.counts))]
     gram = sums.gram[np.triu_indices(len(sums.gram))]
-    return sums.positions, _narrow(counts), _narrow(np.where(gram < 0, -2 * gram - 1, 2 * gram))
+    return sums.positions, narrow(counts), narrow(np.where(gram < 0, -2 * gram - 1, 2 * gram))
 
 
 def _pair_sums(stored: tuple[tuple[int, ...], bytes, bytes] | None) -> PairSums | None:
     if stored is None:
         return None
-    positions, counts, folded = stored[0], _wide(stored[1]), _wide(stored[2])
+    positions, counts, folded = stored[0], wide(stored[1]), wide(stored[2])
     gram = np.where(folded % 2, -(folded + 1) // 2, folded // 2)
     d = len(positions)
     return PairSums(positions, _symmetric(counts, d), _symmetric(gram, 1 + 2 * d))
@@ -282,34 +299,6 @@ def _symmetric(upper: NDArray[np.int64], side: int) -> NDArray[np.int64]:
     whole = np.zeros((side, side), np.int64)
     whole[np.triu_indices(side)] = upper
     return whole + np.triu(whole, 1).T
-
-
-def _sparse(values: NDArray[Any]) -> Packed:
-    held = np.flatnonzero(values)
-    return _pack(held, values[held])
-
-
-def _fill(target: NDArray[Any], packed: Packed) -> None:
-    positions, values = _unpack(packed)
-    target[positions] = values
-
-
-def _pack(ascending: NDArray[Any], counts: NDArray[Any]) -> Packed:
-    """Store ascending integers as steps; both arrays in the narrowest type that holds them."""
-    return _narrow(np.concatenate((ascending[:1], ascending[1:] - ascending[:-1]))), _narrow(counts)
-
-
-def _unpack(packed: Packed) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return np.cumsum(_wide(packed[0])), _wide(packed[1])
-
-
-def _narrow(values: NDArray[Any]) -> bytes:
-    width = np.min_scalar_type(int(values.max(initial=0)))
-    return bytes([width.itemsize]) + values.astype(f"<u{width.itemsize}").tobytes()
-
-
-def _wide(raw: bytes) -> NDArray[np.int64]:
-    return np.frombuffer(raw, dtype=f"<u{raw[0]}", offset=1).astype(np.int64)
 
 
 def latest(parts: Mapping[int, Part]) -> list[Part] | None:

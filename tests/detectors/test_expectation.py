@@ -9,11 +9,19 @@ from detector_windows import category, make, number, window
 
 from detectors.base import Verdict
 from detectors.expected import Expectation
-from detectors.window import Column
+from detectors.window import Column, Matches
 
 AGES = np.random.default_rng(0).normal(40, 10, 4000)
 AGE = number(AGES, missing=200, low=18.0, high=70.0, edges=np.array([30.0, 40.0, 50.0]))
 PLAN = category([2000, 1500, 400], enterprise=100)
+
+CODE = Column(
+    "plan", "category", count=3000, missing=100,
+    matched={
+        ("match_regex", "^[A-Z]+$"): Matches(3000, 2850, {"b": 20, "xy": 90, "zz9": 10}),
+        ("not_match_regex", "(?i)test"): Matches(3000, 2970, {"Test": 30}),
+    },
+)  # fmt: skip
 
 
 def judged(column: Column, *expectations: dict[str, Any], **params: Any) -> Verdict:
@@ -43,6 +51,14 @@ SAID: dict[str, tuple[Column, dict[str, Any], dict[str, Any], str]] = {
     ),
     "proportion_of_unique_values_to_be_between": (
         PLAN, {"max": 0.01}, {"min": 0.1}, "expected distinct values per value at least 0.1, found 0.001",
+    ),
+    "match_regex": (
+        CODE, {"regex": "^[A-Z]+$", "mostly": 0.95}, {"regex": "^[A-Z]+$", "mostly": 0.99},
+        "expected at least 99 % matching '^[A-Z]+$', found 95 % (not so: 'xy', 'b')",
+    ),
+    "not_match_regex": (
+        CODE, {"regex": "(?i)test", "mostly": 0.9}, {"regex": "(?i)test"},
+        "expected all not matching '(?i)test', found 99 % (not so: 'Test')",
     ),
 }  # fmt: skip
 
@@ -82,6 +98,41 @@ def test_range_and_set_are_the_monitors_own(name: str, share: float, words: str)
 def test_without_mostly_a_single_row_fails_it() -> None:
     column = Column("x", "number", count=2999, missing=1)
     assert judged(column, {"name": "not_be_null"}).status == "firing"
+
+
+def test_a_pattern_is_judged_by_the_values_that_were_looked_at() -> None:
+    # As after a change of the monitor: most panes of the window know nothing of it yet.
+    young = Column(
+        "plan", "category", count=3000, matched={("match_regex", "a"): Matches(100, 50, {"b": 50})}
+    )
+    assert judged(young, {"name": "match_regex", "regex": "a"}).status == "firing"
+    verdict = judged(young, {"name": "match_regex", "regex": "b"})
+    assert verdict.status == "insufficient"
+    assert "no values to judge match_regex by" in verdict.evidence.sentence
+
+
+UNIQUE = {"name": "be_unique"}
+
+
+@pytest.mark.parametrize(
+    ("column", "status", "said"),
+    [
+        (category([1, 1, 0], **{f"u{i}": 1 for i in range(64)}), "ok", ""),
+        (category([1, 1, 0], u1=1, u2=2), "firing", "expected every value once, found 'u2' 2 times"),
+        (category([900, 1, 0]), "firing", "' 900 times"),
+        # Cut names that are equal may be of values that are not.
+        (Column("plan", "category", count=901, unlisted={"u" * 100: 900, "v": 1}), "ok", ""),
+        (Column("plan", "category", count=900, unlisted={"u" * 100: 900}), "insufficient", ""),
+        (number(np.arange(5000.0)), "ok", ""),
+        (number(np.arange(5000.0) // 5), "firing", "distinct values among 5,000"),
+        (number(np.zeros(5000)), "firing", "1 distinct value among 5,000"),
+        (Column("plan", "category", missing=900), "insufficient", ""),
+    ],
+)
+def test_values_that_come_twice_are_not_unique(column: Column, status: str, said: str) -> None:
+    verdict = judged(column, UNIQUE, min_samples=1)
+    assert verdict.status == status
+    assert said in verdict.evidence.sentence
 
 
 def test_the_score_counts_failures_and_the_sentence_stays_short() -> None:

@@ -7,11 +7,12 @@ import pytest
 from prediction_events import folded, monitor
 from pydantic import ValidationError
 
-from detectors.expected import DISTINCT_ERROR
+from detectors.expected import CUT_AT, DISTINCT_ERROR
 from streams import sketch
 from streams.bench import Bench
 from streams.layout import compile_layout
 from streams.monitor import Monitor
+from streams.name_counts import NAME_KEPT
 from streams.window import window_of
 
 AGE: dict[str, Any] = {
@@ -29,7 +30,11 @@ AGE: dict[str, Any] = {
 PLAN: dict[str, Any] = {
     "type": "category",
     "values": ["free", "pro"],
-    "expect": {"be_in_set": {"mostly": 0.9}, "unique_value_count_to_be_between": {"max": 3}},
+    "expect": {
+        "be_in_set": {"mostly": 0.9},
+        "match_regex": {"regex": "^[a-z]+$"},
+        "unique_value_count_to_be_between": {"max": 3},
+    },
 }
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "unknown": ({"type": "number", "expect": {"be_nice": {}}}, "expect.be_nice"),
@@ -43,6 +48,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no bounds": ({"type": "number", "expect": {"mean_to_be_between": {}}}, "write min, max or both"),
     "bounds swapped": ({"type": "number", "expect": {"max_to_be_between": {"min": 2, "max": 1}}}, "swap them"),
+    "a pattern RE2 does not know": (
+        {"type": "category", "expect": {"match_regex": {"regex": "(?<=a)b"}}},
+        "'(?<=a)b' is no regular expression of RE2 (invalid perl operator: (?<",
+    ),
+    "a pattern that is open": (
+        {"type": "category", "expect": {"not_match_regex": {"regex": "(ab"}}}, "(missing ): (ab); write it",
+    ),
+    "no pattern": ({"type": "category", "expect": {"match_regex": {"mostly": 0.9}}}, "match_regex.regex"),
+    "a pattern of great length": (
+        {"type": "category", "expect": {"match_regex": {"regex": "a" * 301}}}, "at most 300 characters",
+    ),
+    "a pattern of numbers": (
+        {"type": "number", "expect": {"match_regex": {"regex": "a"}}},
+        "match_regex is for categories; this feature is a number",
+    ),
+    "a unique boolean": ({"type": "boolean", "expect": {"be_unique": {}}}, "a boolean has two values"),
     "a quantile in percent": (
         {"type": "number", "expect": {"quantile_to_be_between": {95: {"max": 1}}}}, "less than or equal to 1",
     ),
@@ -109,7 +130,8 @@ def test_profiles_are_held_against_what_the_monitor_expects(
     assert found == failed
 
 
-def test_the_detector_knows_the_error_of_the_distinct_values() -> None:
+def test_the_detector_knows_the_error_of_the_distinct_values_and_where_names_are_cut() -> None:
+    assert CUT_AT == NAME_KEPT
     assert DISTINCT_ERROR == 1.04 / sketch.REGISTERS**0.5
 
 

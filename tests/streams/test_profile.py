@@ -13,7 +13,8 @@ from prediction_events import bits, folded, monitor
 
 from streams import sketch
 from streams.layout import compile_layout
-from streams.profile import NAME_KEPT, UNEXPECTED_KEPT, UNLISTED_KEPT, Profile, merged
+from streams.name_counts import NAME_KEPT
+from streams.profile import UNEXPECTED_KEPT, UNLISTED_KEPT, Profile, merged
 
 EDGES = (-1.0, 0.0, 0.5, 30.0)
 LAYOUT = compile_layout(

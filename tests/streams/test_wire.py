@@ -1,5 +1,6 @@
 """Profiles on the wire: exact, bounded, and read only when all their parts are in."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,11 @@ from hypothesis import strategies as st
 from prediction_events import bits, folded, monitor
 
 from streams import sketch
+from streams.expect import PATTERNS
 from streams.layout import Layout, compile_layout
+from streams.matching import EXAMPLES_KEPT, Matched, MatchKey
+from streams.name_counts import NAME_KEPT
+from streams.patterns import MAX_PATTERN_LENGTH
 from streams.profile import Profile
 from streams.wire import (
     MAX_PART_BYTES,
@@ -99,6 +104,10 @@ def _worst(layout: Layout) -> Profile:
     profile.note_unexpected(names)
     for unlisted in profile.unlisted:
         unlisted |= dict.fromkeys(profile.unexpected, most)
+    examples = dict.fromkeys(names[:EXAMPLES_KEPT], most)
+    for position, name in itertools.product(range(len(layout.categories)), PATTERNS):
+        key = MatchKey(position, name, "\N{PILE OF POO}" * MAX_PATTERN_LENGTH)
+        profile.matched[key] = Matched(most, most, {one[:NAME_KEPT]: most for one in examples})
     return profile
 
 

@@ -16,6 +16,7 @@ T0 = 1_780_000_000_000
 EXACT = (
     "events", "errors", "invalid", "late", "ids", "unexpected", "count", "out_of_range", "minimum", "maximum",
     "bins", "sketch_keys", "sketch_counts", "registers", "category_counts", "unlisted",
+    "matched",
 )  # fmt: skip
 
 
