@@ -36,7 +36,7 @@ class Evidence:
     value
         The figure the sentence speaks of, in the unit of the column or rate.
     labels, reference, current
-        Both distributions as shares of one, aligned with ``labels``; empty where there is none.
+        Both distributions as shares of one to six digits, aligned with ``labels``; empty where there is none.
     details
         Small extra figures, JSON-able, e.g. ``{"mean": [41.2, 63.0]}``.
     """

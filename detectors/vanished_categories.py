@@ -57,7 +57,7 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
         comparison = compare(window, reference, self.column, self.params.min_samples)
         if isinstance(comparison, Shortfall):
             return self.insufficient(comparison.samples, comparison.reason)
-        current, usual = (shares(counts) for counts in comparison.counts)
+        usual = comparison.reference.shares
         gone = gone_categories(
             comparison,
             min_share=self.params.min_share,
@@ -69,8 +69,8 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
             self._sentence(comparison, gone),
             value=score,
             labels=comparison.current.labels,
-            reference=tuple(usual.tolist()),
-            current=tuple(current.tolist()),
+            reference=comparison.reference.listed_shares,
+            current=comparison.current.listed_shares,
             details={"categories": {comparison.current.labels[i]: float(usual[i]) for i in gone}},
         )
         return self.verdict(score, comparison.samples, evidence)
@@ -79,8 +79,8 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
         seen = f"over {quantity(comparison.samples, 'event')}"
         if not gone:
             return f"{shorten(self.column)}: no category of the reference is gone {seen}"
-        labels, (current, usual) = comparison.current.labels, map(shares, comparison.counts)
-        now, lost = (percent(float(sum(side[i] for i in gone))) for side in (current, usual))
+        labels, sides = comparison.current.labels, (comparison.current.shares, comparison.reference.shares)
+        now, lost = (percent(float(sum(side[i] for i in gone))) for side in sides)
         names = listing([labels[i] for i in gone])
         return f"{shorten(self.column)}: {lost} of the reference gone {seen}, now {now}: {names}"
 

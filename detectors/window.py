@@ -1,6 +1,6 @@
 """What a detector sees: statistics of one window, or of the reference, in the same shape."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -120,8 +120,8 @@ class Column:
 
     @cached_property
     def listed_shares(self) -> tuple[float, ...]:
-        """`shares`, as evidence has them."""
-        return tuple(self.shares.tolist())
+        """`shares` to six digits, as evidence and pages have them."""
+        return tuple(np.round(self.shares, 6).tolist())
 
     @cached_property
     def bins_fingerprint(self) -> str:
@@ -142,18 +142,20 @@ class Column:
         >>> column.quantile(0.5), column.quantile(0.99)
         (1.0, 8.0)
         """
-        return self.quantiles(q)[0]
+        return float(quantiles([self], q)[0, 0])
 
-    def quantiles(self, *qs: float) -> list[float]:
-        """Return `quantile` of each of several."""
-        until = np.cumsum(self.sketch_counts)
-        total = int(until[-1]) if until.size else 0
-        if total == 0:
-            return [float("nan")] * len(qs)
-        ranks = [min(int(q * total), total - 1) for q in qs]
-        values = self.sketch_values[until.searchsorted(ranks, side="right")]
-        clipped: list[float] = np.minimum(np.maximum(values, self.minimum), self.maximum).tolist()
-        return clipped
+
+def quantiles(columns: Sequence[Column], *qs: float) -> NDArray[np.float64]:
+    """Return `Column.quantile` of several columns, each at several ``q``, shape ``(columns, qs)``."""
+    sizes = [column.sketch_counts.size for column in columns]
+    until = np.cumsum(np.concatenate([_NO_COUNTS, *(column.sketch_counts for column in columns)]))
+    values = np.concatenate([_NO_VALUES, *(column.sketch_values for column in columns)])
+    ends = np.concatenate((np.zeros(1, np.int64), until))[np.cumsum([0, *sizes])]
+    before, totals = ends[:-1, None], np.diff(ends)[:, None]
+    ranks = before + np.minimum((np.array(qs) * totals).astype(np.int64), totals - 1)
+    found = np.append(values, np.nan)[np.minimum(until.searchsorted(ranks, side="right"), values.size)]
+    least, most = (np.array([[getattr(one, end)] for one in columns]) for end in ("minimum", "maximum"))
+    return np.where(totals > 0, np.minimum(np.maximum(found, least), most), np.nan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ def evidence_of(verdict: Verdict) -> dict[str, Any]:
         "samples": verdict.samples,
         "value": jsonable(evidence.value),
         "labels": list(evidence.labels),
-        "reference": finite_list([round(share, 6) for share in evidence.reference]),
-        "current": finite_list([round(share, 6) for share in evidence.current]),
+        "reference": finite_list(evidence.reference),
+        "current": finite_list(evidence.current),
         "details": jsonable(evidence.details),
     }

@@ -31,7 +31,10 @@ def jsonable(value: Any) -> Any:
     >>> jsonable({"mean": [1.0, float("nan")], "n": 3, "why": "text"})
     {'mean': [1.0, None], 'n': 3, 'why': 'text'}
     """
-    if isinstance(value, float):
+    kind = type(value)
+    if kind is str or kind is int:
+        return value
+    if kind is float or isinstance(value, float):
         return None if math.isnan(value) else finite(value)
     if isinstance(value, dict | Mapping):
         return {key: jsonable(item) for key, item in value.items()}

@@ -1,95 +1,111 @@
 """What a judge's figures look like to pages and scripts: the rows of `streams.views`."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import repeat
+from typing import Any
+
+import msgspec
+import numpy as np
 
 from detectors.base import Verdict
-from detectors.window import Column, Window
+from detectors.window import Column, Window, quantiles
 from streams.evidence import evidence_of
+from streams.finite import finite
 from streams.history import Pane
 from streams.inbox import Group
 from streams.judge import Judged, ModelJudge, View
-from streams.views import (
-    Bin,
-    ColumnView,
-    ModelSummary,
-    ModelView,
-    PaneColumn,
-    PaneRow,
-    State,
-    VerdictRow,
-    WindowView,
-    rfc3339,
-)
+from streams.layout import LATENCY
+from streams.views import State, rfc3339
 from streams.watermark import NEVER_MS
 from streams.window import window_of
 
+_PERCENTILES = (0.5, 0.95, 0.99)
+#: A row to be written, in the shape of a model of `streams.views`, which those who read it have it in.
+Row = dict[str, Any]
 
-def verdict_row(model: str, group: Group, at_ms: int, verdict: Verdict) -> VerdictRow:
-    """Return a verdict as scripts see it."""
-    return VerdictRow(
-        at=rfc3339(at_ms),
-        model=model,
-        version=group[0],
-        detector=verdict.detector,
-        kind=verdict.kind,
-        feature=verdict.column,
-        segment=group[1],
-        status=verdict.status,
-        score=verdict.score,
-        threshold=verdict.threshold,
-        firing=verdict.status == "firing",
-        samples=verdict.samples,
-        sentence=verdict.evidence.sentence,
-        evidence=evidence_of(verdict),
-    )
+
+def encoded(row: Row) -> str:
+    """Return a row as JSON; pydantic would take several times as long to build and write it."""
+    return _encoder.encode(row).decode()
+
+
+def _plain(value: object) -> object:
+    """Return a number of numpy as one of Python's; details of evidence may hold some."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError(f"{type(value).__name__} does not go into a row")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+
+
+def verdict_row(model: str, group: Group, at_ms: int, verdict: Verdict) -> Row:
+    """Return a verdict as scripts see it: a `views.VerdictRow`."""
+    return {
+        "at": rfc3339(at_ms),
+        "model": model,
+        "version": group[0],
+        "detector": verdict.detector,
+        "kind": verdict.kind,
+        "feature": verdict.column,
+        "segment": group[1],
+        "status": verdict.status,
+        "score": finite(verdict.score),
+        "threshold": finite(verdict.threshold),
+        "firing": verdict.status == "firing",
+        "samples": verdict.samples,
+        "sentence": verdict.evidence.sentence,
+        "evidence": evidence_of(verdict),
+    }
 
 
 def verdicts_json(model: str, judged: Judged) -> list[str]:
     """Return the `verdict_row` of each verdict as JSON, made once: they are sent, and put up for pages."""
     if len(judged.verdicts_json) != len(judged.verdicts):
-        judged.verdicts_json = [verdict_row(model, *one).model_dump_json() for one in judged.verdicts]
+        judged.verdicts_json = [encoded(verdict_row(model, *one)) for one in judged.verdicts]
     return judged.verdicts_json
 
 
 def panes_json(judged: Judged) -> list[str]:
     """Return the `pane_row` of each pane as JSON, made once."""
     if len(judged.panes_json) != len(judged.panes):
-        judged.panes_json = [pane_row(*one).model_dump_json() for one in judged.panes]
+        judged.panes_json = [encoded(pane_row(*one)) for one in judged.panes]
     return judged.panes_json
 
 
-def pane_row(group: Group, pane: Pane) -> PaneRow:
-    """Return a closed pane as scripts see it."""
+def pane_row(group: Group, pane: Pane) -> Row:
+    """Return a closed pane as scripts see it: a `views.PaneRow`."""
     version, segment = group
     window = window_of(
         pane.profile, version=version, segment=segment, start_ms=pane.start_ms, end_ms=pane.end_ms
     )
-    return PaneRow(
-        start=rfc3339(pane.start_ms),
-        end=rfc3339(pane.end_ms),
-        version=version,
-        segment=segment,
-        events=window.events,
-        invalid=window.invalid,
-        late=window.late,
-        errors=window.errors,
-        duplicates=window.duplicates,
-        features={name: _pane_column(column) for name, column in window.features.items()},
-        prediction={name: _pane_column(column) for name, column in window.prediction.items()},
-        latency_ms=None if window.latency is None else _pane_column(window.latency),
-    )
+    figures = _figures(window)
+    return {
+        "start": rfc3339(pane.start_ms),
+        "end": rfc3339(pane.end_ms),
+        "version": version,
+        "segment": segment,
+        "events": window.events,
+        "invalid": window.invalid,
+        "late": window.late,
+        "errors": window.errors,
+        "duplicates": window.duplicates,
+        "features": {name: figures[name] for name in window.features},
+        "prediction": {name: figures[name] for name in window.prediction},
+        "latency_ms": figures.get(LATENCY),
+    }
 
 
-def model_view(judge: ModelJudge, now_ms: int, *, monitored: bool = True) -> ModelView:
-    """Return what the pages show of a model."""
-    return ModelView(
-        summary=_summary(judge, now_ms, monitored),
-        windows=[_window_view(view) for _, view in sorted(judge.views.items())],
-    )
+def model_view(judge: ModelJudge, now_ms: int, *, monitored: bool = True) -> Row:
+    """Return what the pages show of a model: a `views.ModelView`."""
+    return {
+        "summary": _summary(judge, now_ms, monitored),
+        "windows": [_window_view(view) for _, view in sorted(judge.views.items())],
+    }
 
 
-def _summary(judge: ModelJudge, now_ms: int, monitored: bool) -> ModelSummary:
+def _summary(judge: ModelJudge, now_ms: int, monitored: bool) -> Row:
     views = [view for (_, segment), view in sorted(judge.views.items()) if not segment]
     newest_ms = max((view.window.end_ms for view in views), default=0)
     # A version that served until lately still has a window, but is not what serves now.
@@ -105,20 +121,20 @@ def _summary(judge: ModelJudge, now_ms: int, monitored: bool) -> ModelSummary:
     reasons = [view.not_judged for view in recent]
     progress = judge.inbox.progress.values()
     last_event_ms = max((one.last_event_ms for one in progress), default=NEVER_MS)
-    return ModelSummary(
-        model=judge.monitor.model,
-        team=judge.monitor.team,
-        state=_state(judge, recent, monitored),
-        versions=[view.window.version for view in views if view.window.version],
-        events_per_second=sum(view.window.events_per_second for view in recent),
-        error_rate=errors / events if events else 0.0,
-        invalid_rate=invalid / (events + invalid) if events + invalid else 0.0,
-        latency_p99_ms=_figure(max(latencies, default=math.nan)),
-        firing=len(judge.book.alerts),
-        not_judged=reasons[0] if reasons and all(reasons) else None,
-        last_event_ms=None if last_event_ms == NEVER_MS else last_event_ms,
-        updated_ms=now_ms,
-    )
+    return {
+        "model": judge.monitor.model,
+        "team": judge.monitor.team,
+        "state": _state(judge, recent, monitored),
+        "versions": [view.window.version for view in views if view.window.version],
+        "events_per_second": sum(view.window.events_per_second for view in recent),
+        "error_rate": errors / events if events else 0.0,
+        "invalid_rate": invalid / (events + invalid) if events + invalid else 0.0,
+        "latency_p99_ms": _figure(max(latencies, default=math.nan)),
+        "firing": len(judge.book.alerts),
+        "not_judged": reasons[0] if reasons and all(reasons) else None,
+        "last_event_ms": None if last_event_ms == NEVER_MS else last_event_ms,
+        "updated_ms": now_ms,
+    }
 
 
 def _state(judge: ModelJudge, recent: Iterable[View], monitored: bool) -> State:
@@ -131,77 +147,80 @@ def _state(judge: ModelJudge, recent: Iterable[View], monitored: bool) -> State:
     return "warming" if all(view.not_judged for view in recent) else "ok"
 
 
-def _window_view(view: View) -> WindowView:
-    window, usual = view.window, view.reference
-    return WindowView(
-        version=window.version,
-        segment=window.segment,
-        start_ms=window.start_ms,
-        end_ms=window.end_ms,
-        events=window.events,
-        invalid=window.invalid,
-        late=window.late,
-        errors=window.errors,
-        duplicates=window.duplicates,
-        events_per_second=window.events_per_second,
-        not_judged=view.not_judged,
-        unexpected=dict(window.unexpected),
-        features=[_column_view(column, usual) for column in window.features.values()],
-        prediction=[_column_view(column, usual) for column in window.prediction.values()],
-        latency=None if window.latency is None else _column_view(window.latency, None),
-    )
+def _window_view(view: View) -> Row:
+    window, figures = view.window, _figures(view.window)
+    usual = None if view.reference is None else view.reference.column
+    return {
+        "version": window.version,
+        "segment": window.segment,
+        "start_ms": window.start_ms,
+        "end_ms": window.end_ms,
+        "events": window.events,
+        "invalid": window.invalid,
+        "late": window.late,
+        "errors": window.errors,
+        "duplicates": window.duplicates,
+        "events_per_second": window.events_per_second,
+        "not_judged": view.not_judged,
+        "unexpected": window.unexpected,
+        "features": [_column_view(one, figures, usual) for one in window.features.values()],
+        "prediction": [_column_view(one, figures, usual) for one in window.prediction.values()],
+        "latency": None if window.latency is None else _column_view(window.latency, figures, None),
+    }
 
 
-def _column_view(column: Column, usual: Window | None) -> ColumnView:
-    before = usual.column(column.name) if usual is not None else None
-    p50, p95, p99 = map(_figure, column.quantiles(0.5, 0.95, 0.99))
-    return ColumnView(
-        name=column.name,
-        kind=column.kind,
-        count=column.count,
-        missing=column.missing,
-        out_of_range=column.out_of_range,
-        mean=_figure(column.mean),
-        standard_deviation=_figure(column.standard_deviation),
-        minimum=_figure(column.minimum),
-        maximum=_figure(column.maximum),
-        distinct=column.distinct,
-        p50=p50,
-        p95=p95,
-        p99=p99,
-        reference_mean=None if before is None else _figure(before.mean),
-        reference_missing_rate=before.missing / before.rows if before is not None and before.rows else None,
-        bins=_bins(column, before),
-        unlisted=dict(column.unlisted),
-    )
+def _column_view(
+    column: Column, figures: Mapping[str, Row], usual: Callable[[str], Column | None] | None
+) -> Row:
+    before = None if usual is None else usual(column.name)
+    return {
+        "name": column.name,
+        "kind": column.kind,
+        **figures[column.name],
+        "distinct": column.distinct,
+        "reference_mean": None if before is None else _figure(before.mean),
+        "reference_missing_rate": before.missing / before.rows
+        if before is not None and before.rows
+        else None,
+        "bins": _bins(column, before),
+        "unlisted": column.unlisted,
+    }
 
 
-def _bins(column: Column, before: Column | None) -> list[Bin]:
-    if before is None or before.labels != column.labels or not before.binned:
-        return [
-            Bin(label=label, current=now)
-            for label, now in zip(column.labels, column.listed_shares, strict=True)
-        ]
-    return [
-        Bin(label=label, current=now, reference=usual)
-        for label, now, usual in zip(column.labels, column.listed_shares, before.listed_shares, strict=True)
-    ]
+class _Bin(msgspec.Struct, gc=False):
+    """A `views.Bin`, of which there are hundreds in a model's view: a dict each would keep the collector busy."""
+
+    label: str
+    current: float
+    reference: float | None
 
 
-def _pane_column(column: Column) -> PaneColumn:
-    p50, p95, p99 = map(_figure, column.quantiles(0.5, 0.95, 0.99))
-    return PaneColumn(
-        count=column.count,
-        missing=column.missing,
-        out_of_range=column.out_of_range,
-        mean=_figure(column.mean),
-        standard_deviation=_figure(column.standard_deviation),
-        minimum=_figure(column.minimum),
-        maximum=_figure(column.maximum),
-        p50=p50,
-        p95=p95,
-        p99=p99,
-    )
+def _bins(column: Column, before: Column | None) -> list[_Bin]:
+    has_usual = before is not None and before.labels == column.labels and before.binned
+    usual = before.listed_shares if before is not None and has_usual else repeat(None, len(column.labels))
+    return list(map(_Bin, column.labels, column.listed_shares, usual))
+
+
+def _figures(window: Window) -> dict[str, Row]:
+    """Return the figures of a window's columns by name, each a `views.PaneColumn`."""
+    columns = [*window.features.values(), *window.prediction.values()]
+    columns += [] if window.latency is None else [window.latency]
+    found = {}
+    for column, percentiles in zip(columns, quantiles(columns, *_PERCENTILES).tolist(), strict=True):
+        p50, p95, p99 = map(_figure, percentiles)
+        found[column.name] = {
+            "count": column.count,
+            "missing": column.missing,
+            "out_of_range": column.out_of_range,
+            "mean": _figure(column.mean),
+            "standard_deviation": _figure(column.standard_deviation),
+            "minimum": _figure(column.minimum),
+            "maximum": _figure(column.maximum),
+            "p50": p50,
+            "p95": p95,
+            "p99": p99,
+        }
+    return found
 
 
 def _figure(value: float) -> float | None:

@@ -17,7 +17,7 @@ from driftline.replay.report import ReplayReport
 from driftline.replay.virtual_time import Emit, Panel, VirtualTime
 from streams.alerting import Links
 from streams.judge import Judged
-from streams.publish import verdict_row
+from streams.publish import encoded, verdict_row
 from streams.stages.fleet import Watched
 from streams.views import AlertRow
 
@@ -53,8 +53,7 @@ class _Outputs:
             self._heard(model, judged, at_ms)
         if self._verdicts is not None:
             for group, verdict_ms, verdict in judged.verdicts:
-                row = verdict_row(model, group, verdict_ms, verdict)
-                self._verdicts.write(row.model_dump_json())
+                self._verdicts.write(encoded(verdict_row(model, group, verdict_ms, verdict)))
         for upsert in judged.alerts:
             if self._rehearsal is not None:
                 self._rehearsal.upsert(upsert, at_ms)

@@ -10,7 +10,7 @@ from detectors.base import Verdict
 from streams.judge import Judged, ModelJudge
 from streams.metrics import Metrics
 from streams.projection import Projection
-from streams.publish import model_view, pane_row, panes_json, verdict_row, verdicts_json
+from streams.publish import encoded, model_view, pane_row, panes_json, verdict_row, verdicts_json
 from streams.views import RESOLVED_KEPT, AlertRow
 
 #: Key of the alerts of no model.
@@ -51,12 +51,12 @@ class Board:
             for pane in history.current():
                 # Panes that were rolled up since stand in the series one by one.
                 if pane.end_ms - pane.start_ms == judge.monitor.windows.pane:
-                    row_json = pane_row(group, pane).model_dump_json()
+                    row_json = encoded(pane_row(group, pane))
                     self._projection.append(f"model:{model}:panes", pane.end_ms, row_json)
         for (group, detector, column), (at_ms, verdict) in judge.last_verdicts.items():
             field = f"{detector}|{column}|{group[0]}|{group[1]}"
-            row = verdict_row(model, group, at_ms, verdict)
-            self._projection.put(f"model:{model}:verdicts", field, row.model_dump_json())
+            row_json = encoded(verdict_row(model, group, at_ms, verdict))
+            self._projection.put(f"model:{model}:verdicts", field, row_json)
         for upsert in judge.book.current():
             row_json = AlertRow.of(upsert).model_dump_json()
             self._projection.put(f"model:{model}:alerts", upsert.fingerprint, row_json)
@@ -79,8 +79,8 @@ class Board:
     def _show_model(self, judge: ModelJudge, now_ms: int, monitored: bool) -> None:
         view = model_view(judge, now_ms, monitored=monitored)
         model = judge.monitor.model
-        self._projection.put("models", model, view.summary.model_dump_json())
-        self._projection.set(f"model:{model}", view.model_dump_json())
+        self._projection.put("models", model, encoded(view["summary"]))
+        self._projection.set(f"model:{model}", encoded(view))
 
     def _keep_resolved(self, model: str, fingerprint: str, *, resolved: bool) -> None:
         """Keep the newest resolved alerts of a model, so that its hash stays bounded."""

@@ -246,8 +246,9 @@ def backlog_steps(topics: Topics, state: BacklogState, upserts: Sequence[AlertUp
 def _output_records(topics: Topics, model: str, judged: Judged) -> list[Record]:
     """Return the records that tell readers of panes, verdicts and alerts."""
     key = model.encode("utf-8", "surrogatepass")
-    panes = [Record(topics.panes.name, None, key, _with_model(model, row)) for row in panes_json(judged)]
-    verdicts = [Record(topics.verdicts.name, None, key, row.encode()) for row in verdicts_json(model, judged)]
+    to_panes, to_verdicts = topics.panes.name, topics.verdicts.name
+    panes = [Record(to_panes, None, key, _with_model(model, row)) for row in panes_json(judged)]
+    verdicts = [Record(to_verdicts, None, key, row.encode()) for row in verdicts_json(model, judged)]
     return panes + verdicts + alert_records(topics, judged.alerts)
 
 

@@ -70,7 +70,7 @@ def live(watched: Watched, table: dict[str, Any]) -> tuple[list[dict[str, Any]],
 
     def take(judged: Judged) -> None:
         alerts.extend(judged.alerts)
-        verdicts.extend(verdict_row(model, *one) for one in judged.verdicts)
+        verdicts.extend(VerdictRow.model_validate(verdict_row(model, *one)) for one in judged.verdicts)
 
     for low in range(0, len(values), 77):
         rows = slice(low, low + 77)
