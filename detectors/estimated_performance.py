@@ -1,4 +1,4 @@
-"""How well the model predicts by its scores, while the labels are still to come."""
+"""How well the model predicts by what it is given and answers, while the labels are still to come."""
 
 import math
 from dataclasses import replace
@@ -9,7 +9,8 @@ from pydantic import Field
 from detectors.base import Detector, Evidence, Params, Verdict
 from detectors.comparison import shortage
 from detectors.estimation.calibration import Calibration
-from detectors.estimation.estimate import Estimate
+from detectors.estimation.estimate import ESTIMATED, Estimate
+from detectors.estimation.losses import LossModel
 from detectors.estimation.track import Track
 from detectors.outcomes.metrics import METRICS
 from detectors.sentence import figure, percent, quantity
@@ -26,7 +27,7 @@ class EstimatedPerformanceParams(Params):
         default=3.0, ge=0.0, description="standard errors by which the estimate must be worse"
     )
     min_labels: int = Field(
-        default=200, ge=1, description="predictions with labels needed to know what scores mean"
+        default=200, ge=1, description="predictions with labels needed to know what to expect"
     )
     tolerance: float = Field(
         default=0.05,
@@ -39,7 +40,8 @@ class EstimatedPerformanceParams(Params):
         default=0.1,
         ge=0.0,
         le=1.0,
-        description="share of scores beyond all that have labels (0 to 1) above which nothing is said",
+        description="share of scores, or of a feature's values, beyond all that have labels (0 to 1) above which "
+        "nothing is said",
     )
     objective: float | None = Field(
         default=None,
@@ -49,14 +51,25 @@ class EstimatedPerformanceParams(Params):
     )
 
 
-class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
-    """Fires when scores say that a metric is worse than its objective, before the labels have come.
+def _nothing(metric: str) -> str:
+    """Return why nothing is known at all."""
+    if metric in ESTIMATED["number"]:
+        return "no estimate, because no reference file with a column 'label' says which errors to expect"
+    return "no prediction with its label says yet what scores mean"
 
-    Confidence-based performance estimation: among labelled predictions, the share of positives at each
-    score is known; the current window's scores then tell how many of its predictions to expect right. ``score``
-    is how many standard errors the estimate lies on the wrong side of the objective; without one, of the
-    labelled predictions' own metric less ``tolerance``. It sees what a change of the inputs does to the
-    metric. It does not see that scores have come to mean something else (concept drift): so estimates of
+
+class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
+    """Fires when a metric is expected to be worse than its objective, before the labels have come.
+
+    Of scores, confidence-based performance estimation: among labelled predictions, the share of positives at
+    each score is known; the current window's scores then tell how many of its predictions to expect right. Of
+    numbers, direct loss estimation: among the labelled rows of the reference file it is known which errors
+    come with which bins of the features and of the prediction (`LossModel`); the window's counts in these bins
+    then tell which MAE and RMSE to expect.
+
+    ``score`` is how many standard errors the estimate lies on the wrong side of the objective; without one, of
+    the labelled predictions' own metric less ``tolerance``. It sees what a change of the inputs does to the
+    metric. It does not see that the same inputs have come to mean something else (concept drift): so estimates of
     the last predictions whose labels are in are held against what these show, pane by pane. Where these fall
     outside the interval more often than promised (`Track.is_trusted`), the estimate is not to be trusted: it
     fires no more, and what it fires is taken back, until it does what it promises again.
@@ -65,6 +78,7 @@ class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
     ----------
     Białek, J., Kivimäki, J., Kuberski, W. and Perrakis, N. (2024), Estimating Model Performance Under
     Covariate Shift Without Labels, arXiv:2401.08348 (on the assumption, and what to do where it fails).
+    NannyML documentation, How it works: Direct Loss Estimation.
     """
 
     name = "estimated_performance"
@@ -75,25 +89,25 @@ class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
 
     def observe(self, window: Window, reference: Window | None) -> Verdict:
         """Judge what the metric is expected to be over the window's predictions."""
-        found = window.calibration
+        found = window.calibration or window.loss_model
         if found is None:
-            return self.insufficient(
-                0, f"{self.column}: no prediction with its label says yet what scores mean"
-            )
-        samples = found.predictions(window.prediction)
+            return self.insufficient(0, f"{self.column}: {_nothing(self.column)}")
+        samples = found.predictions(window)
         if samples < self.params.min_samples:
             lacking = shortage(samples, self.params.min_samples, "prediction")
             return self.insufficient(samples, f"{self.column}: {lacking}")
+        if why := found.why_not(window):
+            return self.insufficient(samples, f"{self.column}: {why}")
         if found.labels < self.params.min_labels:
             lacking = shortage(found.labels, self.params.min_labels, "label")
-            return self.insufficient(samples, f"{self.column}: {lacking} to know what scores mean")
-        unseen = found.unseen(window.prediction)
+            return self.insufficient(samples, f"{self.column}: {lacking} {found.purpose}")
+        unseen, whose = found.unseen(window)
         if unseen > self.params.unseen:
-            why = f"{percent(unseen)} of the scores lie beyond all that have labels"
+            why = f"{percent(unseen)} of {whose} lie beyond all that have labels"
             return self.insufficient(samples, f"{self.column}: {why}")
-        estimate = found.of_window(window.prediction).get(self.column)
+        estimate = found.of_window(window).get(self.column)
         if estimate is None or estimate.value is None:
-            why = "it cannot be told from scores" if estimate is None else estimate.why
+            why = "it cannot be told without labels" if estimate is None else estimate.why
             return self.insufficient(samples, f"{self.column} is undefined: {why}")
         said = self._judge(found, estimate, estimate.value, samples, unseen)
         track = None if found.hindsight is None else found.hindsight.tracks.get(self.column)
@@ -112,7 +126,7 @@ class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
         return replace(said, status="insufficient", score=0.0, evidence=evidence, withdrawn=True)
 
     def _judge(
-        self, found: Calibration, estimate: Estimate, value: float, samples: int, unseen: float
+        self, found: Calibration | LossModel, estimate: Estimate, value: float, samples: int, unseen: float
     ) -> Verdict:
         usual = found.usual().get(self.column)
         error = estimate.error
@@ -149,7 +163,7 @@ class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
         margin = self.params.tolerance * abs(usual)
         return usual - margin if METRICS[self.column] == "higher" else usual + margin
 
-    def _hindsight(self, found: Calibration) -> tuple[str, dict[str, Any] | None]:
+    def _hindsight(self, found: Calibration | LossModel) -> tuple[str, dict[str, Any] | None]:
         """Return what the last estimate came to once its labels were in: in words where it was wrong."""
         last = found.hindsight
         if last is None:

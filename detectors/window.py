@@ -15,6 +15,7 @@ from detectors.pairs import Pairs
 
 if TYPE_CHECKING:  # which knows of columns itself
     from detectors.estimation.calibration import Calibration
+    from detectors.estimation.losses import LossModel
 
 Kind = Literal["number", "category"]
 
@@ -188,6 +189,8 @@ class Window:
         How good predictions were, where labels are joined: of an earlier time, whose labels are in.
     calibration
         What scores meant where labels are in; None where there are none.
+    loss_model
+        Which errors to expect of a number's predictions; None where none was fitted.
     pairs
         Sums over pairs of number features; None where none were counted.
     """
@@ -212,6 +215,7 @@ class Window:
     last_record_ms: int | None = None
     outcomes: OutcomeWindow | None = None
     calibration: "Calibration | None" = None
+    loss_model: "LossModel | None" = None
     pairs: Pairs | None = None
 
     @property

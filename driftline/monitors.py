@@ -9,7 +9,9 @@ import msgspec
 from pydantic import ValidationError
 
 from detectors.estimation.calibration import Calibration, calibration_of
+from detectors.estimation.losses import LossModel
 from detectors.estimation.scored import score_names
+from detectors.window import Window
 from driftline.configfile import YamlFile
 from driftline.errors import ConfigError, Problem
 from driftline.mistakes import Loc, keys_beside
@@ -18,8 +20,12 @@ from streams.detector_settings import detector_keys
 from streams.joins.plan import join_plan
 from streams.layout import compile_layout
 from streams.monitor import Monitor
+from streams.reference_losses import read_losses
 from streams.stages.fleet import Watched
 from streams.window import window_of
+
+#: Where what is known of labels comes from, in words.
+_SOURCE = "the reference file"
 
 
 def load_monitor(path: Path) -> tuple[YamlFile, Monitor]:
@@ -67,23 +73,27 @@ def load_file(path: Path) -> Watched:
         raise ConfigError([Problem(path, line, "reference.file", f"{found}: {error}")]) from error
     _check_columns(path, line, monitor, stored)
     try:
-        profile, spans = stored.read(), stored.read_spans()
-        pair_spans = stored.read_pair_spans(profile)
-        calibration = _calibration(monitor, stored)
+        usual = _usual(monitor, stored)
     except (msgspec.MsgspecError, zlib.error, ValueError, LookupError) as error:
         message = f"{found} is damaged ({error}); build the reference again"
         raise ConfigError([Problem(path, line, "reference.file", message)]) from error
-    end_ms = max(stored.end_ms, stored.start_ms + 1)
+    return Watched(monitor, stored.layout, usual)
+
+
+def _usual(monitor: Monitor, stored: reference.ReferenceFile) -> Window:
+    """Return a stored reference as a window, with what its labels tell."""
+    profile = stored.read()
     window = window_of(
         profile,
         version="",
         segment="",
         start_ms=stored.start_ms,
-        end_ms=end_ms,
-        spans=spans,
-        pair_spans=pair_spans,
+        end_ms=max(stored.end_ms, stored.start_ms + 1),
+        spans=stored.read_spans(),
+        pair_spans=stored.read_pair_spans(profile),
     )
-    return Watched(monitor, stored.layout, replace(window, calibration=calibration))
+    losses = _losses(monitor, stored, window)
+    return replace(window, calibration=_calibration(monitor, stored), loss_model=losses)
 
 
 def load_folder(folder: Path) -> dict[str, Watched]:
@@ -120,7 +130,15 @@ def _calibration(monitor: Monitor, stored: reference.ReferenceFile) -> Calibrati
     plan = join_plan(monitor)
     if plan is None or tuple(stored.scored) != score_names(plan.task):
         return None
-    return calibration_of(plan.task, stored.read_scored(), "the reference file")
+    return calibration_of(plan.task, stored.read_scored(), _SOURCE)
+
+
+def _losses(monitor: Monitor, stored: reference.ReferenceFile, usual: Window) -> LossModel | None:
+    """Return which errors a reference's labels lead to expect of a number, None where it has no labels."""
+    plan = join_plan(monitor)
+    if plan is None or plan.task.kind != "number" or stored.losses is None:
+        return None
+    return read_losses(stored.losses, usual, _SOURCE)
 
 
 def _files(folder: Path) -> list[Path]:

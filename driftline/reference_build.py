@@ -20,6 +20,8 @@ from detectors.sentence import quantity
 from driftline.errors import DriftlineError
 from driftline.history.files import Reading, read
 from driftline.reference_labels import LabelledScores, labels_of
+from driftline.reference_losses import LabelledErrors
+from driftline.sample import Sample
 from streams import reference
 from streams.batch import Batch
 from streams.joins.plan import join_plan
@@ -28,7 +30,7 @@ from streams.monitor import Monitor
 from streams.pair_spans import PairSpanCounter
 from streams.profile import Profile
 from streams.reference import FEW_ROWS, MIN_ROWS, ReferenceFile, listed_categories, needs_edges, number_edges
-from streams.sketch import mixed
+from streams.reference_losses import pack_losses
 from streams.spans import counters
 from streams.stages.fleet import Watched
 
@@ -41,47 +43,6 @@ _SHOWN = 5
 
 class ReferenceBuildError(DriftlineError):
     """Data a reference can't be built from."""
-
-
-class Sample:
-    """A sample of rows, bounded, the same for the same row numbers in any chunking; all rows if they fit.
-
-    Parameters
-    ----------
-    columns
-        Values a row has.
-    rows
-        Rows kept at most.
-    """
-
-    def __init__(self, columns: int, rows: int) -> None:
-        self._rows = rows
-        self._limit = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
-        self._ranks: list[NDArray[np.uint64]] = [np.zeros(0, np.uint64)]
-        self._parts: list[NDArray[np.float64]] = [np.zeros((0, columns))]
-        self._held = 0
-        self.is_all = True
-
-    def add(self, offsets: NDArray[np.int64], numbers: NDArray[np.float64]) -> None:
-        """Offer rows, shape ``(n, columns)``."""
-        ranks = mixed(offsets.astype(np.uint64))
-        kept = ranks <= self._limit
-        self._ranks.append(ranks[kept])
-        self._parts.append(numbers[kept])
-        self._held += int(np.count_nonzero(kept))
-        if self._held >= 2 * self._rows:
-            self.values()
-
-    def values(self) -> NDArray[np.float64]:
-        """Return the rows of the sample."""
-        ranks, numbers = np.concatenate(self._ranks), np.concatenate(self._parts)
-        if len(ranks) > self._rows:
-            self.is_all = False
-            chosen = np.argpartition(ranks, self._rows)[: self._rows]
-            ranks, numbers = ranks[chosen], numbers[chosen]
-            self._limit = ranks.max()
-        self._ranks, self._parts, self._held = [ranks], [numbers], len(ranks)
-        return numbers
 
 
 def build(
@@ -138,7 +99,8 @@ def build(
         layout=layout,
         profile=reference.pack(profile),
         spans=reference.pack_spans([one.counts for one in spans]),
-        scored={} if labelled is None else reference.pack_scored(labelled.found()),
+        scored=reference.pack_scored(labelled.found()) if isinstance(labelled, LabelledScores) else {},
+        losses=pack_losses(labelled.model) if isinstance(labelled, LabelledErrors) else None,
         pair_spans=b""
         if profile.pairs is None
         else reference.pack_pair_spans(pair_spans.rows(profile.pairs.positions)),
@@ -151,15 +113,21 @@ def _labelled(
     files: Sequence[Path],
     mapping: Mapping[str, str],
     note: Callable[[str], None],
-) -> LabelledScores | None:
-    """Return what counts labelled scores, None where the model has no scores or the files no labels."""
+) -> LabelledScores | LabelledErrors | None:
+    """Return what learns from labels, None where nothing is to be learnt or the files have none."""
     plan = join_plan(monitor)
-    if plan is None or not score_names(plan.task):
+    is_number = plan is not None and plan.task.kind == "number"
+    if plan is None or not (is_number or score_names(plan.task)):
         return None
     labels = labels_of(files, mapping)
     if labels is None:
-        note("no column 'label': what scores mean is learnt from the labels that come in")
+        if is_number:
+            note("no column 'label': which errors to expect before labels come cannot be told")
+        else:
+            note("no column 'label': what scores mean is learnt from the labels that come in")
         return None
+    if is_number:
+        return LabelledErrors(layout, labels)
     return LabelledScores(plan.task, layout, labels)
 
 

@@ -13,9 +13,10 @@ from detectors.confidence_drift import ConfidenceDrift
 from detectors.distribution import DistributionDetector
 from detectors.effect import EffectDetector
 from detectors.estimated_performance import EstimatedPerformance
+from detectors.estimation.losses import LOSSES
 from detectors.lasting_shift import LastingShift
 from detectors.pairs import Pairs
-from detectors.sentence import figure, quantity
+from detectors.sentence import figure, listing, percent, quantity
 from detectors.window import Column, Window
 from streams.bench import SEQUENTIAL_SHARE, Bench
 from streams.gates import SHUT
@@ -77,6 +78,7 @@ def _reasons(monitor: Monitor, bench: Bench, one: Detector[Any], usual: Window |
     else:
         yield source
     if isinstance(one, EstimatedPerformance):
+        yield from _of_the_errors(one, usual)
         yield (
             "says nothing while labels show its estimates not to be trusted: outside the interval more often than "
             "the promised 5 % of panes"
@@ -85,6 +87,23 @@ def _reasons(monitor: Monitor, bench: Bench, one: Detector[Any], usual: Window |
         yield (
             f"its alerts stay at {SHUT} while the performance estimated before labels holds, and have their own "
             "severity once it falls or cannot be told (gate: performance)"
+        )
+
+
+def _of_the_errors(one: EstimatedPerformance, usual: Window | None) -> Iterator[str]:
+    if one.column not in LOSSES:
+        return
+    model = None if usual is None else usual.loss_model
+    if model is None:
+        yield "says nothing: no reference file with a column 'label' says which errors to expect"
+    elif model.why:
+        yield f"says nothing, because {model.why}"
+    else:
+        told = percent(max(float(model.skill[LOSSES[one.column]]), 0.0))
+        names = listing([repr(column.name) for column in model.columns])
+        yield (
+            f"expects errors by the bins of {names}, which tell {told} of their variance in held-out rows, from "
+            f"{quantity(model.labels, 'label')} of {model.source}"
         )
 
 

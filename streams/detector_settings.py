@@ -86,6 +86,8 @@ def gate_misfit(
     settings: Mapping[str, DetectorSettings | None],
     kind: TaskKind,
     promised: Container[str] | None,
+    *,
+    has_file: bool,
 ) -> str:
     """Return why a detector cannot be gated by performance, and what to do; empty where it can.
 
@@ -97,6 +99,8 @@ def gate_misfit(
         What the model predicts.
     promised
         Metrics with an objective; None where no labels are joined.
+    has_file
+        Whether the reference is a file.
     """
     detector, estimated = DETECTORS[name], "estimated_performance"
     if "outcome" in detector.targets:
@@ -107,6 +111,11 @@ def gate_misfit(
         return "gate: performance needs what scores mean, by labels; write `labels:` into the monitor"
     if not ESTIMATED[kind]:
         return f"performance cannot be estimated from a {kind} alone; remove the `gate` of {name}"
+    if kind == "number" and not has_file:
+        return (
+            "gate: performance of a number needs the errors to expect, which `driftline reference build` learns from "
+            f"data with labels; write `reference: {{file: ...}}`, or remove the `gate` of {name}"
+        )
     is_on = (
         settings[estimated] is not None
         if estimated in settings

@@ -19,7 +19,7 @@ from streams.covering import Held
 from streams.history import HORIZON_MS, History, Pane, Past
 from streams.inbox import Group, Inbox, Progress, ReadyPane
 from streams.joins.book import OutcomeBook
-from streams.joins.calibrations import Calibrations
+from streams.joins.estimating import Estimating
 from streams.joins.outcome_bench import outcome_bench
 from streams.layout import Layout
 from streams.monitor import Monitor
@@ -117,7 +117,7 @@ class ModelJudge:
         self._reference_file = reference_file
         self._bench = Bench(monitor)
         self._outcome_bench = outcome_bench(monitor, self._bench.outcome_alpha)
-        self._calibrations = self._estimating()
+        self._estimating = self._estimates()
 
     @property
     def has_reference_file(self) -> bool:
@@ -172,8 +172,8 @@ class ModelJudge:
             return judged
         replaced_ms = self._replaced_ms(self.inbox.closed_until_ms)
         held = self.outcomes.panes()
-        if self._calibrations is not None:
-            self._calibrations.take(held)
+        if self._estimating is not None:
+            self._estimating.take(held)
         for group, panes in held.items():
             newest = self.histories[group].newest if group in self.histories else None
             if self.histories and (newest is None or newest.end_ms <= replaced_ms):
@@ -189,7 +189,7 @@ class ModelJudge:
 
     def estimate_tracks(self) -> dict[str, Track]:
         """Return how estimates did once their labels came, by metric; none where nothing is estimated."""
-        return {} if self._calibrations is None else self._calibrations.tracks()
+        return {} if self._estimating is None else self._estimating.tracks()
 
     def snapshot(self) -> JudgeState:
         """Return everything but the closed panes; those are rows of their own."""
@@ -266,16 +266,15 @@ class ModelJudge:
         view = self.views[group] = self._view(group, history)
         detectors = self._bench.detectors(group, observes="pane", scope="version")
         window = view.window
-        if self._calibrations is not None:
-            window = replace(window, calibration=self._calibrations.of(group))
+        if self._estimating is not None:
+            window = self._estimating.equipped(window, group)
         return self._observe(group, window, view.reference, detectors, pane.end_ms, judged)
 
-    def _estimating(self) -> Calibrations | None:
+    def _estimates(self) -> Estimating | None:
         """Return what metrics are estimated by, None where none is."""
         if self._outcome_bench is None or self.outcomes is None or not self._bench.estimates:
             return None
-        given = None if self._reference_file is None else self._reference_file.calibration
-        return Calibrations(self._outcome_bench, self.outcomes, given)
+        return Estimating(self._outcome_bench, self.outcomes, self._reference_file, self.histories)
 
     def _merged(self, per_partition: Sequence[list[Part] | Profile]) -> Profile | None:
         """Merge the partitions' profiles; where layouts changed meanwhile, in the newest of them."""

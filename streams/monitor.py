@@ -358,7 +358,9 @@ class Monitor(_Strict):
         for name, entry in detectors.items():
             if entry is not None and entry.gate is not None:
                 promised = None if labels is None else labels.objectives
-                if misfit := gate_misfit(name, detectors, prediction.type, promised):
+                usual = info.data.get("reference")
+                has_file = usual is None or usual.file is not None
+                if misfit := gate_misfit(name, detectors, prediction.type, promised, has_file=has_file):
                     raise ValueError(misfit)
         return detectors
 

@@ -17,6 +17,7 @@ from streams import sketch
 from streams.layout import Layout, NumberColumn, compile_layout
 from streams.monitor import Monitor
 from streams.profile import Profile
+from streams.reference_losses import LossTable
 from streams.spans import width
 from streams.wire import Part, parts_of, profile_of
 
@@ -51,6 +52,7 @@ class ReferenceFile(msgspec.Struct):
     spans: list[bytes] = []
     scored: dict[str, bytes] = {}
     pair_spans: bytes = b""
+    losses: LossTable | None = None
 
     def read(self) -> Profile:
         """Return the statistics."""

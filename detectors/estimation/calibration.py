@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from detectors.estimation.cells import Cells, Floats, cells_of
 from detectors.estimation.estimate import Estimate, estimates
@@ -9,7 +10,7 @@ from detectors.estimation.scored import Scored
 from detectors.estimation.track import Track
 from detectors.outcomes.metrics import Metric
 from detectors.outcomes.task import RANKED_CLASSES, Task
-from detectors.window import Column
+from detectors.window import Column, Window
 
 _LOSSES = ("log_loss", "brier")
 
@@ -57,9 +58,15 @@ class Calibration:
     level: float = 0.95
     hindsight: Hindsight | None = None
 
-    def of_window(self, prediction: Mapping[str, Column]) -> dict[str, Estimate]:
+    purpose: ClassVar[str] = "to know what scores mean"
+
+    def why_not(self, window: Window) -> str:
+        """Return why nothing can be said of a window; empty, as the metrics themselves say it."""
+        return ""
+
+    def of_window(self, window: Window) -> dict[str, Estimate]:
         """Return the metrics as the predictions of a window lead to expect them."""
-        held = {name: self._column(prediction, name) for name in self.cells}
+        held = {name: self._column(window.prediction, name) for name in self.cells}
         known = {name: column for name, column in held.items() if column is not None}
         return self._estimates({name: self.cells[name].counts(column) for name, column in known.items()})
 
@@ -71,15 +78,16 @@ class Calibration:
         """Return the metrics of the labelled scores themselves."""
         return self._estimates({name: one.labels.astype(float) for name, one in self.cells.items()})
 
-    def predictions(self, prediction: Mapping[str, Column]) -> int:
+    def predictions(self, window: Window) -> int:
         """Return how many predictions of a window have the scores this is about."""
-        held = [self._column(prediction, name) for name in self.cells]
+        held = [self._column(window.prediction, name) for name in self.cells]
         return min((0 if column is None else column.count for column in held), default=0)
 
-    def unseen(self, prediction: Mapping[str, Column]) -> float:
-        """Return the largest share of a window's scores, over the classes, that no label is known of (0 to 1)."""
-        held = [(one, self._column(prediction, name)) for name, one in self.cells.items()]
-        return max((one.unseen(column) for one, column in held if column is not None), default=0.0)
+    def unseen(self, window: Window) -> tuple[float, str]:
+        """Return the largest share of the scores, over the classes, that no label is known of, and in words whose."""
+        held = [(one, self._column(window.prediction, name)) for name, one in self.cells.items()]
+        share = max((one.unseen(column) for one, column in held if column is not None), default=0.0)
+        return share, "the scores"
 
     def _column(self, prediction: Mapping[str, Column], name: str) -> Column | None:
         if len(self.cells) == 1 and "prediction" in prediction:

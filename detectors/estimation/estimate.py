@@ -1,4 +1,4 @@
-"""What a metric would be, had the labels come in: expected from the scores alone."""
+"""What a metric would be, had the labels come in: expected before any label."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ESTIMATED: Mapping[TaskKind, tuple[str, ...]] = {
     "score": ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier"),
     "probabilities": ("roc_auc", "log_loss", "brier"),
     "class": (),
-    "number": (),
+    "number": ("mae", "rmse"),
 }
 _OF_SHARES = frozenset({"accuracy", "precision", "recall", "f1", "roc_auc"})
 

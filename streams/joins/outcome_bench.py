@@ -98,7 +98,7 @@ class OutcomeBench:
         given
             What scores mean by the reference file; else the current window has what they meant before it.
         """
-        settled, since_ms = self._settled(panes)
+        settled, since_ms = self.settled(panes)
         now = together(one for one in settled if one.end_ms > since_ms)
         before = together(one for one in settled if one.end_ms <= since_ms)
         waiting = sum(
@@ -124,7 +124,7 @@ class OutcomeBench:
         given
             What scores mean by the reference file, which then counts instead.
         """
-        settled, since_ms = self._settled(panes)
+        settled, since_ms = self.settled(panes)
         recent = together(one for one in settled if one.end_ms > since_ms)
         before = together(one for one in settled if one.end_ms <= since_ms)
         found = given or self._by(together(one for one in (before, recent) if one is not None))
@@ -144,14 +144,18 @@ class OutcomeBench:
     def _seen(self, past: Calibration, outcomes: Outcomes) -> tuple[dict[str, Estimate], dict[str, Metric]]:
         """Return what was to be expected of outcomes, and what they are."""
         task = self._plan.task
-        return past.of_labelled(scored(task, outcomes.tally)), metrics(task, outcomes.tally)
+        return past.of_labelled(scored(task, outcomes.tally)), self.metrics(outcomes)
+
+    def metrics(self, outcomes: Outcomes) -> dict[str, Metric]:
+        """Return what outcomes come to by their labels."""
+        return metrics(self._plan.task, outcomes.tally)
 
     def _by(self, outcomes: Outcomes | None) -> Calibration | None:
         if outcomes is None:
             return None
         return calibration_of(self._plan.task, scored(self._plan.task, outcomes.tally), EARLIER)
 
-    def _settled(self, panes: Sequence[Outcomes]) -> tuple[list[Outcomes], int]:
+    def settled(self, panes: Sequence[Outcomes]) -> tuple[list[Outcomes], int]:
         """Return the panes whose labels are in, and the end (epoch ms) of those before the current window."""
         settled = [one for one in panes if not one.is_provisional(self._labels.mature)]
         end_ms = max((one.end_ms for one in settled), default=panes[-1].end_ms)

@@ -86,7 +86,7 @@ def only(low: float, high: float) -> Calibration:
         (current(found=calibrated(6, 150)), "recall", "150 of 200 labels to know what scores mean"),
         (current(found=only(0.5, 0.6)), "recall", "% of the scores lie beyond all that have labels"),
         (current(found=only(0.1, 0.49)), "roc_auc", "roc_auc is undefined: one class only"),
-        (current(), "pr_auc", "pr_auc is undefined: it cannot be told from scores"),
+        (current(), "pr_auc", "pr_auc is undefined: it cannot be told without labels"),
     ],
 )
 def test_what_cannot_be_estimated_is_said(now: Window, metric: str, said: str) -> None:

@@ -51,7 +51,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "gate of a number": (
         {"detectors": {"psi": {"gate": "performance"}, "estimated_performance": {}},
          "labels": {}, "prediction": {"type": "number"}},
-        "cannot be estimated from a number",
+        "needs the errors to expect, which `driftline reference build` learns",
+    ),
+    "gate of a number without an estimate": (
+        {"detectors": {"psi": {"gate": "performance"}}, "labels": {"objectives": {"bias": 0.1}},
+         "prediction": {"type": "number"}, "reference": {"file": "churn.reference.json"}},
+        "or give one of mae, rmse an objective below labels",
+    ),
+    "gate of a class": (
+        {"detectors": {"psi": {"gate": "performance"}, "estimated_performance": {}},
+         "labels": {}, "prediction": {"type": "class", "classes": ["a", "b"]}},
+        "cannot be estimated from a class",
     ),
     "gate of performance itself": (
         {"detectors": {"performance": {"gate": "performance"}}, "labels": {"objectives": {"recall": 0.7}}},

@@ -113,7 +113,14 @@ def test_without_settled_outcomes_nothing_is_known() -> None:
         ({"detectors": {"estimated_performance": False}}, {}),
         ({"labels": {}}, {}),
         ({"labels": {"objectives": {"pr_auc": 0.5}}}, {}),
-        ({"labels": {}, "prediction": {"type": "number"}, "detectors": {"estimated_performance": {}}}, {}),
+        (
+            {"labels": {}, "prediction": {"type": "number"}, "detectors": {"estimated_performance": {}}},
+            {"mae": None},
+        ),
+        (
+            {"labels": {"objectives": {"rmse": 2.0, "bias": 0.1}}, "prediction": {"type": "number"}},
+            {"rmse": 2.0},
+        ),
     ],
 )
 def test_metrics_that_are_promised_are_estimated(changes: dict[str, Any], wanted: dict[str, Any]) -> None:
