@@ -107,6 +107,10 @@ class Detector(Generic[P]):
         """Judge ``window`` against ``reference``."""
         raise NotImplementedError
 
+    def is_idle(self, window: Window, reference: Window | None) -> bool:
+        """Return whether there is nothing it could ever judge here: then it is not asked, and says nothing."""
+        return False
+
     def snapshot(self) -> Any:
         """Return the state as JSON-able data; None when there is none."""
         return None

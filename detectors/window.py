@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.attributions import Attributions
 from detectors.divergence import shares
 from detectors.outcomes.window import OutcomeWindow
 from detectors.pairs import Pairs
@@ -193,6 +194,8 @@ class Window:
         Which errors to expect of a number's predictions; None where none was fitted.
     pairs
         Sums over pairs of number features; None where none were counted.
+    attributions
+        What the features contributed to the predictions; None where no event said.
     """
 
     model: str
@@ -217,6 +220,7 @@ class Window:
     calibration: "Calibration | None" = None
     loss_model: "LossModel | None" = None
     pairs: Pairs | None = None
+    attributions: Attributions | None = None
 
     @property
     def events_per_second(self) -> float:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.attribution_drift import LEAST_REFERENCE_EVENTS
 from detectors.estimation.scored import score_names
 from detectors.sentence import quantity
 from driftline.errors import DriftlineError
@@ -236,6 +237,12 @@ def _remarks(profile: Profile) -> list[str]:
     if profile.events < FEW_ROWS:
         remarks.append(
             f"only {quantity(profile.events, 'row')}; below {FEW_ROWS} a reference says little, give it more"
+        )
+    attributed = 0 if profile.attributions is None else profile.attributions.events
+    if 0 < attributed < LEAST_REFERENCE_EVENTS:
+        remarks.append(
+            f"attributions in {quantity(attributed, 'row')}; "
+            f"below {LEAST_REFERENCE_EVENTS} their drift cannot be judged"
         )
     for position, column in enumerate(profile.layout.numbers):
         if column.role == "latency":

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from alerts import duration
+from detectors.attribution_drift import AttributionDrift
+from detectors.attributions import Attributions
 from detectors.base import Detector
 from detectors.confidence import confidence
 from detectors.confidence_drift import ConfidenceDrift
@@ -75,6 +77,8 @@ def _reasons(monitor: Monitor, bench: Bench, one: Detector[Any], usual: Window |
         )
         if isinstance(one, DistributionDetector):
             yield from _of_the_swings(one, usual, monitor.windows.min_samples)
+        if isinstance(one, AttributionDrift):
+            yield from _of_the_attributions(one, usual, monitor.windows.min_samples)
     else:
         yield source
     if isinstance(one, EstimatedPerformance):
@@ -165,6 +169,23 @@ def _thinned_pairs(pairs: Pairs, ratio: float) -> Pairs:
     return Pairs(pairs.names, counts, gram)
 
 
+def _thinned_attributions(usual: Attributions, events: int) -> Attributions:
+    ratio = events / max(usual.events, 1)
+    return Attributions(usual.names, events, usual.sums * ratio)
+
+
+def _of_the_attributions(one: AttributionDrift, usual: Window | None, rows: int) -> Iterator[str]:
+    held = None if usual is None else usual.attributions
+    if held is None:
+        yield "says nothing where neither events nor reference carry attributions"
+        return
+    limit = one.value_limit(_thinned_attributions(held, rows), held)
+    yield (
+        "chance is what the changes of rank that are seen may cost by it; for change of value the larger of "
+        f"{figure(one.params.value_threshold)} and chance, {figure(limit)} in such a window"
+    )
+
+
 def _thinned(usual: Window, events: int) -> Window:
     """Return a window of so many events with the reference's shares."""
 
@@ -174,9 +195,11 @@ def _thinned(usual: Window, events: int) -> Window:
         count = int(bins.sum()) if bins.size else round(column.count * ratio)
         return replace(column, bins=bins, count=count, missing=max(events - count, 0))
 
+    attributions = usual.attributions
     return replace(
         usual,
         events=events,
+        attributions=None if attributions is None else _thinned_attributions(attributions, events),
         pairs=None if usual.pairs is None else _thinned_pairs(usual.pairs, events / max(usual.events, 1)),
         features={name: thin(one) for name, one in usual.features.items()},
         prediction={name: thin(one) for name, one in usual.prediction.items()},

@@ -40,6 +40,9 @@ class Batch:
         The number columns, by place, whose pairs are counted (`streams.pair_sums`).
     held
         The rows held against their owner's patterns, once these have been looked at (`streams.folding`).
+    attributions
+        Shape ``(n, F)``, the layout's features (`Layout.features`): what each contributed, 0 where the event
+        names others alone, NaN all along a row that has none. None where no row has any.
     """
 
     offsets: NDArray[np.int64]
@@ -55,6 +58,7 @@ class Batch:
     answers: Sequence[Any] = ()
     paired: tuple[int, ...] = ()
     held: Mapping[MatchKey, Held] = field(default_factory=dict)
+    attributions: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -75,6 +79,7 @@ class Batch:
             answers=_taken(self.answers, rows) if self.answers else (),
             paired=self.paired,
             held={key: held.taken(rows) for key, held in self.held.items()},
+            attributions=None if self.attributions is None else self.attributions[rows],
         )
 
     def between(self, low: int, high: int) -> "Batch":
@@ -94,6 +99,7 @@ class Batch:
             answers=self.answers[rows],
             paired=self.paired,
             held={key: held.taken(rows) for key, held in self.held.items()},
+            attributions=None if self.attributions is None else self.attributions[rows],
         )
 
 
@@ -117,6 +123,19 @@ def stacked(batches: Sequence[Batch]) -> Batch:
         ids=list(chain.from_iterable(one.ids for one in batches)),
         answers=list(chain.from_iterable(one.answers for one in batches)),
         paired=batches[0].paired,
+        attributions=_stacked_attributions(batches),
+    )
+
+
+def _stacked_attributions(batches: Sequence[Batch]) -> NDArray[np.float64] | None:
+    features = next((one.attributions.shape[1] for one in batches if one.attributions is not None), None)
+    if features is None:
+        return None
+    return np.concatenate(
+        [
+            np.full((len(one), features), np.nan) if one.attributions is None else one.attributions
+            for one in batches
+        ]
     )
 
 

@@ -4,6 +4,7 @@ import math
 from functools import cached_property
 from typing import Any, Literal
 
+from detectors.attribution_drift import AttributionDrift
 from detectors.base import Detector, Target
 from detectors.correlation_drift import CorrelationDrift
 from detectors.estimation.estimate import ESTIMATED
@@ -88,6 +89,8 @@ class Bench:
         return made
 
     def _has_subject(self, name: str) -> bool:
+        if name == AttributionDrift.name:
+            return bool(self._monitor.features)
         return name != CorrelationDrift.name or bool(paired_names(self._monitor))
 
     def _columns(self) -> list[tuple[str, Target]]:

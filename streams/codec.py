@@ -1,5 +1,6 @@
 """A model's codec: the typed decoders compiled from its monitor, and its events as columns."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -45,6 +46,7 @@ class ModelCodec:
         place = {name: position for position, name in enumerate(monitor.features)}
         self._numbers = [place[c.name] for c in layout.numbers if c.role == "feature"]
         self._paired = paired_positions(monitor, layout)
+        self._attributed = len(layout.features)
         self._categories = [
             (place[c.name], monitor.features[c.name].type) for c in layout.categories if c.role == "feature"
         ]
@@ -74,11 +76,23 @@ class ModelCodec:
             ("error", str | None, None),
             ("version", Version, ""),
         ]
+        if self.layout.features:
+            fields.append(("attributions", self._attributions_type() | None, None))
         if self.monitor.segments:
             fields.append(("segments", dict[str, str] | None, None))
         if not tagged:
             return msgspec.defstruct("Event", fields, gc=False)
         return msgspec.defstruct("Event", fields, tag_field="model", tag=self.monitor.model, gc=False)
+
+    def _attributions_type(self) -> type[msgspec.Struct]:
+        """Return the type of what features contribute; the layout's order, NaN where absent."""
+        names = self.layout.features
+        return msgspec.defstruct(
+            "Attributions",
+            [(f"f{i}", float, math.nan) for i in range(len(names))],
+            rename={f"f{i}": name for i, name in enumerate(names)},
+            gc=False,
+        )
 
     def batch(self, events: list[Any], offsets: NDArray[np.int64], record_ms: NDArray[np.int64]) -> Batch:
         """Return decoded events as columns."""
@@ -116,6 +130,7 @@ class ModelCodec:
             ids=ids if is_joined else (),
             answers=predictions if is_joined else (),
             paired=self._paired,
+            attributions=_attributions(events, self._attributed) if self._attributed else None,
         )
 
 
@@ -138,6 +153,28 @@ def _by_column(events: list[Any], width: int) -> NDArray[np.object_]:
     """Return the features of events, shape ``(width, n)``."""
     values = chain.from_iterable(map(msgspec.structs.astuple, map(attrgetter("features"), events)))
     return np.fromiter(values, np.object_, width * len(events)).reshape(len(events), width).T
+
+
+def _attributions(events: list[Any], width: int) -> NDArray[np.float64] | None:
+    """Return what features contributed, shape ``(n, width)``, as `Batch.attributions`."""
+    given = list(map(attrgetter("attributions"), events))
+    if given.count(None) == len(given):
+        return None
+    rows = [row for row, one in enumerate(given) if one is not None]
+    values = chain.from_iterable(msgspec.structs.astuple(given[row]) for row in rows)
+    found = np.full((len(given), width), math.nan)
+    found[rows] = np.fromiter(values, np.float64, width * len(rows)).reshape(len(rows), width)
+    return whole_rows(found)
+
+
+def whole_rows(attributions: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return attributions with 0 for what a row lacks that has others; None where no row has any."""
+    missing: NDArray[np.bool_] = np.isnan(attributions)
+    has_some = missing.sum(axis=1) < attributions.shape[1]
+    if not has_some.any():
+        return None
+    attributions[missing & has_some.reshape(-1, 1)] = 0.0
+    return attributions
 
 
 def failed(events: Sequence[Any]) -> NDArray[np.bool_]:

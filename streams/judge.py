@@ -303,7 +303,7 @@ class ModelJudge:
         at_ms: int,
         judged: Judged,
     ) -> Taken:
-        verdicts = [detector.observe(window, usual) for detector in detectors]
+        verdicts = [one.observe(window, usual) for one in detectors if not one.is_idle(window, usual)]
         for verdict in verdicts:
             judged.verdicts.append((group, at_ms, verdict))
             self.last_verdicts[(group, verdict.detector, verdict.column)] = (at_ms, verdict)

@@ -104,6 +104,18 @@ class Layout(msgspec.Struct, frozen=True, dict=True):
         return np.cumsum([0] + [len(column.values) + 1 for column in self.categories])
 
     @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The features, in the order of the columns: numbers, then categories."""
+        numbers = [one.name for one in self.numbers if one.role == "feature"]
+        return (*numbers, *(one.name for one in self.categories if one.role == "feature"))
+
+    @cached_property
+    def feature_places(self) -> NDArray[np.intp]:
+        """Where the features stand among all columns, numbers first; shape ``(F,)``."""
+        roles = [*(one.role for one in self.numbers), *(one.role for one in self.categories)]
+        return np.array([at for at, role in enumerate(roles) if role == "feature"], dtype=np.intp)
+
+    @cached_property
     def codes(self) -> tuple[dict[str | None, int], ...]:
         """For each category column: value -> position, None -> -1."""
         return tuple(

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams import counting, sketch
+from streams.attribution_sums import AttributionSums
+from streams.attribution_sums import total as total_of_attributions
 from streams.batch import Batch
 from streams.counting import SLOTS, ZERO_SLOT
 from streams.layout import Layout
@@ -53,6 +55,7 @@ class Profile:
     unexpected: dict[str, int] = field(default_factory=dict)
     pairs: PairSums | None = None
     matched: dict[MatchKey, Matched] = field(default_factory=dict)
+    attributions: AttributionSums | None = None
     count: NDArray[np.int64] = field(init=False)
     out_of_range: NDArray[np.int64] = field(init=False)
     mean: NDArray[np.float64] = field(init=False)
@@ -93,6 +96,8 @@ class Profile:
                 self._add_matches({key: held.counted() for key, held in batch.held.items()})
             if batch.paired:
                 self._add_pairs(PairSums.of(self.layout, batch.paired, batch.numbers))
+            if batch.attributions is not None:
+                self._add_attributions(AttributionSums.of(self.layout, batch.attributions))
 
     def _fold_numbers(self, numbers: NDArray[np.float64]) -> None:
         missing = np.isnan(numbers)
@@ -159,6 +164,9 @@ class Profile:
     def _add_matches(self, other: Mapping[MatchKey, Matched]) -> None:
         self.matched = total_of_matches((self.matched, other))
 
+    def _add_attributions(self, other: AttributionSums | None) -> None:
+        self.attributions = total_of_attributions((self.attributions, other))
+
     def note_unexpected(self, names: Iterable[str]) -> None:
         """Count features the monitor does not list."""
         for name in {name[:NAME_KEPT] for name in names}:
@@ -198,6 +206,7 @@ class Profile:
         self.category_counts = self.category_counts + other.category_counts
         self._add_pairs(other.pairs)
         self._add_matches(other.matched)
+        self._add_attributions(other.attributions)
         self.unlisted = [
             capped(summed(mine, theirs), UNLISTED_KEPT)
             for mine, theirs in zip(self.unlisted, other.unlisted, strict=True)
@@ -262,6 +271,7 @@ def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
     ]
     total.pairs = total_of_pairs([one.pairs for one in profiles])
     total.matched = total_of_matches([one.matched for one in profiles])
+    total.attributions = total_of_attributions([one.attributions for one in profiles])
     total._set_sketch(profiles)
     return total
 

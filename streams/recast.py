@@ -11,7 +11,7 @@ from streams.reference import category_counts
 
 _SAME = (
     "fence", "events", "errors", "invalid", "late", "ids", "unexpected", "count", "out_of_range", "mean",
-    "squares", "minimum", "maximum", "sketch_keys", "sketch_counts", "registers", "matched",
+    "squares", "minimum", "maximum", "sketch_keys", "sketch_counts", "registers", "matched", "attributions",
 )  # fmt: skip
 
 

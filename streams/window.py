@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.attributions import Attributions
 from detectors.pairs import Pairs
 from detectors.window import Column, Matches, Window
 from streams import sketch
@@ -63,6 +64,7 @@ def window_of(
         pane=pane,
         now_ms=end_ms,
         pairs=_pairs(profile, pair_spans),
+        attributions=_attributions(profile),
     )
 
 
@@ -153,6 +155,14 @@ def _matches(profile: Profile, position: int) -> dict[tuple[str, str], Matches]:
         for key, counts in profile.matched.items()
         if key.position == position
     }
+
+
+def _attributions(profile: Profile) -> Attributions | None:
+    sums = profile.attributions
+    if sums is None:
+        return None
+    layout = profile.layout
+    return Attributions(layout.features, sums.events, sums.sums[:, layout.feature_places])
 
 
 def _category(profile: Profile, position: int, spans: Sequence[NDArray[np.int64]]) -> Column:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.expected import PatternName
+from streams.attribution_sums import packed, unpacked
 from streams.counting import SLOTS
 from streams.layout import Layout
 from streams.matching import Matched, MatchKey
@@ -119,6 +120,7 @@ class Part(msgspec.Struct, array_like=True):
     unlisted: list[dict[str, int]]
     pairs: tuple[tuple[int, ...], bytes, bytes] | None = None
     matched: list[MatchRow] = []
+    attributions: tuple[int, bytes] | None = None
 
 
 class _Fenced(msgspec.Struct, array_like=True):
@@ -202,6 +204,7 @@ def split(profile: Profile) -> list[Part]:
             unlisted=profile.unlisted[categories],
             pairs=_pairs(profile.pairs) if index == 0 else None,
             matched=_matches(profile.matched, categories),
+            attributions=packed(profile.attributions, index * COLUMNS_PER_PART, COLUMNS_PER_PART),
         )
         parts.append(part)
     return parts
@@ -225,6 +228,7 @@ def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
     if head.ids is not None:
         fill(profile.ids, head.ids)
     profile.pairs = _pair_sums(head.pairs)
+    profile.attributions = unpacked([part.attributions for part in parts], newest.attributions)
     keys, counts = [profile.sketch_keys], [profile.sketch_counts]
     for index, part in enumerate(parts):
         numbers, categories = _columns(layout, index)

@@ -4,7 +4,8 @@ A table has one row per prediction. Its columns are named as the event's fields:
 ``version``, ``ts``, ``prediction`` (or ``prediction.<class>`` each), ``latency_ms``, ``error``; each feature
 and each segment is a column of its own name. Where a name is taken by a field, or the file has nested
 columns, ``features.<name>`` and ``segments.<name>`` are understood as well, and come first. A mapping
-(``ts=timestamp``) says which column holds what. Columns nothing asks for are not read.
+(``ts=timestamp``) says which column holds what. Columns nothing asks for are not read. What a feature contributed
+stands in ``attributions.<name>``, nested or by that name; a row without any of them has no attributions.
 
 JSON lines hold events as on the wire, and take no mapping. Any file may be gzipped (``.csv.gz``).
 

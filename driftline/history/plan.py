@@ -25,12 +25,13 @@ class ModelPlan:
     numbers: tuple[tuple[str, Role, str | None], ...]
     categories: tuple[tuple[str, bool, str | None], ...]
     segments: tuple[str | None, ...]
+    attributions: tuple[str | None, ...] = ()
 
     @property
     def sources(self) -> set[str]:
         """Columns of the file this needs."""
         wanted = [column for *_, column in (*self.numbers, *self.categories)]
-        return {column for column in (*wanted, *self.segments) if column is not None}
+        return {column for column in (*wanted, *self.segments, *self.attributions) if column is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ class Planner:
         for name, column in zip(monitor.segments, segments, strict=True):
             if column is None:
                 self.note(f"{self.path}: no column for segment {name!r} of {monitor.model}; it is blank")
-        return ModelPlan(numbers, categories, segments)
+        attributions = tuple(self._source(f"attributions.{name}") for name in layout.features)
+        return ModelPlan(numbers, categories, segments, attributions)
 
     def _check_plan(self, model: str, features: Sequence[str], found: Mapping[str, str | None]) -> None:
         predictions = [name for name in found if name.split(".")[0] == "prediction" and name not in features]
@@ -154,6 +156,7 @@ class Planner:
             known |= {column.name for column in one.layout.categories}
             for group, names in (("features", one.monitor.features), ("segments", one.monitor.segments)):
                 known |= {*names, *(f"{group}.{name}" for name in names)}
+            known |= {f"attributions.{name}" for name in one.monitor.features}
         for target, column in self.mapping.items():
             if target not in known:
                 raise MissingColumnError(

@@ -14,6 +14,7 @@ from driftline.history import columns
 from driftline.history.plan import ModelPlan, Planner, ReadingPlan
 from streams.bad_event import BadCode, BadEvent
 from streams.batch import Batch
+from streams.codec import whole_rows
 from streams.decode import Decoded, Rows
 from streams.pairing import paired_positions
 from streams.stages.fleet import Watched
@@ -171,6 +172,11 @@ class TableRows:
             if name == "prediction" and self._timed:
                 absent = np.array([text is None for text in texts[-1]], np.bool_)
                 refuse(absent & ~failed, BadCode.MISSING_FIELD, _NO_PREDICTION)
+        attributions = np.full((n, len(plan.attributions)), np.nan)
+        for position, column in enumerate(plan.attributions):
+            if column is not None:
+                attributions[:, position], wrong = columns.numbers(part.column(column), self._where(column))
+                refuse(wrong, BadCode.WRONG_TYPE, f"{column}: not a finite number")
         versions = self._plan.fields["version"]
         return Batch(
             offsets=offsets,
@@ -187,6 +193,7 @@ class TableRows:
                 [""] * n if column is None else columns.names(part.column(column), self._where(column))
                 for column in plan.segments
             ],
+            attributions=whole_rows(attributions) if any(plan.attributions) else None,
         )
 
     def _texts(self, part: Any, column: str) -> list[str | None]:

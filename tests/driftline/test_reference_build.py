@@ -11,6 +11,8 @@ import tables
 from scipy.stats import spearmanr
 from tables import START_MS
 
+from detectors.attributions import ranks
+from detectors.window import Window
 from driftline import reference_build
 from driftline.errors import DriftlineError
 from driftline.history import files
@@ -199,3 +201,58 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 broken PAR1")
     with pytest.raises(DriftlineError, match=r"train\.parquet: cannot be read as parquet"):
         built(path)
+
+
+def _attributed(rows: int, carrying: int) -> dict[str, Any]:
+    rng = np.random.default_rng(2)
+    table = tables.columns(rows)
+    del table["id"]
+    for name, scale in (("age", 0.2), ("plan", 1.0), ("member", 0.6)):
+        values = (scale * rng.normal(size=rows)).tolist()
+        table[f"attributions.{name}"] = values[:carrying] + [None] * (rows - carrying)
+    return table
+
+
+def test_it_holds_attributions_of_tables_and_of_events(tmp_path: Path) -> None:
+    table = _attributed(1_000, 800)
+    found, notes = built(tables.parquet(tmp_path / "train.parquet", table))
+    assert notes == []
+    held = found.read().attributions
+    assert held is not None
+    assert held.events == 800
+    lines = [
+        json.loads(line)
+        | {
+            "attributions": {name: table[f"attributions.{name}"][row] for name in ("age", "plan", "member")}
+            if row < 800
+            else None
+        }
+        for row, line in enumerate(tables.events({k: v for k, v in table.items() if "." not in k}))
+    ]
+    events = [json.dumps(line | {"id": str(row)}).encode() for row, line in enumerate(lines)]
+    same, _ = built(tables.json_lines(tmp_path / "train.jsonl", events))
+    again = same.read().attributions
+    assert again is not None
+    assert again.events == 800
+    np.testing.assert_allclose(again.sums, held.sums, rtol=1e-9)
+    loaded = _window_of(tmp_path, found)
+    assert loaded.attributions is not None
+    assert ranks(loaded.attributions.means()[0]).tolist() == [3, 1, 2]  # age, plan, member
+
+
+def _window_of(folder: Path, found: reference.ReferenceFile) -> Window:
+    (folder / "churn.reference.json").write_bytes(reference.dump(found))
+    (folder / "churn.yaml").write_text(
+        "model: churn\nreference: {file: churn.reference.json}\nfeatures:\n"
+        "  age: {type: number, min: 0}\n  plan: {type: category}\n  member: {type: boolean}\n"
+    )
+    window = load_file(folder / "churn.yaml").reference
+    assert window is not None
+    return window
+
+
+def test_a_reference_without_attributions_has_none_and_one_with_a_few_says_so(tmp_path: Path) -> None:
+    found, _ = built(tables.parquet(tmp_path / "bare.parquet", tables.columns(500)))
+    assert _window_of(tmp_path, found).attributions is None
+    _, notes = built(tables.parquet(tmp_path / "few.parquet", _attributed(500, 50)))
+    assert notes == ["attributions in 50 rows; below 200 their drift cannot be judged"]

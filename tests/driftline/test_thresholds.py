@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from detectors.attributions import Attributions
 from detectors.window import Column, Window
 from driftline.thresholds import explain
 from streams.layout import compile_layout
@@ -55,3 +56,21 @@ def test_a_gate_is_told_at_the_detector_that_has_it() -> None:
     rows = explain(Watched(monitor, compile_layout(monitor), None))
     gated = {row["detector"] for row in rows if "(gate: performance)" in str(row["why"])}
     assert gated == {"psi"}
+
+
+def test_both_limits_of_attributions_are_told() -> None:
+    values = np.random.default_rng(2).normal(0.3, 1.0, size=(5_000, 2)) * [1.0, 0.5]
+    sums = np.array([np.abs(values).sum(axis=0), values.sum(axis=0), (values**2).sum(axis=0)])
+    held = Attributions(("age", "plan"), 5_000, sums)
+    features = {"age": {"type": "number"}, "plan": {"type": "category"}}
+    for attributions, said in [
+        (held, "for change of value the larger of 0.3 and chance, 0."),
+        (None, "says nothing where neither events nor reference carry attributions"),
+    ]:
+        monitor = Monitor.model_validate({"model": "churn", "features": features})
+        usual = Window("churn", events=5_000, attributions=attributions)
+        rows = explain(Watched(monitor, compile_layout(monitor), usual))
+        (row,) = [row for row in rows if row["detector"] == "attribution_drift"]
+        assert row["threshold"] == 0.1
+        assert "the larger of 0.1 (default) and what chance alone passes with probability" in row["why"]
+        assert said in row["why"]

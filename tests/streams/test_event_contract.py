@@ -106,6 +106,19 @@ def test_features_are_the_contracts_and_of_the_monitors_type(value: Any, kind: s
     assert _taken(decoder, raw) == (_published(raw) and fits)
 
 
+@settings(max_examples=150, deadline=None)
+@given(value=values, is_named=st.booleans())
+def test_attributions_are_the_contracts_and_may_name_features_nobody_lists(
+    value: Any, is_named: bool
+) -> None:
+    decoder = _decoder(Monitor.model_validate({"model": "m", "features": {"x": {"type": "category"}}}))
+    held: dict[str, Any] = {"model": "m", "id": "1", "ts": T0, "prediction": 0.5, "features": {"x": "a"}}
+    given = held | {"attributions": {"x": value} if is_named else value}
+    assert _taken(decoder, json.dumps(given).encode()) == _published(json.dumps(given).encode())
+    # Intended, as with features: what the monitor does not list enters no statistics.
+    assert _taken(decoder, json.dumps(held | {"attributions": {"x": 0.5, "other": value}}).encode())
+
+
 @settings(max_examples=100, deadline=None)
 @given(whole=complete, changes=events)
 def test_without_a_monitor_the_decoder_takes_all_that_the_contract_takes(
@@ -115,9 +128,7 @@ def test_without_a_monitor_the_decoder_takes_all_that_the_contract_takes(
     assert _taken(_decoder(None), raw) or not _published(raw)
 
 
-@pytest.mark.parametrize(
-    "field", ["variant", "attributions", "data_version", "value", "labels"], ids=lambda name: name
-)
+@pytest.mark.parametrize("field", ["variant", "data_version", "value", "labels"], ids=lambda name: name)
 def test_fields_that_statistics_do_not_use_are_not_checked_on_the_hot_path(field: str) -> None:
     # Intended: a slip in them must not cost an event its statistics.
     raw = json.dumps({"model": "m", "id": "1", "ts": T0, "prediction": 0.5, field: [[]]}).encode()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detectors.attributions import Attributions
 from detectors.estimation.calibration import Calibration, calibration_of
 from detectors.estimation.scored import Scored
 from detectors.outcomes.losses import PaneLoss
@@ -201,6 +202,21 @@ def correlated(
     return np.column_stack((first, *others)) + shift
 
 
+def attributed(values: NDArray[np.float64], *, names: Sequence[str] = ()) -> Attributions:
+    """Return the sums of what features contributed, shape ``(n, F)``."""
+    names = names or tuple(f"f{place}" for place in range(values.shape[1]))
+    sums = np.array([np.abs(values).sum(axis=0), values.sum(axis=0), (values**2).sum(axis=0)])
+    return Attributions(tuple(names), len(values), sums)
+
+
+def contributions(
+    rng: np.random.Generator, size: int, *scales: float, mean: float = 0.2
+) -> NDArray[np.float64]:
+    """Return what features contribute: normal, about ``mean``, times the scale of each; shape ``(size, F)``."""
+    held = np.array(scales or (1.0, 0.6, 0.4, 0.25, 0.1))
+    return np.asarray((mean + rng.normal(size=(size, held.size))) * held)
+
+
 def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
     """Return a window of a healthy model in which every target has its column; times are regular."""
     columns = [column_of(NAMES[t], rng, size, t) for t in ("number", "category", "prediction", "latency")]
@@ -218,6 +234,7 @@ def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
         outcomes=outcomes_of(rng, size),
         calibration=calibrated(),
         pairs=paired(correlated(np.random.default_rng([size, index, 77]), size, 0.7, 0.0)),
+        attributions=attributed(contributions(np.random.default_rng([size, index, 78]), size)),
     )
     return replace(newest, pane=newest)
 

@@ -279,3 +279,37 @@ def test_bad_json_lines_are_bad_events(tmp_path: Path) -> None:
     lines = [*tables.events(tables.columns(2)), b"{", b'{"model": "churn"}', b""]
     path = tables.json_lines(tmp_path / "a.jsonl", lines)
     assert [(bad.row, bad.code.value) for bad in bad_of(path)] == [(2, "not_json"), (3, "missing_field")]
+
+
+def test_attributions_are_columns_named_so_nested_or_mapped(tmp_path: Path) -> None:
+    table = tables.columns(4)
+    flat = table | {"attributions.age": [0.5, None, None, -1.0], "attributions.plan": [1.0, 2.0, None, None]}
+    wanted = [[0.5, 0.0, 1.0], [0.0, 0.0, 2.0], [np.nan] * 3, [-1.0, 0.0, 0.0]]
+    features = tables.watched()["churn"].layout.features
+    order = [("age", "member", "plan").index(name) for name in features]
+    nested = table | {
+        "attributions": [
+            {"age": age, "plan": plan}
+            for age, plan in zip(flat["attributions.age"], flat["attributions.plan"], strict=True)
+        ]
+    }
+    named = table | {"shap_age": flat["attributions.age"], "shap_plan": flat["attributions.plan"]}
+    mapping = {"attributions.age": "shap_age", "attributions.plan": "shap_plan"}
+    for path, options in [
+        (tables.parquet(tmp_path / "flat.parquet", flat), {}),
+        (tables.csv(tmp_path / "flat.csv", flat), {}),
+        (tables.parquet(tmp_path / "nested.parquet", nested), {}),
+        (tables.parquet(tmp_path / "named.parquet", named), {"mapping": mapping}),
+    ]:
+        found = batch_of(path, **options).attributions
+        assert found is not None
+        np.testing.assert_array_equal(found, np.array(wanted)[:, order])
+    assert batch_of(tables.parquet(tmp_path / "none.parquet", table)).attributions is None
+
+
+def test_an_attribution_that_is_no_number_costs_its_row_alone(tmp_path: Path) -> None:
+    table = tables.columns(3) | {"attributions.age": ["0.5", "much", "1.5"]}
+    (bad,) = bad_of(tables.csv(tmp_path / "a.csv", table))
+    assert (bad.row, bad.reason) == (1, "attributions.age: not a finite number")
+    with pytest.raises(MissingColumnError, match=r"'attributions\.size' is neither a field"):
+        chunks(tmp_path / "a.csv", mapping={"attributions.size": "attributions.age"})

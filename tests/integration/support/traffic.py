@@ -41,6 +41,8 @@ class Traffic:
         self.panes = 0
         self.slow = False
         self.drifted = False
+        #: What churn's features contribute, at most, in this order; None: events carry no attributions.
+        self.contributions: tuple[float, ...] | None = None
         self.start_ms = (now_ms() - 270_000) // PANE_MS * PANE_MS
         self._topic = topic
         self._per_pane = per_pane
@@ -146,6 +148,11 @@ class Traffic:
         }  # fmt: skip
         if self._ids % 50 == 0:
             event |= {"error": "timeout", "prediction": None}
+        if model == "churn" and self.contributions is not None:
+            event["attributions"] = {
+                name: float(random.uniform(-most, most))
+                for name, most in zip(FEATURES[model], self.contributions, strict=True)
+            }
         if model == "churn" and self._ids % 2:
             event["segments"] = {"country": ("DE", "FR")[self._ids % 4 == 1]}
         return event
