@@ -194,6 +194,8 @@ class Window:
         Which errors to expect of a number's predictions; None where none was fitted.
     pairs
         Sums over pairs of number features; None where none were counted.
+    all_zero, vectors
+        Events of which every number feature there is is 0, and the events that were looked at for it.
     attributions
         What the features contributed to the predictions; None where no event said.
     """
@@ -220,6 +222,8 @@ class Window:
     calibration: "Calibration | None" = None
     loss_model: "LossModel | None" = None
     pairs: Pairs | None = None
+    all_zero: int = 0
+    vectors: int = 0
     attributions: Attributions | None = None
 
     @property

@@ -199,6 +199,8 @@ def _thinned(usual: Window, events: int) -> Window:
     return replace(
         usual,
         events=events,
+        all_zero=round(usual.all_zero * events / max(usual.vectors, 1)),
+        vectors=events if usual.vectors else 0,
         attributions=None if attributions is None else _thinned_attributions(attributions, events),
         pairs=None if usual.pairs is None else _thinned_pairs(usual.pairs, events / max(usual.events, 1)),
         features={name: thin(one) for name, one in usual.features.items()},

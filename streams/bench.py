@@ -4,6 +4,7 @@ import math
 from functools import cached_property
 from typing import Any, Literal
 
+from detectors.all_zero import AllZero
 from detectors.attribution_drift import AttributionDrift
 from detectors.base import Detector, Target
 from detectors.correlation_drift import CorrelationDrift
@@ -17,6 +18,7 @@ from streams.joins.outcome_bench import USUAL
 from streams.joins.plan import join_plan
 from streams.monitor import DAY_MS, Monitor
 from streams.pairing import paired_names
+from streams.zeros import LEAST_NUMBERS
 
 _WEEK_MS = 7 * DAY_MS
 _QUANTILES = {"latency_p50_ms": 0.5, "latency_p95_ms": 0.95, "latency_p99_ms": 0.99}
@@ -91,6 +93,9 @@ class Bench:
     def _has_subject(self, name: str) -> bool:
         if name == AttributionDrift.name:
             return bool(self._monitor.features)
+        if name == AllZero.name:
+            kinds = [feature.type for feature in self._monitor.features.values()]
+            return kinds.count("number") >= LEAST_NUMBERS
         return name != CorrelationDrift.name or bool(paired_names(self._monitor))
 
     def _columns(self) -> list[tuple[str, Target]]:

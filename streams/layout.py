@@ -110,6 +110,11 @@ class Layout(msgspec.Struct, frozen=True, dict=True):
         return (*numbers, *(one.name for one in self.categories if one.role == "feature"))
 
     @cached_property
+    def number_features(self) -> int:
+        """How many of the number columns are features; they come first."""
+        return sum(one.role == "feature" for one in self.numbers)
+
+    @cached_property
     def feature_places(self) -> NDArray[np.intp]:
         """Where the features stand among all columns, numbers first; shape ``(F,)``."""
         roles = [*(one.role for one in self.numbers), *(one.role for one in self.categories)]

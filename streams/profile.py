@@ -23,12 +23,14 @@ from streams.matching import total as total_of_matches
 from streams.name_counts import NAME_KEPT, capped, summed
 from streams.pair_sums import PairSums
 from streams.pair_sums import total as total_of_pairs
+from streams.zeros import LEAST_NUMBERS, all_zero
 
 ID_REGISTER_BITS = 12
 UNLISTED_KEPT = 64
 UNEXPECTED_KEPT = 64
 #: Magnitudes above this count as this in means and squares, so that these stay finite.
 LARGEST_MOMENT = 1e140
+_COUNTERS = ("events", "errors", "invalid", "late", "all_zero", "vectors")
 #: How statistics that are arrays add up, moments and sketches apart.
 _WHOLE = {
     "ids": np.maximum, "registers": np.maximum, "minimum": np.minimum, "maximum": np.maximum,
@@ -51,6 +53,8 @@ class Profile:
     errors: int = 0
     invalid: int = 0
     late: int = 0
+    all_zero: int = 0
+    vectors: int = 0
     ids: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(1 << ID_REGISTER_BITS, np.uint8))
     unexpected: dict[str, int] = field(default_factory=dict)
     pairs: PairSums | None = None
@@ -92,12 +96,18 @@ class Profile:
             sketch.observe_hashes(self.ids, batch.id_hashes, ID_REGISTER_BITS)
             self._fold_numbers(batch.numbers)
             self._fold_categories(batch)
+            self._fold_zeros(batch.numbers)
             if batch.held:
                 self._add_matches({key: held.counted() for key, held in batch.held.items()})
             if batch.paired:
                 self._add_pairs(PairSums.of(self.layout, batch.paired, batch.numbers))
             if batch.attributions is not None:
                 self._add_attributions(AttributionSums.of(self.layout, batch.attributions))
+
+    def _fold_zeros(self, numbers: NDArray[np.float64]) -> None:
+        if self.layout.number_features >= LEAST_NUMBERS:
+            self.vectors += len(numbers)
+            self.all_zero += all_zero(numbers[:, : self.layout.number_features])
 
     def _fold_numbers(self, numbers: NDArray[np.float64]) -> None:
         missing = np.isnan(numbers)
@@ -195,6 +205,8 @@ class Profile:
         self.errors += other.errors
         self.invalid += other.invalid
         self.late += other.late
+        self.all_zero += other.all_zero
+        self.vectors += other.vectors
         self.ids = np.maximum(self.ids, other.ids)
         self.unexpected = capped(summed(self.unexpected, other.unexpected), UNEXPECTED_KEPT)
         self._merge_moments(other.count, other.mean, other.squares)
@@ -258,7 +270,7 @@ def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
     total = Profile(layout)
     if not profiles:
         return total
-    for name in ("events", "errors", "invalid", "late"):
+    for name in _COUNTERS:
         setattr(total, name, sum(getattr(one, name) for one in profiles))
     total.fence = max(one.fence for one in profiles)
     for name, whole in _WHOLE.items():

@@ -91,6 +91,7 @@ def pane_row(group: Group, pane: Pane) -> Row:
         "late": window.late,
         "errors": window.errors,
         "duplicates": window.duplicates,
+        "all_zero": window.all_zero,
         "features": {name: figures[name] for name in window.features},
         "prediction": {name: figures[name] for name in window.prediction},
         "latency_ms": figures.get(LATENCY),

@@ -12,6 +12,7 @@ from streams.reference import category_counts
 _SAME = (
     "fence", "events", "errors", "invalid", "late", "ids", "unexpected", "count", "out_of_range", "mean",
     "squares", "minimum", "maximum", "sketch_keys", "sketch_counts", "registers", "matched", "attributions",
+    "all_zero", "vectors",
 )  # fmt: skip
 
 

@@ -138,6 +138,7 @@ class PaneRow(BaseModel):
     late: int
     errors: int = 0
     duplicates: int = 0
+    all_zero: int = Field(default=0, description="events whose number features, two or more, are all 0")
     features: dict[str, PaneColumn] = {}
     prediction: dict[str, PaneColumn] = {}
     latency_ms: PaneColumn | None = None

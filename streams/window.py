@@ -64,6 +64,8 @@ def window_of(
         pane=pane,
         now_ms=end_ms,
         pairs=_pairs(profile, pair_spans),
+        all_zero=profile.all_zero,
+        vectors=profile.vectors,
         attributions=_attributions(profile),
     )
 

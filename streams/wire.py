@@ -121,6 +121,7 @@ class Part(msgspec.Struct, array_like=True):
     pairs: tuple[tuple[int, ...], bytes, bytes] | None = None
     matched: list[MatchRow] = []
     attributions: tuple[int, bytes] | None = None
+    zeros: tuple[int, int] = (0, 0)
 
 
 class _Fenced(msgspec.Struct, array_like=True):
@@ -205,6 +206,7 @@ def split(profile: Profile) -> list[Part]:
             pairs=_pairs(profile.pairs) if index == 0 else None,
             matched=_matches(profile.matched, categories),
             attributions=packed(profile.attributions, index * COLUMNS_PER_PART, COLUMNS_PER_PART),
+            zeros=(profile.all_zero, profile.vectors),
         )
         parts.append(part)
     return parts
@@ -224,6 +226,7 @@ def profile_of(layout: Layout, parts: Sequence[Part]) -> Profile:
     head = parts[0]
     profile = Profile(layout, fence=newest.fence)
     profile.events, profile.errors, profile.invalid, profile.late = newest.rows
+    profile.all_zero, profile.vectors = newest.zeros
     profile.unexpected = dict(head.unexpected)
     if head.ids is not None:
         fill(profile.ids, head.ids)

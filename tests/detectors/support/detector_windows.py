@@ -233,6 +233,8 @@ def usual(rng: np.random.Generator, size: int, index: int = 0) -> Window:
         last_record_ms=end_ms,
         outcomes=outcomes_of(rng, size),
         calibration=calibrated(),
+        all_zero=size // 500,
+        vectors=size,
         pairs=paired(correlated(np.random.default_rng([size, index, 77]), size, 0.7, 0.0)),
         attributions=attributed(contributions(np.random.default_rng([size, index, 78]), size)),
     )
