@@ -1,26 +1,30 @@
 """What drives predictions: features that have come to count for more, or for less, than they did."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 from scipy import special
 
-from detectors.attributions import Attributions, Floats, Ranks, discounts, ndcg, ranks
-from detectors.base import Detector, Evidence, Verdict
+from detectors.attribution_change import Change, evidence_of
+from detectors.attribution_swings import Swings, attribution_swings
+from detectors.attributions import Attributions, Floats, ranks
+from detectors.base import Detector, Verdict
 from detectors.comparison import shortage
-from detectors.sentence import against, figure, ordinal, quantity, shorten
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing
 from detectors.window import Window
 
 #: With fewer events of the reference its ranking is too uncertain.
 LEAST_REFERENCE_EVENTS = 200
-#: Features told in the sentence, and in the evidence.
-_SAID, _TOLD = 3, 10
 #: The ways of looking share ``alpha``: ranks, and values.
 _WAYS = 2
 _ROUNDING = 1e-9
+#: Share of the limit from which on a window holds back what the reference takes for a swing.
+_NOTEWORTHY = 0.5
+_STILL = Swing(1.0, ())
 
 
 class AttributionDriftParams(SignificanceParams):
@@ -44,49 +48,6 @@ class AttributionDriftParams(SignificanceParams):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """Mean attributions of reference and window, their ranks, and what chance may move them by.
-
-    ``means`` are those of sizes and of values, shape ``(2, F)``, as are ``reach`` of either way of looking.
-    """
-
-    names: tuple[str, ...]
-    usual: Floats
-    now: Floats
-    before: Ranks
-    after: Ranks
-    reach: Floats
-    value_reach: Floats
-
-    @property
-    def total(self) -> float:
-        """Sum of the reference's mean sizes."""
-        return float(self.usual[0].sum())
-
-    @property
-    def loss(self) -> float:
-        """Loss of nDCG."""
-        return max(1.0 - ndcg(self.usual[0], self.after), 0.0)
-
-    @property
-    def loss_by_chance(self) -> float:
-        """What these changes of rank cost at most where chance alone moves the means."""
-        moved = np.abs(discounts(self.before) - discounts(self.after))
-        best = float(np.sum(self.usual[0] * discounts(self.before)))
-        return float(np.sum(self.reach[0] * moved)) / best
-
-    @property
-    def moves(self) -> Floats:
-        """Each feature's change of its mean, the larger of size and value, as a share of the total."""
-        return np.asarray(np.abs(self.now - self.usual).max(axis=0) / self.total)
-
-    @property
-    def moves_by_chance(self) -> float:
-        """What the changes of all means add up to at most by chance."""
-        return float(self.value_reach.max(axis=0).sum()) / self.total
-
-
 class AttributionDrift(Detector[AttributionDriftParams]):
     """Fires when other features drive the predictions than in the reference, or by far more or less.
 
@@ -99,7 +60,8 @@ class AttributionDrift(Detector[AttributionDriftParams]):
     A limit is the larger of ``threshold`` (``value_threshold``) and what chance alone exceeds with probability
     ``alpha``, which the ways share. With that probability at most does any mean differ between window and reference by
     more than ``h = t s sqrt(1/n + 1/m)``: ``s`` the larger of both sides' standard deviations, ``t`` Student's
-    quantile at ``alpha`` shared out over the features. Within those bounds the changes of rank that are seen cost
+    quantile at ``alpha`` shared out over the features. On top comes what the reference's spans show to be normal
+    (`swing`), mean by mean. Within those bounds the changes of rank that are seen cost
     ``sum(h |c - c0|)`` at most, ``c`` being what ranks are worth, for the window's ranking is the best there is for the
     window's means; and the changes of value add up to ``sum(h)`` at most.
 
@@ -119,6 +81,11 @@ class AttributionDrift(Detector[AttributionDriftParams]):
     params_class = AttributionDriftParams
     default = True
     needs_reference = True
+
+    def __init__(self, params: AttributionDriftParams, column: str = "") -> None:
+        super().__init__(params, column)
+        self._swings: tuple[Attributions, int, Swings | None] | None = None
+        self._held: tuple[tuple[str, ...], Swings | None] | None = None
 
     def is_idle(self, window: Window, reference: Window | None) -> bool:
         """Return whether there are no attributions at all, as with most models."""
@@ -141,7 +108,8 @@ class AttributionDrift(Detector[AttributionDriftParams]):
         if usual.events < LEAST_REFERENCE_EVENTS:
             lacking = shortage(usual.events, LEAST_REFERENCE_EVENTS, "event")
             return self._lack(events, f"the reference has {lacking} with attributions")
-        names = [name for name in held.names if name in usual.names]
+        known = frozenset(usual.names)
+        names = [name for name in held.names if name in known]
         if not names or not usual.only(names).sums[0].any():
             return self._lack(events, "all of the reference are 0")
         change = self._change(held.only(names), usual.only(names))
@@ -150,88 +118,85 @@ class AttributionDrift(Detector[AttributionDriftParams]):
         moved = float(change.moves.sum())
         nearness = change.loss / rank_limit, moved / value_limit
         by_rank = nearness[0] > 1 or nearness[0] >= nearness[1] - _ROUNDING
+        self._held = (change.names, change.swings) if max(nearness) > _NOTEWORTHY else None
         score, limit = (change.loss, rank_limit) if by_rank else (moved, value_limit)
-        evidence = _evidence(change, by_rank, score, limit, (events, usual.events))
+        evidence = evidence_of(change, by_rank, score, limit, (events, usual.events))
         return self.verdict(score, events, evidence, threshold=limit)
 
     def value_limit(self, window: Attributions, reference: Attributions) -> float:
         """Return the change of values worth an alert, whatever the ranks; both have the same features."""
         return max(self.params.value_threshold, self._change(window, reference).moves_by_chance)
 
-    def _change(self, window: Attributions, reference: Attributions) -> _Change:
+    def snapshot(self) -> Any:
+        """Return the usual swings that are held back; None while the window is not noteworthy."""
+        if self._held is None:
+            return None
+        names, swings = self._held
+        told = [
+            [[place, one.alpha, *one.levels] for place, one in enumerate(kind) if one.furthest]
+            for kind in swings or ()
+        ]
+        return {"names": list(names), "swings": told}
+
+    def restore(self, snapshot: Mapping[str, Any] | None) -> None:
+        """Take up a `snapshot`."""
+        self._held = None
+        if snapshot is not None:
+            names = tuple(snapshot["names"])
+            kinds = [_kind_of(len(names), rows) for rows in snapshot["swings"]]
+            self._held = (names, (kinds[0], kinds[1]) if kinds else None)
+
+    def _usual_swings(self, usual: Attributions, events: int) -> Swings | None:
+        """Return how far the reference's means swing, or how far they did before the window became noteworthy."""
+        if self._held is not None and self._held[0] == usual.names:
+            return self._held[1]
+        # The same for windows of about as many events, so that it does not hang on which came first.
+        events = 1 << max(events.bit_length() - 1, 0)
+        held = self._swings
+        if held is None or held[1] != events or not held[0].is_counted_as(usual):
+            alpha = self.params.alpha / (2 * _WAYS * len(usual.names))
+            held = self._swings = (usual, events, attribution_swings(usual, events, alpha))
+        return held[2]
+
+    def _change(self, window: Attributions, reference: Attributions) -> Change:
+        swings = self._usual_swings(reference, window.events)
         usual, now = reference.means(), window.means()
         spread = np.sqrt(np.maximum(window.variances(), reference.variances()))
         error = spread * np.sqrt(1 / window.events + 1 / reference.events)
         degrees = min(window.events, reference.events) - 1
-        tail = self.params.alpha / (2 * _WAYS * len(window.names))
+        # Of either way a share for each mean: of sizes by rank, of sizes and values by value.
+        share = self.params.alpha / (_WAYS * len(window.names))
         before = ranks(usual[0])
-        return _Change(
+        return Change(
             window.names,
             usual,
             now,
             before,
             ranks(now[0], usual[0]),
-            -float(special.stdtrit(degrees, tail)) * error,
-            -float(special.stdtrit(degrees, tail / 2)) * error,
+            _reach(error, degrees, share, swings),
+            _reach(error, degrees, share / 2, swings),
+            swings,
         )
 
     def _lack(self, events: int, what: str) -> Verdict:
         return self.insufficient(events, f"attributions: {what}")
 
 
-def _evidence(
-    change: _Change, by_rank: bool, score: float, limit: float, events: tuple[int, int]
-) -> Evidence:
-    sizes = np.maximum(change.usual[0], change.now[0])
-    steps = np.abs(discounts(change.before) - discounts(change.after)) * sizes
-    weights = steps if by_rank else change.moves
-    order = [at for at in np.argsort(-weights, kind="stable").tolist() if weights[at] > 0]
-    most = _SAID if by_rank else _SAID - 1
-    said = [_said(change, at, by_rank) for at in order[:most]]
-    more = f" and {len(order) - most} more" if len(order) > most else ""
-    what = f"{', '.join(said)}{more}" if said else "every feature ranks as in the reference"
-    measure = f"nDCG {figure(1.0 - change.loss)}, a loss of " if by_rank else "means changed in all by "
-    stand = against(score, limit) if by_rank else f"{against(score, limit)} of the usual size"
-    sentence = f"attributions: {what}; {measure}{stand} over {quantity(events[0], 'event')}"
-    # The heaviest of either side, so that both ends of a flip are in the picture.
-    shown = np.argsort(-sizes, kind="stable")[:_TOLD]
-    details: dict[str, Any] = {
-        "way": "rank" if by_rank else "value",
-        "ndcg": 1.0 - change.loss,
-        "change": float(change.moves.sum()),
-        "features": {change.names[at]: _told(change, at) for at in (order or shown.tolist())[:_TOLD]},
-        "reference_samples": events[1],
-    }
-    return Evidence(
-        sentence,
-        value=1.0 - change.loss if by_rank else score,
-        labels=tuple(change.names[at] for at in shown.tolist()),
-        reference=_shares(change.usual[0], shown),
-        current=_shares(change.now[0], shown),
-        details=details,
-    )
+def _kind_of(features: int, rows: Sequence[Sequence[Any]]) -> tuple[Swing, ...]:
+    """Return the swings of a snapshot's rows, of all features; those without a row do not swing."""
+    held = {place: Swing(alpha, tuple(levels)) for place, alpha, *levels in rows}
+    return tuple(held.get(place, _STILL) for place in range(features))
 
 
-def _said(change: _Change, at: int, by_rank: bool) -> str:
-    """Return what became of a feature: its rank, and by value the mean that changed more: its size, or itself."""
-    name, (before, after) = shorten(change.names[at], 24), (int(change.before[at]), int(change.after[at]))
-    rank = "" if before == after else f" {ordinal(before)} → {ordinal(after)}"
-    if by_rank:
-        return f"{name}{rank}"
-    name += f" ({rank.strip()})" if rank else ""
-    kind = int(np.argmax(np.abs(change.now - change.usual)[:, at]))
-    what = ("mean size", "mean")[kind]
-    return f"{name} {what} {figure(float(change.usual[kind, at]))} → {figure(float(change.now[kind, at]))}"
+def _reach(error: Floats, degrees: int, alpha: float, swings: Swings | None) -> Floats:
+    """Return how far each mean may lie from the reference's, by swings and by chance, shape ``(2, F)``."""
 
+    def chance(spread: float, probability: float) -> float:
+        return -float(special.stdtrit(degrees, probability / 2)) * spread
 
-def _told(change: _Change, at: int) -> dict[str, Any]:
-    return {
-        "rank": [int(change.before[at]), int(change.after[at])],
-        "mean_size": [float(change.usual[0, at]), float(change.now[0, at])],
-        "mean": [float(change.usual[1, at]), float(change.now[1, at])],
-    }
-
-
-def _shares(sizes: Floats, shown: Ranks) -> tuple[float, ...]:
-    total = float(sizes.sum())
-    return tuple((sizes[shown] / total).tolist()) if total > 0 else (0.0,) * len(shown)
+    still = chance(1.0, alpha) * error
+    for kind, of_kind in enumerate(swings or ()):
+        for place, swing in enumerate(of_kind):
+            if swing.furthest:
+                still[kind, place] = swing.limit(partial(chance, float(error[kind, place])))
+    return still

@@ -30,18 +30,34 @@ class Attributions:
         Events that carried attributions; a feature that one of them does not name contributed 0.
     sums
         Of ``|a|``, ``a`` and ``a²``, in the unit of the attributions, shape ``(3, F)``.
+    spans
+        Of a reference: spans of it, each a row of its events, the sums of ``|a|`` and those of ``a``; for each
+        length of span one array in the order of time, shape ``(spans, 1 + 2 F)``. Empty where it has no times.
     """
 
     names: tuple[str, ...]
     events: int
     sums: Floats
+    spans: tuple[Floats, ...] = ()
 
     def only(self, names: Sequence[str]) -> "Attributions":
         """Return the same of some features, in the order given."""
         if tuple(names) == self.names:
             return self
-        place = [self.names.index(name) for name in names]
-        return Attributions(tuple(names), self.events, self.sums[:, place])
+        place = np.array([self.names.index(name) for name in names], dtype=np.intp)
+        inner = np.concatenate((np.zeros(1, np.intp), 1 + place, 1 + len(self.names) + place))
+        spans = tuple(rows[:, inner] for rows in self.spans)
+        return Attributions(tuple(names), self.events, self.sums[:, place], spans)
+
+    def is_counted_as(self, other: "Attributions") -> bool:
+        """Return whether all sums are the same; trailing references are made anew."""
+        return self is other or (
+            self.names == other.names
+            and self.events == other.events
+            and np.array_equal(self.sums, other.sums)
+            and len(self.spans) == len(other.spans)
+            and all(map(np.array_equal, self.spans, other.spans))
+        )
 
     def means(self) -> Floats:
         """Return the mean size ``|a|`` and the mean ``a`` of each feature, shape ``(2, F)``."""

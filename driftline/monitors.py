@@ -91,6 +91,7 @@ def _usual(monitor: Monitor, stored: reference.ReferenceFile) -> Window:
         end_ms=max(stored.end_ms, stored.start_ms + 1),
         spans=stored.read_spans(),
         pair_spans=stored.read_pair_spans(profile),
+        attribution_spans=stored.read_attribution_spans(),
     )
     losses = _losses(monitor, stored, window)
     return replace(window, calibration=_calibration(monitor, stored), loss_model=losses)

@@ -24,6 +24,7 @@ from driftline.reference_labels import LabelledScores, labels_of
 from driftline.reference_losses import LabelledErrors
 from driftline.sample import Sample
 from streams import reference
+from streams.attribution_spans import AttributionSpanCounter
 from streams.batch import Batch
 from streams.joins.plan import join_plan
 from streams.layout import Layout, compile_layout
@@ -74,16 +75,17 @@ def build(
     layout, period = _layout(source)
     start_ms, end_ms = (period.start_ms, period.end_ms) if period.is_timed else (0, 0)
     profile = Profile(layout)
-    spans = counters(layout, start_ms=start_ms, end_ms=end_ms, rows=period.rows, pane_ms=monitor.windows.pane)
-    pair_spans = PairSpanCounter(
-        layout, start_ms=start_ms, end_ms=end_ms, rows=period.rows, pane_ms=monitor.windows.pane
-    )
+    told = {"start_ms": start_ms, "end_ms": end_ms, "rows": period.rows, "pane_ms": monitor.windows.pane}
+    spans = counters(layout, **told)
+    pair_spans = PairSpanCounter(layout, **told)
+    attribution_spans = AttributionSpanCounter(layout, **told)
     labelled = _labelled(monitor, layout, files, mapping or {}, note)
     for batch in source.batches(layout):
         profile.fold(batch)
         if labelled is not None:
             labelled.add(batch)
         pair_spans.add(batch)
+        attribution_spans.add(batch)
         for counter in spans:
             counter.add(batch)
     odd = [] if labelled is None else labelled.remarks()
@@ -105,6 +107,7 @@ def build(
         pair_spans=b""
         if profile.pairs is None
         else reference.pack_pair_spans(pair_spans.rows(profile.pairs.positions)),
+        attribution_spans=reference.pack_attribution_spans(attribution_spans.rows()),
     )
 
 

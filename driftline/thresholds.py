@@ -182,7 +182,8 @@ def _of_the_attributions(one: AttributionDrift, usual: Window | None, rows: int)
     limit = one.value_limit(_thinned_attributions(held, rows), held)
     yield (
         "chance is what the changes of rank that are seen may cost by it; for change of value the larger of "
-        f"{figure(one.params.value_threshold)} and chance, {figure(limit)} in such a window"
+        f"{figure(one.params.value_threshold)} and chance, {figure(limit)} in such a window; both let pass what the "
+        "reference itself swings"
     )
 
 

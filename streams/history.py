@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.attribution_spans import span_rows as attribution_rows
 from streams.layout import Layout
 from streams.monitor import DAY_MS, Windows
 from streams.pair_sums import span_rows
@@ -41,12 +42,13 @@ class Past:
     profile: Profile
     spans: tuple[NDArray[np.int64], ...]
     pair_spans: tuple[NDArray[np.int64], ...] = ()
+    attribution_spans: tuple[NDArray[np.float64], ...] = ()
 
     @classmethod
     def of(cls, layout: Layout, panes: Sequence[Pane]) -> "Past":
         """Return the past of some panes, oldest first."""
         whole = merged(layout, [pane.profile for pane in panes])
-        spans, pair_spans = [], []
+        spans, pair_spans, attribution_spans = [], [], []
         for longest_ms in _SPAN_LENGTHS:
             alike = [one.profile for one in panes if _span_length(one) == longest_ms]
             if len(alike) > 1:
@@ -54,7 +56,10 @@ class Past:
                 if whole.pairs is not None:
                     sums = [one.pairs for one in alike[-LONG_SPANS:]]
                     pair_spans.append(span_rows(sums, whole.pairs.positions))
-        return cls(whole, tuple(spans), tuple(pair_spans))
+                if whole.attributions is not None:
+                    held = [one.attributions for one in alike[-LONG_SPANS:]]
+                    attribution_spans.append(attribution_rows(layout, held))
+        return cls(whole, tuple(spans), tuple(pair_spans), tuple(attribution_spans))
 
 
 def _span_length(pane: Pane) -> int:

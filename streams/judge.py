@@ -342,6 +342,7 @@ class ModelJudge:
                 end_ms=0,
                 spans=behind.spans,
                 pair_spans=behind.pair_spans,
+                attribution_spans=behind.attribution_spans,
             )
             held = self._usual[group] = (behind, usual)
         return held[1], None

@@ -53,6 +53,7 @@ class ReferenceFile(msgspec.Struct):
     scored: dict[str, bytes] = {}
     pair_spans: bytes = b""
     losses: LossTable | None = None
+    attribution_spans: bytes = b""
 
     def read(self) -> Profile:
         """Return the statistics."""
@@ -69,6 +70,13 @@ class ReferenceFile(msgspec.Struct):
             np.frombuffer(zlib.decompress(raw), "<u4").reshape(-1, columns).astype(np.int64)
             for raw in self.spans
         )
+
+    def read_attribution_spans(self) -> tuple[NDArray[np.float64], ...]:
+        """Return the sums of its spans over attributions; none where there are none."""
+        if not self.attribution_spans:
+            return ()
+        columns = 1 + 2 * len(self.layout.features)
+        return (np.frombuffer(zlib.decompress(self.attribution_spans), "<f8").reshape(-1, columns),)
 
     def read_pair_spans(self, profile: Profile) -> tuple[NDArray[np.int64], ...]:
         """Return the sums of its spans over the pairs of its `read` profile; none where there are none."""
@@ -215,6 +223,11 @@ def pack_spans(counts: Sequence[NDArray[np.int64]]) -> list[bytes]:
 def pack_pair_spans(rows: NDArray[np.int64]) -> bytes:
     """Return the sums of spans over pairs as they are stored in a reference file."""
     return zlib.compress(rows.astype("<i8").tobytes(), 9) if len(rows) else b""
+
+
+def pack_attribution_spans(rows: NDArray[np.float64]) -> bytes:
+    """Return the sums of spans over attributions as they are stored in a reference file."""
+    return zlib.compress(rows.astype("<f8").tobytes(), 9) if len(rows) else b""
 
 
 def _scored(raw: bytes) -> Scored:

@@ -25,10 +25,12 @@ def window_of(
     pane: Window | None = None,
     spans: Sequence[NDArray[np.int64]] = (),
     pair_spans: Sequence[NDArray[np.int64]] = (),
+    attribution_spans: Sequence[NDArray[np.float64]] = (),
 ) -> Window:
     """Return a profile as a detector's window.
 
-    ``spans`` are those of a reference (`streams.spans`), ``pair_spans`` those of its pairs (`streams.pair_sums`).
+    ``spans`` are those of a reference (`streams.spans`), ``pair_spans`` those of its pairs (`streams.pair_sums`),
+    ``attribution_spans`` those of its attributions (`streams.attribution_spans`).
     """
     features: dict[str, Column] = {}
     prediction: dict[str, Column] = {}
@@ -66,7 +68,7 @@ def window_of(
         pairs=_pairs(profile, pair_spans),
         all_zero=profile.all_zero,
         vectors=profile.vectors,
-        attributions=_attributions(profile),
+        attributions=_attributions(profile, attribution_spans),
     )
 
 
@@ -159,12 +161,12 @@ def _matches(profile: Profile, position: int) -> dict[tuple[str, str], Matches]:
     }
 
 
-def _attributions(profile: Profile) -> Attributions | None:
+def _attributions(profile: Profile, spans: Sequence[NDArray[np.float64]]) -> Attributions | None:
     sums = profile.attributions
     if sums is None:
         return None
     layout = profile.layout
-    return Attributions(layout.features, sums.events, sums.sums[:, layout.feature_places])
+    return Attributions(layout.features, sums.events, sums.sums[:, layout.feature_places], tuple(spans))
 
 
 def _category(profile: Profile, position: int, spans: Sequence[NDArray[np.int64]]) -> Column:

@@ -1,6 +1,8 @@
 """Attribution drift: other features drive the predictions, and are named; what chance does is none."""
 
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from detectors.attribution_drift import AttributionDrift, AttributionDriftParams
 from detectors.attributions import Attributions, ndcg, ranks
 from detectors.registry import build
 from detectors.window import Window
@@ -207,3 +210,84 @@ def test_it_is_idle_where_neither_side_has_attributions_alone() -> None:
     assert detector.is_idle(without, None)
     assert not detector.is_idle(held, without)
     assert not detector.is_idle(without, held)
+
+
+def _with_spans(parts: Sequence[NDArray[np.float64]]) -> Window:
+    whole = attributed(np.concatenate(parts), names=NAMES)
+    rows = [np.concatenate(([len(one)], np.abs(one).sum(axis=0), one.sum(axis=0))) for one in parts]
+    return _window(replace(whole, spans=(np.array(rows),)))
+
+
+def _without_spans(held: Window) -> Window:
+    assert held.attributions is not None
+    return _window(replace(held.attributions, spans=()))
+
+
+def _day(seed: int, spans: int, swing: float) -> list[NDArray[np.float64]]:
+    """Spans of 400 events in which income counts for more and less, as by the hour of the day."""
+    rng = np.random.default_rng(seed)
+    wave = 1 + swing * np.sin(np.arange(spans) * 2 * np.pi / 24)
+    return [contributions(rng, 400, *SCALES) * [height, 1, 1, 1, 1] for height in wave]
+
+
+def test_what_the_reference_swings_itself_is_usual() -> None:
+    day = _day(20, 96, 0.9)
+    usual = _with_spans(day)
+    crest = contributions(np.random.default_rng(21), 2_000, *SCALES) * [1.9, 1, 1, 1, 1]
+    held = _window(attributed(crest, names=NAMES))
+    assert build("attribution_drift", {}).observe(held, _without_spans(usual)).status == "firing"
+    assert build("attribution_drift", {}).observe(held, usual).status == "ok"
+    flipped = _drawn(22, 2_000, 0.3, 0.6, 0.45, 3.0, 0.1)
+    verdict = build("attribution_drift", {}).observe(flipped, usual)
+    assert verdict.status == "firing"
+    assert "plan (4th → 1st)" in verdict.evidence.sentence
+
+
+def test_sampling_alone_does_not_pass_for_a_swing() -> None:
+    usual = _with_spans(_day(23, 60, 0.0))
+    current = _drawn(24, 1_000, *SCALES)
+    with_spans, without = (
+        build("attribution_drift", {}).observe(current, one) for one in (usual, _without_spans(usual))
+    )
+    assert with_spans.threshold == without.threshold
+
+
+def test_features_picked_by_name_keep_their_spans() -> None:
+    held = _with_spans(_day(25, 10, 0.5)).attributions
+    assert held is not None
+    (rows,) = held.only(("plan", "income")).spans
+    (every,) = held.spans
+    np.testing.assert_array_equal(rows, every[:, [0, 4, 1, 9, 6]])
+
+
+def test_a_drifted_window_holds_back_what_a_trailing_reference_takes_for_a_swing_also_over_a_restart() -> (
+    None
+):
+    healthy = _day(26, 40, 0.0)
+    drifted = [
+        contributions(np.random.default_rng(27 + at), 400, 0.1, 0.6, 0.45, 3.0, 0.1) for at in range(3)
+    ]
+    now = _window(attributed(drifted[0], names=NAMES))
+    swallowed = _with_spans(healthy + drifted)
+    detector, restored, fresh = (AttributionDrift(AttributionDriftParams()) for _ in range(3))
+    assert detector.observe(now, _with_spans(healthy)).status == "firing"
+    restored.restore(json.loads(json.dumps(detector.snapshot())))
+    assert fresh.observe(now, swallowed).status == "ok"
+    assert restored.observe(now, swallowed).status == "firing"
+    assert detector.observe(now, swallowed) == restored.observe(now, swallowed)
+    calm = _window(attributed(healthy[0], names=NAMES))
+    restored.observe(calm, swallowed)
+    assert restored.snapshot() is None
+
+
+def test_swings_that_are_held_back_are_taken_up_again_to_the_bit() -> None:
+    usual = _with_spans(_day(30, 96, 0.9))
+    turned = _drawn(31, 2_000, 0.3, 0.6, 0.45, 2.2, 0.1)
+    live, restored = (AttributionDrift(AttributionDriftParams()) for _ in range(2))
+    live.observe(turned, usual)
+    snapshot = json.loads(json.dumps(live.snapshot()))
+    assert [place for place, *_ in snapshot["swings"][0]] == [0]  # income alone swings
+    restored.restore(snapshot)
+    assert restored.snapshot() == live.snapshot()
+    still = _without_spans(usual)
+    assert restored.observe(turned, still) == live.observe(turned, usual)

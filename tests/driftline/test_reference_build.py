@@ -256,3 +256,22 @@ def test_a_reference_without_attributions_has_none_and_one_with_a_few_says_so(tm
     assert _window_of(tmp_path, found).attributions is None
     _, notes = built(tables.parquet(tmp_path / "few.parquet", _attributed(500, 50)))
     assert notes == ["attributions in 50 rows; below 200 their drift cannot be judged"]
+
+
+def test_it_keeps_attributions_by_span_where_it_has_times(tmp_path: Path) -> None:
+    table = _attributed(4_000, 3_000)
+    found, _ = built(tables.parquet(tmp_path / "timed.parquet", table))
+    held = _window_of(tmp_path, found).attributions
+    assert held is not None
+    (spans,) = held.spans
+    assert len(spans) == 30  # of forty, ten have none
+    np.testing.assert_allclose(spans[:, 0].sum(), held.events)
+    np.testing.assert_allclose(spans[:, 1:].sum(axis=0), held.sums[:2].reshape(-1), rtol=1e-9, atol=1e-9)
+    del table["ts"]
+    untimed, _ = built(tables.parquet(tmp_path / "untimed.parquet", table))
+    assert untimed.read_attribution_spans() == ()
+    old = json.loads(reference.dump(found))
+    del old["attribution_spans"]
+    again = _window_of(tmp_path, reference.load(json.dumps(old).encode(), "churn")).attributions
+    assert again is not None
+    assert again.spans == ()
