@@ -75,7 +75,7 @@ def _cause(drives: Ranked | None, origin: Likely | None) -> Cause | None:
 
 
 def _found(verdict: Verdict, window: Window, usual: Window | None, drives: Ranked | None) -> Found:
-    if verdict.kind == "PredictionDrift":
+    if verdict.kind in ("PredictionDrift", "EstimatedPerformanceDrop"):
         features = () if drives is None else tuple(one.what for one in drives.features)
         return Found(compared=0 if drives is None else drives.compared, with_it=features)
     column = window.column(verdict.column)

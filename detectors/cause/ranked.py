@@ -15,7 +15,8 @@ from detectors.cause.drivers import (
     out_of_range,
     vanished_categories,
 )
-from detectors.cause.moved import moved
+from detectors.cause.moved import Moved, moved
+from detectors.cause.raised import raised
 from detectors.sentence import figure
 from detectors.window import Column, Window
 
@@ -37,7 +38,8 @@ class Ranked:
     drivers
         Of the column: bins, categories, missing values.
     features
-        Of a prediction's drift: the features that moved with it.
+        Of a prediction's drift, and of performance estimated by scores: the features that moved with it. Of
+        errors that are expected to rise: the columns that raise them.
     compared
         Features that were looked at for that.
     """
@@ -73,6 +75,8 @@ def ranked(verdict: Verdict, window: Window, reference: Window | None) -> Ranked
     >>> ranked(verdict, Window("churn", features={"plan": now}), Window("churn", features={"plan": usual})).sentence
     'missing values 10 % → 40 %'
     """
+    if verdict.kind == "EstimatedPerformanceDrop":
+        return _of_an_estimate(verdict, window, reference)
     column = window.column(verdict.column)
     usual = None if reference is None else reference.column(verdict.column)
     if column is None:
@@ -88,11 +92,24 @@ def ranked(verdict: Verdict, window: Window, reference: Window | None) -> Ranked
     if verdict.kind == "PredictionDrift" and reference is not None:
         found = moved(window, reference)
         features, compared = found.drivers, found.compared
-        if features:
-            words.append(f"features that moved with it: {_listed(features)}")
-        elif compared:
-            words.append("no feature moved with it")
+        words += _with_it(found)
     return Ranked("; ".join(words), tuple(drivers), features, compared)
+
+
+def _of_an_estimate(verdict: Verdict, window: Window, reference: Window | None) -> Ranked | None:
+    """Return what raises the errors that are expected; of scores, the features that moved with them."""
+    if window.calibration is None and window.loss_model is not None:
+        found = raised(window.loss_model, window, verdict.column)
+        return Ranked(f"expected errors are raised by: {_listed(found)}", features=found) if found else None
+    if reference is None or not (words := _with_it(found_with := moved(window, reference))):
+        return None
+    return Ranked("; ".join(words), features=found_with.drivers, compared=found_with.compared)
+
+
+def _with_it(found: Moved) -> list[str]:
+    if found.drivers:
+        return [f"features that moved with it: {_listed(found.drivers)}"]
+    return ["no feature moved with it"] if found.compared else []
 
 
 def _drivers(verdict: Verdict, column: Column, usual: Column | None) -> list[Driver]:

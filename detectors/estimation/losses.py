@@ -10,7 +10,8 @@ from scipy.special import ndtri
 
 from detectors.estimation.calibration import Hindsight
 from detectors.estimation.estimate import Estimate
-from detectors.window import Column, Window
+from detectors.tally import MISSING
+from detectors.window import Column, Kind, Window
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +23,32 @@ SEEN_LABELS = 10
 _SKETCH_ERROR = 0.02
 #: Of the usual scatter, what is taken at least, whatever the bins of a window say.
 _LEAST_SCATTER = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Rise:
+    """What a column adds to an expected loss.
+
+    Parameters
+    ----------
+    name
+        The column.
+    by
+        How much it adds, in the loss's unit; negative where it lessens it.
+    where
+        The bin that adds most, ``missing`` for missing values.
+    kind
+        Of the column.
+    usual, current
+        Share of the rows in that bin (0 to 1), where labels are in and in the window.
+    """
+
+    name: str
+    by: float
+    where: str
+    kind: Kind
+    usual: float
+    current: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +90,25 @@ class LossColumn:
             [column.missing],
         )
         return np.asarray(np.concatenate(parts) / column.rows)
+
+    def rise(self, column: Column, cells: Floats, effects: Floats) -> Rise:
+        """Return what the column adds to the expected loss, each cell held against the column's usual effect."""
+        usual = self.counts / self.counts.sum()
+        parts = (cells - usual) * (effects - float(usual @ effects))
+        last = len(self.labels) - 1
+        lengths = [len(self.below) + 1, *[1] * (last - 1), len(self.above) + 1, 1]
+        bins = np.repeat(np.arange(len(lengths)), lengths)
+        most = int(np.argmax(np.bincount(bins, parts)))
+        where = [*self.labels, MISSING][most]
+        held = bins == most
+        return Rise(
+            self.name,
+            float(parts.sum()),
+            where,
+            column.kind,
+            float(usual[held].sum()),
+            float(cells[held].sum()),
+        )
 
     def unseen(self, column: Column, cells: Floats) -> float:
         """Return the share of a column's rows (0 to 1) of which no label tells.
@@ -208,14 +254,16 @@ class LossModel:
             for name, place in LOSSES.items()
         }
 
-    def rises(self, window: Window, metric: str) -> dict[str, float]:
-        """Return by how much each column moves the expected loss (of RMSE the squared one) from the usual."""
-        whole, at, found = self.effects[LOSSES[metric], 0, 1:], 0, {}
-        for one, _, cells in self._held(window):
-            effects = whole[at : at + cells.size]
-            found[one.name] = float((cells - one.counts / one.counts.sum()) @ effects)
+    def rises(self, window: Window, metric: str) -> list[Rise]:
+        """Return what each column adds to the expected loss (of RMSE the squared one), that which adds most first.
+
+        They sum to the difference of a window's expected loss from the reference's.
+        """
+        effects, at, found = self.effects[LOSSES[metric], 0, 1:], 0, []
+        for one, column, cells in self._held(window):
+            found.append(one.rise(column, cells, effects[at : at + cells.size]))
             at += cells.size
-        return found
+        return sorted(found, key=lambda one: (-one.by, one.name))
 
     def _held(self, window: Window) -> Iterator[tuple[LossColumn, Column, Floats]]:
         for one in self.columns:

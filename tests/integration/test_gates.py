@@ -109,4 +109,9 @@ async def test_drift_is_a_ticket_while_the_estimate_holds_and_a_page_once_it_fal
             says = f"{metric} is estimated to have fallen, without any label"
             fallen = await first("tickets", model, "EstimatedPerformanceDrop", metric, says)
             assert f"{metric} estimated at " in fallen["annotations"]["summary"]
+            because = (
+                "features that moved with it: " if model == "loans" else "expected errors are raised by: "
+            )
+            assert because in fallen["annotations"]["cause"]
+            assert "size " in fallen["annotations"]["cause"]
         await pipeline.stop()

@@ -200,8 +200,13 @@ def test_what_moves_the_expected_loss_adds_up_to_its_rise() -> None:
     now = seen(world.rows(5_000, shift=1.0)[0])
     moved = model.rises(now, "mae")
     rise = (model.of_window(now)["mae"].value or 0.0) - float(model.usual_loss[0])
-    assert sum(moved.values()) == pytest.approx(rise, abs=0.01)
-    assert moved["x"] + moved["prediction"] > 0.9 * rise
+    assert sum(one.by for one in moved) == pytest.approx(rise, abs=0.01)
+    assert [one.by for one in moved] == sorted((one.by for one in moved), reverse=True)
+    by = {one.name: one for one in moved}
+    assert by["x"].by + by["prediction"].by > 0.9 * rise
+    assert by["x"].where == "bin 17", "of the outermost bin, which is the hardest, there is most more"
+    held = np.searchsorted(EDGES, World(6).rows(10_000)[0]["x"], side="right") == 17
+    assert by["x"].usual == pytest.approx(float(np.mean(held)))
 
 
 def unable(model: LossModel, now: Window | None = None, metric: str = "mae") -> str:

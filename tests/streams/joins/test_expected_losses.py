@@ -132,6 +132,7 @@ def test_harder_inputs_fire_before_any_label_and_easier_ones_do_not() -> None:
     low, high = bad.evidence.details["interval"]
     assert low < world.realised < high
     assert [one.status for one in world.alerts] == ["firing"]
+    assert world.alerts[0].annotations["cause"].startswith("expected errors are raised by: x 100 % (values ")
     (easy,) = world.serve(-1.5)
     assert easy.status == "ok"
     assert (easy.evidence.value or 9.0) < (well.evidence.value or 0.0)
