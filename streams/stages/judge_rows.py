@@ -54,6 +54,8 @@ class BacklogKey(msgspec.Struct, frozen=True, array_like=True, tag="b"):
 _RowKey = StateKey | PaneKey | HeartbeatKey | BacklogKey | OutcomeKey
 _key: msgspec.msgpack.Decoder[_RowKey] = msgspec.msgpack.Decoder(_RowKey)
 _BACKLOG = msgspec.msgpack.encode(BacklogKey())
+#: What the keys of panes, and only those, begin with: an array's header and its tag.
+_PANES = msgspec.msgpack.encode(PaneKey("", "", "", 0, 0))[:3]
 
 
 class _Panes(msgspec.Struct, array_like=True):
@@ -200,10 +202,14 @@ def changes(judge: ModelJudge, held: Mapping[bytes, bytes]) -> dict[bytes, bytes
     return rows | {msgspec.msgpack.encode(StateKey(model)): msgspec.msgpack.encode(judge.snapshot())}
 
 
+def is_lasting(key: bytes) -> bool:
+    """Return whether a row may stand for long as it is, and be replaced; a pane's is written once."""
+    return not key.startswith(_PANES)
+
+
 def _pane_prefix(model: str) -> bytes:
     """Return what all pane keys of a model, and only those, begin with: many keys are looked at often."""
-    header = msgspec.msgpack.encode(PaneKey(model, "", "", 0, 0))[:1]
-    return header + msgspec.msgpack.encode("c") + msgspec.msgpack.encode(model)
+    return _PANES + msgspec.msgpack.encode(model)
 
 
 def close_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping[bytes, bytes]) -> list[Step]:

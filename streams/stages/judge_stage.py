@@ -144,6 +144,8 @@ class JudgeStage:
                 return
             for writing in self.judges.tick(self._rows.of, now_ms):
                 await self._carry_out(writing, now_ms)
+            for partition in sorted(self._ready):
+                await self._rows.keep_up(partition, judge_rows.is_lasting)
 
     async def _carry_out(self, writing: Writing, now_ms: int) -> None:
         await self._rows.carry_out(writing.partition, writing.steps)

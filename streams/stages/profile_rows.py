@@ -1,7 +1,7 @@
 """How stage 1's state lies in Kafka, and in what order a flush is written."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from streams.layout import Layout
 from streams.partition import Flush, is_newer_checkpoint
@@ -24,8 +24,6 @@ from streams.writes import Record, Step
 _logger = logging.getLogger(__name__)
 
 CHECKPOINT = b"checkpoint"
-#: With the longest pause between checkpoints, less than `MIN_COMPACTION_LAG_MS`.
-REWRITTEN_AFTER_MS = 20_000
 
 
 def newer(key: bytes, held: bytes, found: bytes) -> bool:
@@ -33,42 +31,6 @@ def newer(key: bytes, held: bytes, found: bytes) -> bool:
     if key == CHECKPOINT:
         return is_newer_checkpoint(held, found)
     return row_fence(found) >= row_fence(held)
-
-
-class Upkeep:
-    """Has rows of a partition that do not change written again, before compaction leaves a late writer's alone.
-
-    At recovery an older row that comes late does not win, but only as long as the newer one lies there too.
-    """
-
-    def __init__(self) -> None:
-        self._since_ms: dict[bytes, tuple[bytes, int]] = {}
-
-    def due(
-        self, rows: Mapping[bytes, bytes], open_profiles: Iterable[ProfileKey], now_ms: int
-    ) -> dict[bytes, bytes]:
-        """Return the checkpoint and the rows of open profiles, so far as they have lain for long.
-
-        Parameters
-        ----------
-        rows
-            What was written last of each key, the objects themselves.
-        now_ms
-            A clock that is never set.
-        """
-        before, self._since_ms = self._since_ms, {}
-        found = {}
-        for key in (CHECKPOINT, *map(encode, open_profiles)):
-            row = rows.get(key)
-            if row is None:
-                continue
-            held, since_ms = before.get(key, (None, now_ms))
-            if held is not row:
-                since_ms = now_ms
-            elif now_ms - since_ms >= REWRITTEN_AFTER_MS:
-                found[key], since_ms = row, now_ms
-            self._since_ms[key] = row, since_ms
-        return found
 
 
 def profiles(

@@ -72,7 +72,6 @@ class ProfileStage:
         self._standings: defaultdict[int, Standing] = defaultdict(Standing)
         self._told: dict[int, tuple[bool, int]] = {}
         self._predicted: defaultdict[int, list[Record]] = defaultdict(list)
-        self._upkeep: defaultdict[int, profile_rows.Upkeep] = defaultdict(profile_rows.Upkeep)
         self._flushing = asyncio.Lock()
         self._checkpoint_due_s = 0.0
         listen(self.app, self)
@@ -115,7 +114,6 @@ class ProfileStage:
             self._letters.clear()
             self._standings.clear()
             self._predicted.clear()
-            self._upkeep.clear()
             for partition in list(self.profiler.partitions):
                 self.profiler.drop(partition)
 
@@ -214,8 +212,7 @@ class ProfileStage:
         await self._sender.send(predicted)
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
             await self._rows.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
-        rows, still_open = self._rows.of(partition), self.profiler.partitions[partition].open
-        await self._rows.write(partition, self._upkeep[partition].due(rows, still_open, _steady_ms()))
+        await self._rows.keep_up(partition)
         await self._tell_standing(partition, caught_up, now_ms)
         for receipt in receipts:
             receipt.ack()

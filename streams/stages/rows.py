@@ -1,6 +1,7 @@
 """Rows of bytes that survive a worker: a Faust table whose writes are confirmed before anything goes on."""
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from faust.stores.memory import Store
 from faust.tables.table import Table
 
 from streams.stages.sender import Sender
+from streams.stages.upkeep import Upkeep
 from streams.topics import BROKER_TIME
 from streams.writes import Record, Step
 
@@ -26,6 +28,10 @@ CHANGELOG = {
     "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS),
     **BROKER_TIME,
 }
+#: What is written only to see where it comes to lie; no row.
+PROBE = b"probe"
+#: Rows that are sent at once when many are written again.
+SLICE = 1_000
 #: (key, value held, value found): whether the second may replace the first.
 Newer = Callable[[bytes, bytes, bytes], bool]
 
@@ -36,12 +42,17 @@ class RowStore(Store):  # type: ignore[misc]  # faust is untyped here
     def __post_init__(self) -> None:
         super().__post_init__()
         self.rows: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self.read_to: defaultdict[int, int] = defaultdict(int)
         self.newer: Newer = lambda key, held, found: True
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
         """Take rows of the changelog, in its order."""
         for event in batch:
-            rows, key, value = self.rows[event.message.partition], event.message.key, event.message.value
+            message = event.message
+            self.read_to[message.partition] = message.offset + 1
+            rows, key, value = self.rows[message.partition], message.key, message.value
+            if key == PROBE:
+                continue
             held = rows.get(key)
             if value is None:
                 rows.pop(key, None)
@@ -94,12 +105,16 @@ class Rows:
         )  # fmt: skip
         app.tables.add(self._table)
         self._sender = sender
-        self._newer = newer
+        self._upkeep: dict[int, Upkeep] = {}
 
         async def on_recover() -> None:
             # Faust waits for these callbacks, but does not look at what they raise.
             try:
                 recovered_at = app.tables.recovery.recovered_at
+                self._upkeep = {
+                    partition: Upkeep(self._store.read_to[partition], _steady_ms())
+                    for partition in self._store.rows
+                }
                 await prepare()
                 if app.rebalancing_count == recovered_at:
                     recovered()
@@ -130,15 +145,46 @@ class Rows:
 
     async def write(self, partition: int, changes: Mapping[bytes, bytes | None]) -> None:
         """Write rows (None deletes) and return when the broker has them."""
-        topic = self._table.changelog_topic.get_topic_name()
-        records = [Record(topic, partition, key, value) for key, value in changes.items()]
+        records = list(changes.items())
         # The last record goes alone: the embedded broker tells the start of the last batch as the end of
         # the partition, and recovery reads no further than it is told.
-        await self._sender.send(records[:-1])
-        await self._sender.send(records[-1:])
+        await self._send(partition, records[:-1])
+        await self._send(partition, records[-1:])
         rows = self._store.rows[partition]
         for key, value in changes.items():
             if value is None:
                 rows.pop(key, None)
             else:
                 rows[key] = value
+
+    async def keep_up(self, partition: int, is_lasting: Callable[[bytes], bool] = lambda key: True) -> None:
+        """Write rows again, if others wrote among them (`streams.stages.upkeep`); call it every few seconds.
+
+        Parameters
+        ----------
+        is_lasting
+            Whether the row of a key is one to write again.
+        """
+        upkeep = self._upkeep_of(partition)
+        if upkeep.probe_due(_steady_ms()):
+            await self._send(partition, [(PROBE, b"")])
+        if upkeep.take_disturbed():
+            rows = self.of(partition)
+            lasting = [key for key in rows if is_lasting(key)]
+            for first in range(0, len(lasting), SLICE):
+                await self._send(partition, [(key, rows[key]) for key in lasting[first : first + SLICE]])
+
+    async def _send(self, partition: int, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+        topic = self._table.changelog_topic.get_topic_name()
+        placed = await self._sender.send(Record(topic, partition, key, value) for key, value in changes)
+        self._upkeep_of(partition).wrote((one.offset for one in placed), _steady_ms())
+        if placed:
+            self._store.read_to[partition] = placed[-1].offset + 1
+
+    def _upkeep_of(self, partition: int) -> Upkeep:
+        return self._upkeep.setdefault(partition, Upkeep(0, _steady_ms()))
+
+
+def _steady_ms() -> int:
+    """Return a clock that is never set, to wait by."""
+    return time.monotonic_ns() // 1_000_000

@@ -9,12 +9,9 @@ from profile_rows import Record, Rows, fold
 from streams.layout import compile_layout
 from streams.partition import Checkpoint, Flush
 from streams.profiler import Profiler
-from streams.stages import profile_rows
-from streams.stages.profile_rows import CHECKPOINT, REWRITTEN_AFTER_MS, Upkeep, newer
-from streams.stages.profile_stage import LONGEST_CHECKPOINT_S
-from streams.stages.rows import MIN_COMPACTION_LAG_MS
+from streams.stages.profile_rows import CHECKPOINT, newer
 from streams.watermark import Clock
-from streams.wire import ProfileKey, decode_part, encode
+from streams.wire import ProfileKey, decode_part
 
 MONITOR = monitor()
 MODELS = {"churn": (MONITOR, compile_layout(MONITOR))}
@@ -103,16 +100,3 @@ def test_a_forgotten_model_leaves_no_row() -> None:
     week = 7 * 24 * 3_600_000
     flushes = [_flushed(one, now_ms, caught_up=True) for now_ms in (0, 60_000, week + 1)]
     assert [flush.closed for flush in flushes] == [[], [], [KEY]]
-
-
-def test_rows_that_do_not_change_are_written_again_before_compaction_leaves_a_late_one_alone() -> None:
-    assert REWRITTEN_AFTER_MS + 1000 * LONGEST_CHECKPOINT_S < MIN_COMPACTION_LAG_MS
-    upkeep, changed, kept = Upkeep(), encode(KEY), CHECKPOINT
-    rows = {changed: b"".join([b"one"]), kept: b"stays", b"closed": b"needed no longer"}
-    assert upkeep.due(rows, [KEY], 0) == {}
-    rows[changed] = b"two"
-    assert upkeep.due(rows, [KEY], REWRITTEN_AFTER_MS - 1) == {}
-    assert upkeep.due(rows, [KEY], REWRITTEN_AFTER_MS) == {kept: b"stays"}
-    assert upkeep.due(rows, [KEY], 2 * REWRITTEN_AFTER_MS - 1) == {changed: b"two"}
-    assert upkeep.due(rows, [], 2 * REWRITTEN_AFTER_MS) == {kept: b"stays"}
-    assert profile_rows.Upkeep().due({}, [KEY], 0) == {}

@@ -28,7 +28,7 @@ class VirtualBroker:
     receivers got, and a clock that is never set.
     """
 
-    logs: defaultdict[Place, list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    logs: defaultdict[Place, list[Entry | None]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[Place, int] = field(default_factory=dict)
     recovered: dict[str, int] = field(default_factory=dict)
     followed: set[tuple[str, int, int]] = field(default_factory=set)
@@ -42,17 +42,20 @@ class VirtualBroker:
         return len(log) - 1
 
     def compact(self, topic: str, lag_ms: int) -> None:
-        """Keep the last record of each key, and all that came within the lag; nobody may hold offsets of the topic."""
+        """Keep the last record of each key, and all that came within the lag; the others leave holes."""
         for (name, _), log in self.logs.items():
             if name == topic:
-                old = sum(one.steady_ms <= self.steady_ms - lag_ms for one in log)
-                last = {one.key: index for index, one in enumerate(log[:old])}
-                log[:old] = [one for index, one in enumerate(log[:old]) if last[one.key] == index]
+                old = [one for one in log if one is None or one.steady_ms <= self.steady_ms - lag_ms]
+                last = {one.key: index for index, one in enumerate(old) if one is not None}
+                log[: len(old)] = [
+                    one if one and last[one.key] == index else None for index, one in enumerate(old)
+                ]
 
     def read(self, topic: str, partition: int, offset: int = 0, count: int | None = None) -> list[Entry]:
-        """Return records from an offset on."""
+        """Return records from an offset on; only a topic that is not compacted is read by count."""
         log = self.logs[(topic, partition)]
-        return log[offset:] if count is None else log[offset : offset + count]
+        found = log[offset:] if count is None else log[offset : offset + count]
+        return [one for one in found if one is not None]
 
     def end(self, topic: str, partition: int) -> int:
         """Return the offset the next record gets."""
@@ -65,4 +68,5 @@ class VirtualBroker:
             for (name, partition), log in sorted(self.logs.items())
             if name == topic
             for offset, entry in enumerate(log)
+            if entry is not None
         ]

@@ -25,7 +25,9 @@ from streams.stages.dead_letter import dead_letter
 from streams.stages.fleet import Fleet
 from streams.stages.judges import Judges, Writing
 from streams.stages.layouts import LayoutFollower
+from streams.stages.rows import PROBE
 from streams.stages.tenures import first_statements, opening_record
+from streams.stages.upkeep import Upkeep
 from streams.standing import Standing
 from streams.transport import Chunk
 from streams.writes import Record, Step
@@ -85,6 +87,7 @@ class VirtualWorker(ABC):
         self.task: Iterator[None] | None = None
         self.lanes: Lanes = {}
         self.rows: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
+        self._upkeep: dict[int, Upkeep] = {}
         self.position: dict[int, int] = {}
         self.highwater: dict[int, int] = {}
         self.delivered: defaultdict[int, deque[Receipt]] = defaultdict(deque)
@@ -101,13 +104,17 @@ class VirtualWorker(ABC):
 
     def recover(self) -> None:
         """Read the rows of what is owned."""
+        steady_ms = self.broker.steady_ms
         for partition in self.owned:
             self.rows[partition] = self._recovered(partition)
+            self._upkeep[partition] = Upkeep(self.broker.end(self.changelog, partition), steady_ms)
 
     def _recovered(self, partition: int) -> dict[bytes, bytes]:
         rows: dict[bytes, bytes] = {}
         for entry in self.broker.read(self.changelog, partition):
             assert entry.key is not None
+            if entry.key == PROBE:
+                continue
             held = rows.get(entry.key)
             if entry.value is None:
                 rows.pop(entry.key, None)
@@ -182,6 +189,17 @@ class VirtualWorker(ABC):
                 else:
                     rows[key] = value
 
+    def keep_up(
+        self, partition: int, is_lasting: Callable[[bytes], bool] = lambda key: True
+    ) -> Iterator[None]:
+        """Write rows again, if others wrote among them."""
+        upkeep, rows = self._upkeep[partition], self.rows[partition]
+        if upkeep.probe_due(self.broker.steady_ms):
+            yield from self._send([Record(self.changelog, partition, PROBE, b"")])
+        if upkeep.take_disturbed():
+            again = [Record(self.changelog, partition, key, rows[key]) for key in rows if is_lasting(key)]
+            yield from self._send(again)
+
     def _send(self, records: Iterable[Record]) -> Iterator[None]:
         lanes = self.lanes = {}
         for record in records:
@@ -192,6 +210,8 @@ class VirtualWorker(ABC):
             lane = self.random.choice(list(lanes))
             for _ in range(self.random.randint(1, len(lanes[lane]))):
                 offset = self.broker.append(lanes[lane].popleft(), self.clock())
+                if lane[0] == self.changelog:
+                    self._upkeep[lane[1]].wrote([offset], self.broker.steady_ms)
                 if self.stalled:
                     self.broker.followed.add((*lane, offset))
             if not lanes[lane]:
@@ -269,7 +289,6 @@ class ProfileWorker(VirtualWorker):
         self._letters: defaultdict[int, list[Record]] = defaultdict(list)
         self._standings: defaultdict[int, Standing] = defaultdict(Standing)
         self._told: dict[int, tuple[bool, int]] = {}
-        self._upkeep: defaultdict[int, profile_rows.Upkeep] = defaultdict(profile_rows.Upkeep)
 
     def take(self, chunk: Chunk, receipt: Receipt) -> None:
         offsets = np.array(chunk.offsets, dtype=np.int64)
@@ -307,10 +326,7 @@ class ProfileWorker(VirtualWorker):
         yield from self.carry_out(partition, [Step(letters)] if letters else [])
         if flush.profiles or flush.closed or receipts or flush.heartbeats:
             yield from self.carry_out(partition, profile_rows.flush_steps(self.fleet, flush))
-        still_open = self.profiler.partitions[partition].open
-        due = self._upkeep[partition].due(self.rows[partition], still_open, self.broker.steady_ms)
-        if due:
-            yield from self.carry_out(partition, [Step(rows=due)])
+        yield from self.keep_up(partition)
         yield from self._tell_caught_up(partition, caught_up, now_ms)
         for receipt in receipts:
             receipt.ack()
@@ -401,6 +417,8 @@ class JudgeWorker(VirtualWorker):
     def _carry_out(self, work: Callable[..., Iterator[Writing]]) -> Iterator[None]:
         for writing in work(self._rows_of, self.clock()):
             yield from self.carry_out(writing.partition, writing.steps)
+        for partition in sorted(self.owned):
+            yield from self.keep_up(partition, judge_rows.is_lasting)
 
     def keep(self, model: str) -> None:
         """Write down what is known of a model."""

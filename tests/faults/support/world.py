@@ -196,7 +196,7 @@ class World:
         for group in self.groups:
             for worker in list(group.stalled):
                 # One of stage 1 may be stopped in the middle of a flush, and write the rest of it when all is over.
-                if not left_behind or worker.task is None or not isinstance(worker, ProfileWorker):
+                if not left_behind or worker.task is None or isinstance(worker, DeskWorker):
                     self._wake(group, worker)
         # What a judge reads late lies in order all the same.
         self._catch_up(self.groups[: self.random.choice([1, 3])])
@@ -224,8 +224,8 @@ class World:
             self._append(partition, *self.producer.held_up(self.at_ms))
 
     def _haunt(self) -> None:
-        """Have one of stage 1 go on with its writes after others have counted what came meanwhile."""
-        group = self.groups[0]
+        """Have one of stage 1 or 2 go on with its writes after others have taken what came meanwhile."""
+        group = self.random.choice(self.groups[:2])
         busy = [one for one in group.members if one.task is not None]
         if not busy or len(group.stalled) == 2:
             return
@@ -239,6 +239,11 @@ class World:
                 if ghost.task is not None:
                     ghost.work()
             self.say(f"{ghost.name} goes on")
+            if self.random.random() < 0.3:
+                group.stalled.remove(ghost)
+                self.say(f"{ghost.name} is gone before it hears of the others")
+                self._compact()
+                return
             self._rebalance(group)
 
     def _catch_up(self, groups: Sequence[Group] | None = None) -> None:
@@ -384,13 +389,15 @@ class World:
             self.at_ms += REST_MS
             self.wall_ms += REST_MS
             self.broker.steady_ms += REST_MS
-            if self.groups[0].unsettled:
-                self._rebalance(self.groups[0])
-            for worker in self.groups[0].members:
-                worker.finish()
+            for group in self.groups[:2]:
+                if group.unsettled:
+                    self._rebalance(group)
+                for worker in group.members:
+                    worker.finish()
         self.broker.steady_ms += 1
-        self.broker.compact("profile-rows", MIN_COMPACTION_LAG_MS)
-        self.say("a minute goes by, and the rows of stage 1 are compacted")
+        for changelog in ("profile-rows", "judge-rows"):
+            self.broker.compact(changelog, MIN_COMPACTION_LAG_MS)
+        self.say("a minute goes by, and the rows of stages 1 and 2 are compacted")
 
     def _edit_a_monitor(self) -> None:
         """Have judges start with other columns of a model, write that down, and start with the ones before."""
