@@ -189,10 +189,7 @@ class Judges:
 
         What is yielded must be written before the next is asked for.
         """
-        untold, self._untold = self._untold, {}
-        for partition, restored in sorted(untold.items()):
-            yield from self._tell_again(partition)
-            yield Writing(partition, [Step(rows=restored)])
+        yield from self._tell_taken_over()
         touched, self._touched = self._touched, set()
         heard, self._heard = self._heard, defaultdict(dict)
         taken = {partition: len(waiting) for partition, waiting in self._waiting.items()}
@@ -217,6 +214,16 @@ class Judges:
         for partition, rows in heard.items():
             yield Writing(partition, [Step(rows=rows)])
         self._acknowledge(taken)
+
+    def _tell_taken_over(self) -> Iterator[Writing]:
+        """Tell what is known of partitions just taken over, and write their rows as they were read.
+
+        Whatever is done next with them comes after: else the row of before would be what compaction leaves.
+        """
+        untold, self._untold = self._untold, {}
+        for partition, restored in sorted(untold.items()):
+            yield from self._tell_again(partition)
+            yield Writing(partition, [Step(rows=restored)])
 
     def _tell_again(self, partition: int) -> Iterator[Writing]:
         """Tell what fires and what was over last: the desk may have refused it, where a worker was stalled."""
@@ -268,6 +275,7 @@ class Judges:
 
     def tick(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:
         """Judge silence and staleness; without alerts there is nothing to write, but to show."""
+        yield from self._tell_taken_over()
         for judge in list(self.models.values()):
             standings = self._standings[self._fleet.profile_partition(judge.monitor.model)]
             judged = judge.tick(now_ms, standings.counted_until_ms(now_ms))

@@ -153,3 +153,11 @@ def test_a_row_that_a_followed_judge_writes_late_is_not_taken_up() -> None:
     assert late
     for key, value in late.items():
         assert not judge_rows.newer(key, world.rows[key], value)
+
+
+def test_the_row_that_was_read_is_written_before_whatever_comes_of_it() -> None:
+    owner = Judge(World(), T0)
+    owner.judges.take_over({0: Tenure(0, 1)})
+    owner.hear(T0, behind_ms=90_000)
+    states = [judge_rows.backlog_of(step.rows) for step in owner.tick(T0) if step.rows]  # type: ignore[arg-type]
+    assert [state.alert is not None for state in states] == [False, True]

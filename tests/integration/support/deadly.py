@@ -45,11 +45,11 @@ METHODS = {
 }
 
 SLOW_S = 1.0
-_CHECKPOINT = b"checkpoint"
+_CHECKPOINT, _PROBE = b"checkpoint", b"probe"
 
 
 def _tag(key: bytes | None) -> Any:
-    return msgspec.msgpack.decode(key)[0] if key and key != _CHECKPOINT else None
+    return msgspec.msgpack.decode(key)[0] if key and key not in (_CHECKPOINT, _PROBE) else None
 
 
 #: Whether a record (topic, key, value) is of the kind.
