@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from detectors.base import Verdict
 from detectors.cause.inquiry import Cause, glance, inquire
-from detectors.cause.scene import INPUT_KINDS, PERFORMANCE_KINDS, Place, Scene
+from detectors.cause.scene import INPUT_KINDS, PERFORMANCE_KINDS, ZERO_KIND, Place, Scene
 from detectors.window import Window
 from streams.alert_state import AlertKey, Signal, is_active
 from streams.inbox import Group
@@ -98,4 +98,6 @@ def scene_of(
         performance=performance,
         features={name: feature.source for name, feature in monitor.features.items()},
         has_labels=monitor.labels is not None,
+        zeros={(key.version, key.segment) for key in active if key.kind == ZERO_KIND},
+        numbers={name for name, feature in monitor.features.items() if feature.type == "number"},
     )

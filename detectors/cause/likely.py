@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from detectors.cause.scene import INPUT_KINDS, LABEL_KINDS, PERFORMANCE_KINDS, Place, Scene
+from detectors.cause.scene import INPUT_KINDS, LABEL_KINDS, PERFORMANCE_KINDS, ZERO_KIND, Place, Scene
 from detectors.cause.unit import Unit
 from detectors.sentence import listing, percent, quantity, shorten
 
 Origin = Literal[
-    "unit", "source", "category", "column", "segment", "mix", "version", "world", "model", "inputs"
+    "zeros", "unit", "source", "category", "column", "segment", "mix", "version", "world", "model", "inputs"
 ]
 #: Of a source's features, the share that must move; of all others, the share that may.
 SOURCE_SHARE, OTHERS_SHARE = 2 / 3, 0.1
@@ -78,6 +78,14 @@ def likely(kind: str, place: Place, scene: Scene, found: Found) -> Likely | None
         if told is not None:
             return told
     return None
+
+
+def _zeros(place: Place, scene: Scene, _: Found) -> Likely | None:
+    if place.column in scene.features and place.column not in scene.numbers:
+        return None
+    if not {(place.version, place.segment), (place.version, "")}.intersection(scene.zeros):
+        return None
+    return Likely("zeros", f"a feature store that answers with zeros: {ZERO_KIND} fires too, start there")
 
 
 def _unit(_: Place, __: Scene, found: Found) -> Likely | None:
@@ -201,9 +209,9 @@ def _meaning(place: Place, scene: Scene, _: Found) -> Likely | None:
 
 
 _OF_FEATURES: tuple[Rule, ...] = (
-    _unit, _source, _gone, _category, _segment, _mix, _version, _world, _alone,
+    _zeros, _unit, _source, _gone, _category, _segment, _mix, _version, _world, _alone,
 )  # fmt: skip
-_OF_PREDICTIONS: tuple[Rule, ...] = (_segment, _model, _inputs, _mix, _version)
+_OF_PREDICTIONS: tuple[Rule, ...] = (_zeros, _segment, _model, _inputs, _mix, _version)
 _OF_LABELS: tuple[Rule, ...] = (_inputs, _meaning)
 _OF_ESTIMATES: tuple[Rule, ...] = (_inputs,)
 

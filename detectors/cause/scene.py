@@ -18,6 +18,8 @@ INPUT_KINDS = frozenset(
         "ExpectationFailed",
     }
 )
+#: The alert kind on events that hold nothing but zeros.
+ZERO_KIND = "AllZeroEvents"
 #: Alert kinds on how well the model predicts, by labels and by scores alone.
 LABEL_KINDS = frozenset({"PerformanceDrop", "ConceptDrift", "CalibrationDrift"})
 PERFORMANCE_KINDS = LABEL_KINDS | {"EstimatedPerformanceDrop"}
@@ -47,6 +49,10 @@ class Scene:
         The monitor's features, each with its ``source`` or "".
     has_labels
         Labels are joined, so that silence of `PERFORMANCE_KINDS` says something.
+    zeros
+        Versions and segments ("" is the whole) in which events come whose numbers are all 0.
+    numbers
+        Those of the features that are numbers.
     """
 
     moving: Collection[Place] = ()
@@ -54,6 +60,8 @@ class Scene:
     performance: Mapping[str, Collection[str]] = field(default_factory=dict)
     features: Mapping[str, str] = field(default_factory=dict)
     has_labels: bool = False
+    zeros: Collection[tuple[str, str]] = ()
+    numbers: Collection[str] = ()
 
     def moved(self, version: str, segment: str) -> list[str]:
         """Return the features that move in a version and segment, in the order of their names."""

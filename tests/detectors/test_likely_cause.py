@@ -230,3 +230,26 @@ def test_a_column_that_was_always_missing_is_not_called_gone() -> None:
     usual, now = category([20, 10, 5], missing=965), category([2, 1, 0], missing=997)
     found = _inquire("missing_rate", "MissingValues", window(now), window(usual), "plan")
     assert "likely" not in found.told
+
+
+@pytest.mark.parametrize(
+    ("zeros", "place", "kind", "is_told"),
+    [
+        ({("1", "")}, HERE, "FeatureDrift", True),
+        ({("1", "")}, HERE._replace(segment="country=fr"), "OutOfRange", True),
+        ({("1", "country=fr")}, HERE._replace(segment="country=fr"), "FeatureDrift", True),
+        ({("1", "")}, Place("1", "", "prediction"), "PredictionDrift", True),
+        ({("1", "country=fr")}, HERE, "FeatureDrift", False),
+        ({("2", "")}, HERE, "FeatureDrift", False),
+        (set(), HERE, "FeatureDrift", False),
+        ({("1", "")}, HERE._replace(column="plan"), "FeatureDrift", False),
+        ({("1", "")}, Place("1", "", "recall"), "PerformanceDrop", False),
+    ],
+)
+def test_zeros_that_come_for_numbers_are_blamed_for_what_they_move(zeros, place, kind, is_told) -> None:
+    numbers = {"age", "price", "stock", "visits", "clicks"}
+    scene = Scene(moving={place, HERE}, features=SOURCES, zeros=zeros, numbers=numbers)
+    told = likely(kind, place, scene, Found())
+    assert (told is not None and told.origin == "zeros") == is_told
+    if is_told:
+        assert told.sentence.startswith("a feature store that answers with zeros: AllZeroEvents fires too")

@@ -118,6 +118,9 @@ def test_a_broken_read_is_told_once_and_ends_and_what_is_usual_is_not(usual_shar
     assert begun.count(("firing", "AllZeroEvents")) == 1
     _, told = next((at, one) for at, one in pipeline.alerts if one.labels["alertname"] == "AllZeroEvents")
     assert "have 0 in every number feature" in told.annotations["summary"]
+    drifts = [one for _, one in pipeline.alerts if one.labels["alertname"] == "FeatureDrift"]
+    assert drifts
+    assert all("answers with zeros" in one.annotations["cause"] for one in drifts if one.status == "firing")
     pipeline.restart_judge()
     assert ("resolved", "AllZeroEvents") in pipeline.run(180, _make(usual_share))
     shown = [pane_row(group, pane) for judged in pipeline.closed for group, pane in judged.panes]
