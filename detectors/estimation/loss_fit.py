@@ -17,7 +17,7 @@ LEAST_ROWS = 500
 #: Blocks of rows, end to end in time, each of which is held out once.
 BLOCKS = 10
 #: Cells that are fitted at most; of more columns, those whose bins say most of the error are taken.
-MOST_CELLS = 800
+MOST_CELLS = 500
 #: Probability of telling so much by chance, above which a column's bins are taken to say nothing.
 CHANCE = 0.01
 #: Rows' worth of doubt that an effect is shrunk by; the best of them on held-out rows is taken.
@@ -126,25 +126,24 @@ def _fitted(columns: Sequence[LossColumn], rows: sparse.csr_array, losses: Float
     blocks = [slice(low, high) for low, high in itertools.pairwise(cuts.tolist())]
     grams = np.array([(rows[one].T @ rows[one]).toarray() for one in blocks])
     sums = np.array([rows[one].T @ losses[one] for one in blocks])
-    mean = np.array([sums.sum(axis=0)[0] - one[0] for one in sums])
-    counts = np.array([len(losses) - (one.stop - one.start) for one in blocks])
-    plain = np.concatenate([losses[one] - mean[at] / counts[at] for at, one in enumerate(blocks)])
+    gram, total = grams.sum(axis=0), sums.sum(axis=0)
+    # The base's own indicator is 1 in every row: its sum is the rows', and those of the losses.
+    means = [(total[0] - sums[at, 0]) / (gram[0, 0] - grams[at, 0, 0]) for at in range(BLOCKS)]
+    plain = np.concatenate([losses[one] - mean for one, mean in zip(blocks, means, strict=True)])
     best = np.full(2, np.inf)
     effects = np.zeros((2, 1 + BLOCKS, rows.shape[1]))
     left = np.zeros_like(losses)
     ridges = np.zeros(2)
     for ridge in RIDGES:
-        whole = _solved(grams.sum(axis=0), sums.sum(axis=0), ridge)
-        without = [
-            _solved(grams.sum(axis=0) - grams[at], sums.sum(axis=0) - sums[at], ridge) for at in range(BLOCKS)
-        ]
+        whole = _solved(gram, total, ridge)
+        without = [_solved(gram - grams[at], total - sums[at], ridge) for at in range(BLOCKS)]
         found = np.concatenate([losses[one] - rows[one] @ without[at] for at, one in enumerate(blocks)])
         for loss, missed in enumerate((found**2).sum(axis=0)):
             if missed < best[loss]:
                 best[loss], ridges[loss] = missed, ridge
                 effects[loss] = np.array([one[:, loss] for one in (whole, *without)])
                 left[:, loss] = found[:, loss]
-    gram, squares = grams.sum(axis=0), rows.T @ left**2
+    squares = rows.T @ left**2
     spans = max(min(SPANS, len(losses) // SPAN_ROWS), BLOCKS)
     return LossModel(
         columns=tuple(columns),

@@ -1,7 +1,7 @@
 """What a regression's errors are expected to be: a sum of effects of the bins that a window's values lie in."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -82,14 +82,20 @@ class LossColumn:
         """Return the share of a column's rows in each cell; None where it is counted in other bins."""
         if column is None or not column.rows or column.labels != self.labels:
             return None
-        last = len(self.labels) - 1
-        parts = (
-            _parts(column, 0, self.below, len(self.below)),
-            column.bins[1:last],
-            _parts(column, last, self.above, 0),
-            [column.missing],
-        )
-        return np.asarray(np.concatenate(parts) / column.rows)
+        bins = column.bins
+        found = np.empty(self.counts.size)
+        low, high = len(self.below) + 1, found.size - len(self.above) - 2
+        found[low:high], found[-1] = bins[1:-1], column.missing
+        found[:low], found[high:-1] = bins[0], bins[-1]
+        if self.below or self.above:
+            marks = (*self.below, column.edges[0], column.edges[-1], *self.above)
+            until = np.zeros(len(column.sketch_counts) + 1, np.int64)
+            column.sketch_counts.cumsum(out=until[1:])
+            bounds = until[[0, *column.sketch_values.searchsorted(marks), -1]]
+            parts = bounds[1:] - bounds[:-1]
+            found[:low] = _shared(parts[:low], bins[0], low - 1)
+            found[high:-1] = _shared(parts[low + 1 :], bins[-1], 0)
+        return found / column.rows
 
     def rise(self, column: Column, cells: Floats, effects: Floats) -> Rise:
         """Return what the column adds to the expected loss, each cell held against the column's usual effect."""
@@ -128,16 +134,21 @@ class LossColumn:
         return max(share, float(column.sketch_counts[beyond].sum()) / column.rows)
 
 
-def _parts(column: Column, place: int, cuts: tuple[float, ...], nearest: int) -> Floats:
+def _shared(sketched: NDArray[np.int64], total: int, nearest: int) -> Floats:
     """Return a bin's count, shared among the parts it is cut into as its sketched values are."""
-    if not cuts:
-        return column.bins[place : place + 1].astype(np.float64)
-    held = np.searchsorted(column.edges, column.sketch_values, side="right") == place
-    parts = np.searchsorted(cuts, column.sketch_values[held], side="right")
-    found = np.bincount(parts, column.sketch_counts[held], minlength=len(cuts) + 1).astype(np.float64)
-    if not found.any():  # its values are few, and sketched as if they lay in the next bin
-        found[nearest] = 1.0
-    return np.asarray(found * (float(column.bins[place]) / found.sum()))
+    held = int(sketched.sum())
+    if not held:  # its values are few, and sketched as if they lay in the next bin
+        sketched[nearest] = held = 1
+    return np.asarray(sketched * (total / held))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a window is by a model's columns: their cells, and the first column that has none."""
+
+    window: Window
+    cells: tuple[Floats, ...]
+    misfit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +205,7 @@ class LossModel:
     why: str = ""
     level: float = 0.95
     hindsight: Hindsight | None = None
+    _last: list[_Look] = field(default_factory=list, init=False, repr=False, compare=False)
 
     purpose: ClassVar[str] = "to know which errors to expect"
 
@@ -235,7 +247,7 @@ class LossModel:
 
     def row(self, window: Window) -> Floats:
         """Return what expected losses are linear in, shape ``(1 + cells,)``: a one, and each cell's share."""
-        return np.concatenate((np.ones(1), *(cells for _, _, cells in self._held(window))))
+        return np.concatenate((np.ones(1), *self._look(window).cells))
 
     def of_row(self, row: Floats, size: int) -> dict[str, Estimate]:
         """Return the same of a `row`, or a mean of several.
@@ -266,11 +278,23 @@ class LossModel:
         return sorted(found, key=lambda one: (-one.by, one.name))
 
     def _held(self, window: Window) -> Iterator[tuple[LossColumn, Column, Floats]]:
-        for one in self.columns:
+        for one, cells in zip(self.columns, self._look(window).cells, strict=False):
             column = window.column(one.name)
-            cells = one.cells(column)
-            if column is not None and cells is not None:
+            if column is not None:
                 yield one, column, cells
+
+    def _look(self, window: Window) -> _Look:
+        """Return what a window is by the columns; the last one is kept, for each metric asks of it."""
+        if not self._last or self._last[0].window is not window:
+            found, misfit = [], ""
+            for one in self.columns:
+                cells = one.cells(window.column(one.name))
+                if cells is None:
+                    misfit = one.name
+                    break
+                found.append(cells)
+            self._last[:] = [_Look(window, tuple(found), misfit)]
+        return self._last[0]
 
     def _estimate(self, name: str, row: Floats, size: int) -> Estimate:
         place = LOSSES[name]
