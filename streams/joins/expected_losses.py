@@ -27,6 +27,8 @@ _SAME_SHARE, _SAME_ERRORS = 0.05, 4.0
 _OF_SEGMENTS = "the labels of the reference file are those of all segments together"
 
 Floats = NDArray[np.float64]
+#: Version and segment, start and end of a pane (epoch ms), and its events.
+RowKey = tuple[Group, int, int, int]
 Seen = tuple[dict[str, Estimate], dict[str, Metric]]
 
 
@@ -62,7 +64,7 @@ class ExpectedLosses:
         self._given = given
         self._histories = histories
         self._held: dict[Group, LossModel] | None = None
-        self._rows: dict[tuple[Group, int, int, int], tuple[Floats, int]] = {}
+        self._rows: dict[RowKey, tuple[Floats, int]] = {}
 
     def take(self, panes: Mapping[Group, Sequence[Outcomes]]) -> None:
         """Know what the book holds by now."""
@@ -101,17 +103,19 @@ class ExpectedLosses:
         group: Group,
         found: Sequence[Outcomes],
         history: History,
-        rows: Mapping[tuple[Group, int, int, int], tuple[Floats, int]],
+        rows: Mapping[RowKey, tuple[Floats, int]],
     ) -> LossModel:
         settled, since_ms = self._bench.settled(found)
         spans = aligned(settled, history.panes)
         recent = [one for one in spans if one.outcomes.end_ms > since_ms]
         spans = joined(recent if len(recent) >= _LEAST_SPANS else spans[-_LEAST_SPANS:], MOST_PANES)
+        for pane in chain.from_iterable(one.panes for one in spans):
+            key = _key(group, pane)
+            self._rows[key] = rows.get(key) or _row(given, pane)
+        # Panes in the bins of another reference file say nothing.
+        spans = [one for one in spans if any(self._rows[_key(group, pane)][1] for pane in one.panes)]
         if not spans:
             return given
-        for pane in chain.from_iterable(one.panes for one in spans):
-            key = (group, pane.start_ms, pane.end_ms, pane.profile.events)
-            self._rows[key] = rows.get(key) or _row(given, pane)
         seen = [self._seen(given, group, one) for one in spans]
         whole = self._seen(given, group, joined(spans, 1)[0])
         first, last = spans[0].outcomes, spans[-1].outcomes
@@ -121,11 +125,15 @@ class ExpectedLosses:
     def _seen(self, given: LossModel, group: Group, span: Span) -> Seen:
         """Return what was to be expected of a span, and what came of it."""
         realised = self._bench.metrics(span.outcomes)
-        parts = [self._rows[(group, pane.start_ms, pane.end_ms, pane.profile.events)] for pane in span.panes]
+        parts = [self._rows[_key(group, pane)] for pane in span.panes]
         total = max(sum(size for _, size in parts), 1)
         row = sum((row * (size / total) for row, size in parts), np.zeros(given.effects.shape[2]))
         labelled = max((one.samples for one in realised.values()), default=0)
         return given.of_row(row, labelled), realised
+
+
+def _key(group: Group, pane: Pane) -> RowKey:
+    return group, pane.start_ms, pane.end_ms, pane.profile.events
 
 
 def _row(model: LossModel, pane: Pane) -> tuple[Floats, int]:

@@ -189,6 +189,18 @@ def test_estimates_regain_trust_once_they_are_right_again() -> None:
     assert world.judge.book.alerts, "and it fires again"
 
 
+def test_panes_in_other_bins_are_not_held_against_labels() -> None:
+    model = learnt()
+    other = tuple(f"{name}, as it was" for name in model.columns[0].labels)
+    world = World(replace(model, columns=(replace(model.columns[0], labels=other),)))
+    for _ in range(8):
+        world.serve()
+    world.label()
+    assert not world.judge.estimate_tracks()
+    (found,) = world.serve()
+    assert "'x' is not counted in the bins that labels are known of" in found.evidence.sentence
+
+
 def test_of_a_segment_nothing_is_expected_and_it_is_said_why() -> None:
     world = World(segments={"country": "fr"})
     world.serve()
