@@ -58,7 +58,7 @@ def fit(columns: Sequence[LossColumn], codes: Codes, absolute: Floats, source: s
     >>> codes = rng.integers(0, 2, (4_000, 1))
     >>> errors = np.abs(rng.normal(size=4_000)) * (1.0 + codes[:, 0])
     >>> model = fit([LossColumn("x", ("low", "high"), np.zeros(3))], codes, errors, "doctest")
-    >>> base, low, high, _ = model.effects[0, 0]
+    >>> base, low, high, _ = model.effects[0, 0].tolist()
     >>> round(base + low, 1), round(base + high, 1)
     (0.8, 1.6)
     """
