@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.attribution_drift import LEAST_REFERENCE_EVENTS
 from detectors.estimation.scored import score_names
-from detectors.sentence import quantity
+from detectors.sentence import percent, quantity
 from driftline.errors import DriftlineError
 from driftline.history.files import Reading, read
 from driftline.reference_labels import LabelledScores, labels_of
@@ -33,6 +34,8 @@ from streams.pair_spans import PairSpanCounter
 from streams.profile import Profile
 from streams.reference import FEW_ROWS, MIN_ROWS, ReferenceFile, listed_categories, needs_edges, number_edges
 from streams.reference_losses import pack_losses
+from streams.segment_settings import OTHER
+from streams.segment_values import of_counts
 from streams.spans import counters
 from streams.stages.fleet import Watched
 
@@ -72,7 +75,7 @@ def build(
     """
     reading = Reading()
     source = _Source(files, monitor, mapping or {}, reading)
-    layout, period = _layout(source)
+    layout, period, of_segments = _layout(source)
     start_ms, end_ms = (period.start_ms, period.end_ms) if period.is_timed else (0, 0)
     profile = Profile(layout)
     told = {"start_ms": start_ms, "end_ms": end_ms, "rows": period.rows, "pane_ms": monitor.windows.pane}
@@ -89,7 +92,7 @@ def build(
         for counter in spans:
             counter.add(batch)
     odd = [] if labelled is None else labelled.remarks()
-    for sentence in (*reading.notes, *source.losses(), *_remarks(profile), *odd):
+    for sentence in (*reading.notes, *source.losses(), *_remarks(profile), *of_segments, *odd):
         note(sentence)
     return ReferenceFile(
         format=reference.FORMAT,
@@ -189,16 +192,19 @@ class _Period:
         self.end_ms = max(self.end_ms, int(batch.ts_ms.max()) + 1)
 
 
-def _layout(source: _Source) -> tuple[Layout, _Period]:
-    """Return the monitor's layout with bins cut from the data, and the data's period."""
+def _layout(source: _Source) -> tuple[Layout, _Period, list[str]]:
+    """Return the monitor's layout with bins cut from the data, the data's period, and what is odd about segments."""
     plain = compile_layout(source.monitor)
     cut = [position for position, column in enumerate(plain.numbers) if needs_edges(column)]
     listed = [position for position, column in enumerate(plain.categories) if not column.closed]
     sample = Sample(len(cut), min(SAMPLE_ROWS, SAMPLE_VALUES // max(len(cut), 1)))
     counts: list[Counter[str | None]] = [Counter() for _ in listed]
+    parts: dict[str, Counter[str]] = {name: Counter() for name in source.monitor.segments}
     period = _Period()
     for batch in source.batches(plain):
         period.add(batch)
+        for part, values in zip(parts.values(), batch.segments, strict=True):
+            _count(part, values)
         sample.add(batch.offsets, batch.numbers[:, cut])
         for counter, position in zip(counts, listed, strict=True):
             _count(counter, batch.texts[position])
@@ -219,15 +225,30 @@ def _layout(source: _Source) -> tuple[Layout, _Period]:
             plain.categories[at].name: listed_categories({k: n for k, n in counter.items() if k is not None})
             for at, counter in zip(listed, counts, strict=True)
         },
+        segments=of_counts(parts),
     )
-    return layout, period
+    return layout, period, [*_of_segments(parts, layout)]
+
+
+def _of_segments(parts: Mapping[str, Counter[str]], layout: Layout) -> Iterator[str]:
+    """Yield what became of segments' values, in words."""
+    kept = {one.name: one.values for one in layout.segments}
+    for name, counts in parts.items():
+        values = kept.get(name, ())
+        rest = {value: rows for value, rows in counts.items() if value and value not in values}
+        if rest:
+            share = sum(rest.values()) / (counts.total() - counts[""])
+            yield (
+                f"segment {name}: {quantity(len(rest), 'value')} beyond the {len(values)} most frequent, "
+                f"{percent(share, 2)} of its rows, count as {OTHER!r}"
+            )
 
 
 def _edges(values: NDArray[np.float64]) -> tuple[float, ...]:
     return number_edges(values[~np.isnan(values)])
 
 
-def _count(counter: Counter[str | None], texts: Sequence[str | None]) -> None:
+def _count(counter: Counter[Any], texts: Sequence[str | None]) -> None:
     counter.update(texts)
     if len(counter) > DISTINCT_KEPT:
         for name, _ in counter.most_common()[DISTINCT_KEPT // 2 :]:

@@ -14,7 +14,7 @@ from streams.bad_event import BadCode, BadEvent
 from streams.batch import Batch
 from streams.decode import Decoded, Rows, in_order
 from streams.joins.records import Predicted, place
-from streams.labels import Versions, label_segments, label_versions
+from streams.labels import Versions, label_listed, label_segments, label_versions
 from streams.matching import hold
 from streams.partition import PartitionState
 from streams.watermark import FUTURE_MS, Arrival, Clock
@@ -83,7 +83,7 @@ def fold_rows(state: PartitionState, model: str, found: Rows, folded: Folded) ->
     batch = replace(
         batch,
         versions=versions.labels,
-        segments=_segment_labels(state, model, batch, taken),
+        segments=_segment_labels(state, model, batch, taken, arrival.pane_start_ms),
         held=hold(state.models.patterns(model), batch.texts),
     )
     late = int(np.count_nonzero(arrival.late))
@@ -115,13 +115,32 @@ def _named_unmonitored(state: PartitionState, decoded: Decoded) -> dict[str, Row
 # Good rows.
 
 
-def _segment_labels(state: PartitionState, model: str, batch: Batch, taken: Taken) -> Sequence[Sequence[str]]:
+def _segment_labels(
+    state: PartitionState, model: str, batch: Batch, taken: Taken, pane_start_ms: NDArray[np.int64]
+) -> Sequence[Sequence[str]]:
     if not batch.segments:
         return ()
-    return [
-        label_segments(state.segments.setdefault(f"{model}\xff{name}", []), values, taken)
-        for name, values in zip(state.models.segments(model), batch.segments, strict=True)
-    ]
+    # Mostly all rows are of one layout: another takes effect at a pane.
+    starts, of_row = np.unique(pane_start_ms, return_inverse=True)
+    by_pane = [state.models.segment_values(model, int(start)) for start in starts]
+    labels: list[Sequence[str]] = []
+    for name, values in zip(state.models.segments(model), batch.segments, strict=True):
+        lists = [known[name] for known in by_pane]
+        parts = {
+            listed: np.array([one == listed for one in lists])[of_row] for listed in dict.fromkeys(lists)
+        }
+        known = state.segments.setdefault(f"{model}\xff{name}", []) if None in parts else []
+        found = {
+            listed: label_segments(known, values, taken & rows)
+            if listed is None
+            else label_listed(listed, values)
+            for listed, rows in parts.items()
+        }
+        if len(found) == 1:
+            labels += found.values()
+            continue
+        labels.append([found[lists[pane]][row] for row, pane in enumerate(of_row.tolist())])
+    return labels
 
 
 def _fold_groups(

@@ -323,7 +323,7 @@ class ModelJudge:
         if by_file and not group[1]:
             return self._reference_file, None
         # A file tells of the model as a whole; a segment differs from that by nature, so it is held against itself.
-        if not (by_file or reference.is_complete(self.layout)) or not self._is_current(history):
+        if not (by_file or reference.is_complete(self.monitor, self.layout)) or not self._is_current(history):
             return None, "the reference warms up: bins are cut once enough traffic was seen"
         behind = self._behind(group, history)
         events = 0 if behind is None else behind.profile.events
@@ -363,18 +363,17 @@ class ModelJudge:
 
     def _warm_up(self) -> Layout | None:
         """Return a new layout, once there is enough traffic to cut bins from."""
-        if self._reference_file is not None or reference.is_complete(self.layout):
+        if self._reference_file is not None or reference.is_complete(self.monitor, self.layout):
             return None
         wanted = self.monitor.reference.version
-        seen = [
-            pane.profile
-            for (version, segment), history in self.histories.items()
-            if not segment and wanted in (None, version) and self._is_current(history)
-            for pane in history.panes
-        ]
-        if sum(one.events for one in seen) < self._needed:
+        seen: dict[str, list[Profile]] = {"": []}
+        for (version, segment), history in self.histories.items():
+            if wanted in (None, version) and self._is_current(history):
+                seen.setdefault(segment, []).extend(pane.profile for pane in history.panes)
+        events = {segment: sum(one.events for one in profiles) for segment, profiles in seen.items()}
+        if events[""] < self._needed:
             return None
-        layout = reference.layout_from(self.monitor, merged(self.layout, seen))
+        layout = reference.layout_from(self.monitor, merged(self.layout, seen[""]), events)
         if layout.hash == self.layout.hash:
             return None
         self.take_layout(layout)

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from streams.events import MAX_NAME_LENGTH
 from streams.monitor import DAY_MS
+from streams.segment_settings import OTHER, SEGMENT_VALUES_KEPT
 
 VERSIONS_KEPT = 20
-SEGMENT_VALUES_KEPT = 50
-OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,17 @@ def _room(seen_ms: dict[str, int], at_ms: int) -> list[str] | None:
     return [stale]
 
 
+def label_listed(listed: Sequence[str], values: Sequence[str]) -> Sequence[str]:
+    """Return the label of each row: its value, "" for none, "other" where it is not listed."""
+    kept = {value: value for value in ("", *listed)}
+    label = {value: kept.get(value[:MAX_NAME_LENGTH], OTHER) for value in set(values)}
+    return [label[value] for value in values]
+
+
 def label_segments(known: list[str], values: Sequence[str], taken: NDArray[np.bool_]) -> Sequence[str]:
     """Return the label of each row: its value, "" for none, "other" beyond the first values taken.
+
+    For segments of which nobody knows the values that matter: other source partitions may take other ones.
 
     Parameters
     ----------

@@ -55,18 +55,33 @@ class CategoryColumn(msgspec.Struct, frozen=True):
         return (*self.values, "(other)")
 
 
+class SegmentValues(msgspec.Struct, frozen=True):
+    """The values of a segment that have statistics of their own, in order of name."""
+
+    name: str
+    values: tuple[str, ...]
+
+
 class Layout(msgspec.Struct, frozen=True, dict=True):
-    """The columns of a model's profiles; ``frozen`` once its bins were cut from what a reference saw."""
+    """The columns of a model's profiles; ``frozen`` once its bins were cut from what a reference saw.
+
+    ``segments`` are those whose values the reference says.
+    """
 
     model: str
     numbers: tuple[NumberColumn, ...]
     categories: tuple[CategoryColumn, ...]
     frozen: bool = False
+    segments: tuple[SegmentValues, ...] = ()
 
     @cached_property
     def hash(self) -> str:
         """16 hex digits over the whole layout."""
-        return hashlib.blake2b(msgspec.json.encode(self), digest_size=8).hexdigest()
+        told = msgspec.to_builtins(self)
+        if not self.segments:
+            # As it was before references knew of segments, so that what was counted then goes on.
+            del told["segments"]
+        return hashlib.blake2b(msgspec.json.encode(told), digest_size=8).hexdigest()
 
     @cached_property
     def number_edges(self) -> tuple[NDArray[np.float64], ...]:
@@ -134,6 +149,7 @@ def compile_layout(
     *,
     edges: Mapping[str, tuple[float, ...]] | None = None,
     values: Mapping[str, tuple[str, ...]] | None = None,
+    segments: tuple[SegmentValues, ...] = (),
     frozen: bool = False,
 ) -> Layout:
     """Return the layout of a monitor, with the bins its reference gives.
@@ -144,6 +160,8 @@ def compile_layout(
         Interior bin edges by number column, from the reference. Scores have fixed bins of 0.05 without.
     values
         Categories by category column, from the reference; the monitor's own ``values`` come first.
+    segments
+        What the reference says of segments; the monitor's own ``values`` come first where rows are counted.
     frozen
         Whether the reference has seen enough, so that columns without bins had no values in it.
     """
@@ -175,14 +193,15 @@ def compile_layout(
         case "number":
             numbers.append(NumberColumn("prediction", "prediction", None, None, edges.get("prediction", ())))
     numbers.append(NumberColumn(LATENCY, "latency"))
-    return Layout(monitor.model, tuple(numbers), tuple(categories), frozen)
+    return Layout(monitor.model, tuple(numbers), tuple(categories), frozen, segments)
 
 
 def fits(monitor: Monitor, layout: Layout) -> bool:
     """Return whether a layout is one of this monitor, whatever its bins; not one of what it was before."""
     edges = {column.name: column.edges for column in layout.numbers if column.edges}
     values = {column.name: column.values for column in layout.categories if not column.closed}
-    return compile_layout(monitor, edges=edges, values=values, frozen=layout.frozen).hash == layout.hash
+    anew = compile_layout(monitor, edges=edges, values=values, segments=layout.segments, frozen=layout.frozen)
+    return anew.hash == layout.hash
 
 
 def unmonitored_layout(model: str) -> Layout:

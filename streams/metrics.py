@@ -104,6 +104,7 @@ class Metrics:
             (self.estimate_misses, math.nan),
             (self.estimate_trusted, math.nan),
             (self.event_rate, math.nan),
+            (self.segment_other, math.nan),
             (self.alerts_firing, 0.0),
         ):
             for sample in next(iter(gauge.collect())).samples:
@@ -190,6 +191,13 @@ class Metrics:
             "Valid events per second of event time in the current window.",
             "livemostrecent",
             "model",
+        )
+        self.segment_other = self._gauge(
+            "driftline_segment_other_ratio",
+            "Share of the events with a value of that segment (0 to 1) that count as other, in the current window.",
+            "livemostrecent",
+            "model",
+            "segment",
         )
 
     def _register_alerts(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from streams.layout import Layout, unmonitored_layout
 from streams.matching import MatchKey, pattern_keys
 from streams.monitor import Monitor, Windows
+from streams.segment_values import known_values
 from streams.watermark import NEVER_MS
 
 LAYOUTS_KEPT = 3
@@ -36,7 +37,11 @@ class Models:
 
     def segments(self, model: str) -> Sequence[str]:
         """Return the names a watched model is segmented by."""
-        return self._monitors[model].segments
+        return tuple(self._monitors[model].segments)
+
+    def segment_values(self, model: str, pane_start_ms: int) -> Mapping[str, tuple[str, ...] | None]:
+        """Return the values that have statistics of their own in a pane, as `segment_values.known_values`."""
+        return known_values(self._monitors[model], self.layout(model, pane_start_ms))
 
     def patterns(self, model: str) -> Sequence[MatchKey]:
         """Return the patterns that a model's texts are held against; none without a monitor."""

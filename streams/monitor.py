@@ -1,7 +1,6 @@
 """The monitor file: what a model's owner declares about it, one YAML file a model."""
 
 import math
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +24,7 @@ from detectors.registry import DETECTORS
 from streams.detector_settings import USUAL, DetectorSettings, gate_misfit, mistakes_of
 from streams.events import MAX_NAME_LENGTH
 from streams.expect import Expect
+from streams.segment_settings import Names, Segment, read_segments
 
 RESERVED_NAMES = frozenset({"prediction", "latency_ms"})
 DAY_MS = 24 * 3600 * 1000
@@ -47,16 +47,6 @@ def _bounded(least_ms: int, most_ms: int | None = None) -> AfterValidator:
         return value_ms
 
     return AfterValidator(check)
-
-
-def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
-    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
-    if repeated:
-        raise ValueError(f"{repeated[0]!r} is listed twice; list it once")
-    return names
-
-
-Names = Annotated[tuple[str, ...], AfterValidator(_without_repeats)]
 
 
 class _Strict(BaseModel):
@@ -243,13 +233,19 @@ class Monitor(_Strict):
     features: dict[str, Feature] = Field(default={}, max_length=2000)
     unexpected_features: Literal["warn", "reject", "ignore"] = "warn"
     prediction: Prediction = Prediction()
-    segments: Names = Field(default=(), max_length=8, description="segments judged on their own")
+    segments: dict[str, Segment] = Field(
+        default={},
+        max_length=8,
+        description="segments judged on their own; a list of names, or with `values`",
+    )
     windows: Windows = Windows()
     reference: Reference = Reference.model_validate({"trailing": "7d"})
     objectives: Objectives = Objectives()
     false_alarms: FalseAlarms = FalseAlarms()
     labels: Labels | None = None
     detectors: dict[str, DetectorSettings | None] = {}
+
+    _read_segments = field_validator("segments", mode="before")(read_segments)
 
     @field_validator("labels")
     @classmethod

@@ -16,6 +16,7 @@ from streams.history import Pane
 from streams.inbox import Group
 from streams.judge import Judged, ModelJudge, View
 from streams.layout import LATENCY
+from streams.segment_values import remarks
 from streams.views import State, rfc3339
 from streams.watermark import NEVER_MS
 from streams.window import window_of
@@ -102,7 +103,11 @@ def model_view(judge: ModelJudge, now_ms: int, *, monitored: bool = True) -> Row
     """Return what the pages show of a model: a `views.ModelView`."""
     return {
         "summary": _summary(judge, now_ms, monitored),
-        "windows": [_window_view(view) for _, view in sorted(judge.views.items())],
+        "windows": [
+            _window_view(view, judge.views.get((version, "")))
+            for (version, _), view in sorted(judge.views.items())
+        ],
+        "segments": list(remarks(judge.monitor, judge.layout)) if monitored else [],
     }
 
 
@@ -148,9 +153,10 @@ def _state(judge: ModelJudge, recent: Iterable[View], monitored: bool) -> State:
     return "warming" if all(view.not_judged for view in recent) else "ok"
 
 
-def _window_view(view: View) -> Row:
+def _window_view(view: View, whole: View | None) -> Row:
     window, figures = view.window, _figures(view.window)
     usual = None if view.reference is None else view.reference.column
+    is_part = window.segment and whole is not None and whole.window.events
     return {
         "version": window.version,
         "segment": window.segment,
@@ -163,6 +169,7 @@ def _window_view(view: View) -> Row:
         "duplicates": window.duplicates,
         "events_per_second": window.events_per_second,
         "not_judged": view.not_judged,
+        "share": min(window.events / whole.window.events, 1.0) if is_part and whole is not None else None,
         "unexpected": window.unexpected,
         "features": [_column_view(one, figures, usual) for one in window.features.values()],
         "prediction": [_column_view(one, figures, usual) for one in window.prediction.values()],

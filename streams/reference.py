@@ -18,6 +18,7 @@ from streams.layout import Layout, NumberColumn, compile_layout
 from streams.monitor import Monitor
 from streams.profile import Profile
 from streams.reference_losses import LossTable
+from streams.segment_values import are_known, counted, of_counts
 from streams.spans import width
 from streams.wire import Part, parts_of, profile_of
 
@@ -150,8 +151,14 @@ def category_counts(profile: Profile, position: int) -> dict[str, int]:
     return {name: count for name, count in (listed | profile.unlisted[position]).items() if count}
 
 
-def layout_from(monitor: Monitor, warm_up: Profile) -> Layout:
-    """Return a monitor's layout with bins frozen from what its warm-up saw."""
+def layout_from(monitor: Monitor, warm_up: Profile, segments: Mapping[str, int]) -> Layout:
+    """Return a monitor's layout with bins frozen from what its warm-up saw.
+
+    Parameters
+    ----------
+    segments
+        Events of each segment (``country=DE``) in the warm-up.
+    """
     edges = {
         column.name: sketched_edges(warm_up, position)
         for position, column in enumerate(warm_up.layout.numbers)
@@ -162,7 +169,8 @@ def layout_from(monitor: Monitor, warm_up: Profile) -> Layout:
         for position, column in enumerate(warm_up.layout.categories)
         if not column.closed
     }
-    return compile_layout(monitor, edges=edges, values=values, frozen=True)
+    found = of_counts(counted(monitor.segments, segments))
+    return compile_layout(monitor, edges=edges, values=values, segments=found, frozen=True)
 
 
 def needs_edges(column: NumberColumn) -> bool:
@@ -170,10 +178,11 @@ def needs_edges(column: NumberColumn) -> bool:
     return not column.edges and column.role != "latency"
 
 
-def is_complete(layout: Layout) -> bool:
-    """Return whether the layout has the bins it needs; of a column without values there are none to be had."""
+def is_complete(monitor: Monitor, layout: Layout) -> bool:
+    """Return whether the layout has what it needs; of a column without values there are no bins to be had."""
     return layout.frozen or (
-        not any(needs_edges(column) for column in layout.numbers)
+        are_known(monitor, layout)
+        and not any(needs_edges(column) for column in layout.numbers)
         and all(column.closed or column.values for column in layout.categories)
     )
 

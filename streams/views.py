@@ -81,6 +81,9 @@ class WindowView(BaseModel):
     duplicates: int
     events_per_second: float
     not_judged: str | None = Field(default=None, description="why there is no verdict yet")
+    share: float | None = Field(
+        default=None, description="of a segment: its part of the version's events (0 to 1)"
+    )
     unexpected: dict[str, int] = {}
     features: list[ColumnView] = []
     prediction: list[ColumnView] = []
@@ -109,6 +112,7 @@ class ModelView(BaseModel):
 
     summary: ModelSummary
     windows: list[WindowView]
+    segments: list[str] = Field(default=[], description="where each segment's values come from, in words")
 
 
 class PaneColumn(BaseModel):

@@ -116,8 +116,13 @@ def _explain(monitor: Path, name: str | None, *, as_json: bool) -> None:
     from detectors.sentence import figure
     from driftline.monitors import load_file
     from driftline.thresholds import explain
+    from streams.segment_values import remarks
 
-    rows = [row for row in explain(load_file(monitor)) if name in (None, row["detector"])]
+    watched = load_file(monitor)
+    rows = [row for row in explain(watched) if name in (None, row["detector"])]
     if not as_json:
         rows = [row | {"threshold": figure(row["threshold"])} for row in rows]
     print_rows(rows, ("detector", "feature", "threshold", "why"), as_json=as_json)
+    if name is None and not as_json:
+        for sentence in remarks(watched.monitor, watched.layout):
+            typer.echo(sentence)

@@ -11,6 +11,8 @@ from streams.judge import Judged, ModelJudge
 from streams.metrics import Metrics
 from streams.projection import Projection
 from streams.publish import encoded, model_view, pane_row, panes_json, verdict_row, verdicts_json
+from streams.segment_settings import OTHER
+from streams.segment_values import counted
 from streams.views import RESOLVED_KEPT, AlertRow
 
 #: Key of the alerts of no model.
@@ -135,7 +137,20 @@ class Board:
         windows = [view.window for (_, segment), view in judge.views.items() if not segment]
         newest = [window for window in windows if window.end_ms == end_ms]
         metrics.event_rate.labels(model=model).set(sum(window.events_per_second for window in newest))
+        for name in judge.monitor.segments:
+            metrics.segment_other.labels(model=model, segment=name).set(_other_share(judge, name))
         for quantile in _QUANTILES:
             found = [window.latency.quantile(quantile) for window in newest if window.latency is not None]
             if found:
                 metrics.latency.labels(model=model, quantile=str(quantile)).set(max(found) / 1000)
+
+
+def _other_share(judge: ModelJudge, name: str) -> float:
+    """Return the share of a segment's events whose value has no statistics of its own (0 to 1)."""
+    recent_ms = max(view.window.end_ms for view in judge.views.values()) - judge.monitor.windows.current
+    events: Counter[str] = Counter()
+    for (_, segment), view in judge.views.items():
+        if view.window.end_ms > recent_ms:
+            events[segment] += view.window.events
+    values = counted((name,), events)[name]
+    return values.get(OTHER, 0) / max(sum(values.values()), 1)

@@ -160,7 +160,12 @@ def test_the_thresholds_of_a_monitor_are_explained(driftline: Run, tmp_path: Pat
     assert "given in the monitor" in found["psi", "age"]["why"]
     assert "120,960 panes of 10s" in found["lasting_shift", "age"]["why"]
     assert "50 % of 2 false alarms a week" in found["lasting_shift", "age"]["why"]
+    file.write_text(file.read_text() + "segments: {country: {values: [de]}, plan: }\n")
+    told = driftline("detectors", "explain", "--monitor", str(file)).out
+    assert "segment country: 1 value (listed in the monitor)" in told
+    assert "segment plan: the first 50 values that come" in told
     shown = driftline("detectors", "psi", "--monitor", str(file)).out
+    assert "segment" not in shown
     assert "psi" in shown
     assert "lasting_shift" not in shown
     assert driftline("detectors", "explain").status == 2

@@ -12,13 +12,16 @@ from scipy.stats import spearmanr
 from tables import START_MS
 
 from detectors.attributions import ranks
+from detectors.sentence import percent
 from detectors.window import Window
 from driftline import reference_build
 from driftline.errors import DriftlineError
 from driftline.history import files
 from driftline.monitors import load_file, load_monitor
 from driftline.reference_build import ReferenceBuildError, build
+from driftline.replay import replay
 from streams import reference
+from streams.segment_values import remarks
 
 
 def built(path: Path, **options: Any) -> tuple[reference.ReferenceFile, list[str]]:
@@ -275,3 +278,54 @@ def test_it_keeps_attributions_by_span_where_it_has_times(tmp_path: Path) -> Non
     again = _window_of(tmp_path, reference.load(json.dumps(old).encode(), "churn")).attributions
     assert again is not None
     assert again.spans == ()
+
+
+def _by_country(rows: int, seed: int, odds: list[float]) -> dict[str, Any]:
+    names = [f"c{at:02d}" for at in range(len(odds))]
+    chosen = np.random.default_rng(seed).choice(names, rows, p=np.array(odds) / sum(odds))
+    return tables.columns(rows, seed=seed) | {"country": chosen.tolist()}
+
+
+def test_the_most_frequent_values_of_a_segment_have_its_places_in_every_replay(tmp_path: Path) -> None:
+    declared = tables.monitor(segments=["country"], reference={"file": "churn.reference.json"})
+    usual = _by_country(4000, 1, [0.5] * 10 + [10.0] * 50)
+    notes: list[str] = []
+    found = build([tables.parquet(tmp_path / "usual.parquet", usual)], declared, note=notes.append)
+    kept = tuple(f"c{at:02d}" for at in range(10, 60))
+    assert [(one.name, one.values) for one in found.layout.segments] == [("country", kept)]
+    (told,) = [sentence for sentence in notes if "country" in sentence]
+    rare = [value for value in usual["country"] if value not in kept]
+    beyond = (
+        f"{len(set(rare))} values beyond the 50 most frequent, {percent(len(rare) / 4000, 2)} of its rows"
+    )
+    assert told == f"segment country: {beyond}, count as 'other'"
+    (tmp_path / "churn.reference.json").write_bytes(reference.dump(found))
+    (tmp_path / "churn.yaml").write_text(
+        "model: churn\nreference: {file: churn.reference.json}\nsegments: [country]\n"
+        "features:\n  age: {type: number, min: 0}\n  plan: {type: category}\n  member: {type: boolean}\n"
+    )
+    watched = load_file(tmp_path / "churn.yaml")
+    assert list(remarks(watched.monitor, watched.layout)) == [
+        "segment country: 50 values (the reference's most frequent), all others count as 'other'"
+    ]
+    # The rare ones and new ones come first, and often: they take nobody's place.
+    odd = _by_country(3000, 2, [10.0] * 10 + [1.0] * 50 + [10.0] * 5)
+    order = np.argsort(np.isin(odd["country"], kept), kind="stable")
+    odd["country"] = np.array(odd["country"])[order].tolist()
+    path = tables.parquet(tmp_path / "odd.parquet", odd)
+    verdicts = tmp_path / "verdicts.jsonl"
+    replay([path], {"churn": watched}, verdicts_out=verdicts)
+    segments = {json.loads(line)["segment"] for line in verdicts.read_text().splitlines()}
+    assert "country=other" in segments
+    assert segments - {"", "country=other"} <= {f"country={value}" for value in kept}
+
+
+def test_a_segment_the_data_does_not_have_gets_its_values_as_they_come(tmp_path: Path) -> None:
+    declared = tables.monitor(segments=["country"], reference={"file": "churn.reference.json"})
+    found = build([tables.parquet(tmp_path / "usual.parquet", tables.columns(500))], declared)
+    assert found.layout.segments == ()
+    (told,) = remarks(declared, found.layout)
+    assert "the first 50 values that come" in told
+    assert told.endswith(
+        "list them under `values`, or build the reference again from data with a column 'country'"
+    )

@@ -149,7 +149,7 @@ def test_bins_are_cut_after_the_warm_up_and_the_model_is_judged_from_then_on() -
     assert "warms up" in str(pipeline.judge.views[("1.4.2", "")].not_judged)
     pipeline.run(300, usual)
     (layout,) = pipeline.layouts
-    assert reference.is_complete(layout)
+    assert reference.is_complete(pipeline.monitor, layout)
     view = pipeline.judge.views[("1.4.2", "")]
     assert view.not_judged is None
     assert view.reference is not None

@@ -23,11 +23,17 @@ class Pipeline:
     """One model; each second some events, a flush and the closing of panes, every 5 s a tick."""
 
     def __init__(
-        self, monitor: Monitor, layout: Layout | None = None, *, reference_file: Window | None = None
+        self,
+        monitor: Monitor,
+        layout: Layout | None = None,
+        *,
+        reference_file: Window | None = None,
+        partitions: int = 1,
     ) -> None:
         self.monitor = monitor
         self.layout = layout or compile_layout(monitor)
         self.reference_file = reference_file
+        self.partitions = partitions
         self.profiler = Profiler({monitor.model: (monitor, self.layout)})
         self.judge = self._judge()
         self.random = np.random.default_rng(7)
@@ -73,17 +79,21 @@ class Pipeline:
             for n, one in enumerate(events)
         ]
         offsets = np.arange(self.offset, self.offset + len(values))
-        self.profiler.fold_records(0, values, offsets, np.full(len(values), record_ms))
+        for partition in range(self.partitions):
+            mine = slice(partition, None, self.partitions)
+            own = offsets[mine]
+            self.profiler.fold_records(partition, values[mine], own, np.full(len(own), record_ms))
         self.offset += len(values)
 
     def _flush(self) -> None:
         now_ms = T0 + self.second * 1000 + 900
-        flush = self.profiler.flush(0, now_ms, caught_up=True)
-        for key, parts in flush.profiles:
-            for index, part in enumerate(parts):
-                self.judge.inbox.put(PartKey(key, index), decode_part(part))
-        for beat_key, beat in flush.heartbeats:
-            self.judge.inbox.heard(beat_key.partition, beat)
+        for partition in range(self.partitions):
+            flush = self.profiler.flush(partition, now_ms, caught_up=True)
+            for key, parts in flush.profiles:
+                for index, part in enumerate(parts):
+                    self.judge.inbox.put(PartKey(key, index), decode_part(part))
+            for beat_key, beat in flush.heartbeats:
+                self.judge.inbox.heard(beat_key.partition, beat)
         self._take(self.judge.close())
         if self.second % 5 == 0:
             self._take(self.judge.tick(now_ms))
