@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from detectors.cause.scene import INPUT_KINDS, LABEL_KINDS, PERFORMANCE_KINDS, ZERO_KIND, Place, Scene
-from detectors.cause.unit import Unit
+from detectors.cause.unit import Turned
 from detectors.sentence import listing, percent, quantity, shorten
 
 Origin = Literal[
@@ -47,7 +47,7 @@ class Found:
         Of a prediction: features that were compared, and those that moved with it.
     """
 
-    unit: Unit | None = None
+    unit: Turned | None = None
     new_category: str = ""
     missing: float = 0.0
     compared: int = 0

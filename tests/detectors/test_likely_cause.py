@@ -10,7 +10,7 @@ from detectors.base import Evidence, Verdict
 from detectors.cause.inquiry import Cause, inquire
 from detectors.cause.likely import Found, Likely, likely
 from detectors.cause.scene import Place, Scene
-from detectors.cause.unit import UNITS, turned, unit_change
+from detectors.cause.unit import UNITS, Turned, turned, unit_change
 from detectors.window import Column, Window
 
 SOURCES = {"age": "crm", "plan": "crm", "price": "shop", "stock": "shop", "visits": "", "clicks": ""}
@@ -163,7 +163,21 @@ def test_every_turn_of_unit_is_recognised_from_fresh_samples(unit, shape: str) -
         "normal": lambda size: random.normal(20, 8, size),
         "skewed": lambda size: random.lognormal(3, 0.8, size),
     }[shape]
-    assert turned(_exact(unit.factor * draw(2000) + unit.offset), _exact(draw(5000))) == unit
+    assert turned(_exact(unit.factor * draw(2000) + unit.offset), _exact(draw(5000))) == Turned(unit)
+
+
+def test_units_that_so_few_values_cannot_tell_apart_are_all_named() -> None:
+    random = np.random.default_rng(37)
+    usual, now = random.lognormal(3, 1.2, 5000), 10 * random.lognormal(3, 1.2, 200)
+    found = turned(_exact(now), _exact(usual))
+    assert found is not None
+    factors = [unit.factor for unit in (found.unit, *found.others)]
+    assert 10 in factors
+    assert 1 < len(factors) < 4
+    assert found.words.endswith("(too few values to tell)")
+    enough = turned(_exact(10 * random.lognormal(3, 1.2, 20_000)), _exact(random.lognormal(3, 1.2, 20_000)))
+    assert enough is not None
+    assert enough.words == "10 times what they were"
 
 
 def test_shifts_widenings_and_steady_columns_are_no_turn_of_unit() -> None:
@@ -192,7 +206,7 @@ def test_the_newest_pane_tells_while_the_window_is_still_half_of_before() -> Non
     held = window(mixed, pane=pane(3, number(turned_pane)))
     found = unit_change(held, "x", number(usual))
     assert found is not None
-    assert found.factor == 100
+    assert found.unit.factor == 100
     assert unit_change(window(mixed), "x", number(usual)) is None
 
 
