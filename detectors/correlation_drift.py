@@ -67,15 +67,19 @@ class _Change:
         left, right = np.triu_indices(len(self.names), 1)
         return self.names[left[place]], self.names[right[place]]
 
-    def shares(self) -> dict[str, float]:
-        """Return each feature's share of what the pairs have changed beyond their limits, largest first."""
+    @property
+    def parts(self) -> Floats:
+        """Each pair's part of what has changed: the squared change, by its limit, of the pairs beyond it; sums to 1."""
         beyond = np.where(self.ratios > 1, self.ratios**2, 0.0)
         if not beyond.any():
             beyond = self.ratios**2
+        return np.asarray(beyond / max(float(beyond.sum()), 1e-300), np.float64)
+
+    def shares(self) -> dict[str, float]:
+        """Return each feature's share of what the pairs have changed, half of each pair's part, largest first."""
         left, right = np.triu_indices(len(self.names), 1)
         d = len(self.names)
-        sums = np.bincount(left, beyond, d) + np.bincount(right, beyond, d)
-        parts = np.asarray(sums / max(float(sums.sum()), 1e-300), np.float64)
+        parts = (np.bincount(left, self.parts, d) + np.bincount(right, self.parts, d)) / 2
         order = np.argsort(-parts, kind="stable")[:_TOLD]
         return {self.names[at]: round(float(parts[at]), 4) for at in order.tolist() if parts[at] > 0}
 
@@ -230,9 +234,11 @@ def _evidence(change: _Change, place: int) -> Evidence:
             {
                 "features": list(change.pair(at)),
                 "correlation": [float(change.usual.values[at]), float(change.now.values[at])],
+                "share": round(float(change.parts[at]), 4),
             }
             for at in told
         ],
+        "changed": more + 1,
         "features": change.shares(),
         "reference_samples": int(change.usual.rows[place]),
     }

@@ -14,7 +14,7 @@ from streams.monitor import Monitor
 
 #: Alerts whose columns are looked into at a time, those furthest beyond their thresholds.
 INQUIRIES = 20
-_DRIFT_KINDS = frozenset({"FeatureDrift", "PredictionDrift"})
+_DRIFT_KINDS = frozenset({"FeatureDrift", "PredictionDrift", "MultivariateDrift"})
 _COLUMN_KINDS = INPUT_KINDS | _DRIFT_KINDS
 _KINDS = _COLUMN_KINDS | PERFORMANCE_KINDS
 

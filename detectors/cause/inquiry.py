@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detectors.base import Verdict
+from detectors.cause.apart import common_feature
 from detectors.cause.drivers import new_categories
 from detectors.cause.likely import Found, Likely, likely
 from detectors.cause.ranked import Ranked, ranked
@@ -75,6 +76,8 @@ def _cause(drives: Ranked | None, origin: Likely | None) -> Cause | None:
 
 
 def _found(verdict: Verdict, window: Window, usual: Window | None, drives: Ranked | None) -> Found:
+    if verdict.kind == "MultivariateDrift":
+        return Found(apart=common_feature(verdict))
     if verdict.kind in ("PredictionDrift", "EstimatedPerformanceDrop"):
         features = () if drives is None else tuple(one.what for one in drives.features)
         return Found(compared=0 if drives is None else drives.compared, with_it=features)

@@ -45,6 +45,8 @@ class Found:
         Share of missing values (0 to 1).
     compared, with_it
         Of a prediction: features that were compared, and those that moved with it.
+    apart
+        Of pairs: the one feature that is in all that changed, and how many these are.
     """
 
     unit: Turned | None = None
@@ -52,6 +54,7 @@ class Found:
     missing: float = 0.0
     compared: int = 0
     with_it: tuple[str, ...] = ()
+    apart: tuple[str, int] = ("", 0)
 
 
 Rule = Callable[[Place, Scene, Found], Likely | None]
@@ -72,7 +75,7 @@ def likely(kind: str, place: Place, scene: Scene, found: Found) -> Likely | None
     elif kind in PERFORMANCE_KINDS:
         rules = _OF_LABELS if kind in LABEL_KINDS else _OF_ESTIMATES
     else:
-        rules = _OF_PREDICTIONS if kind == "PredictionDrift" else ()
+        rules = {"PredictionDrift": _OF_PREDICTIONS, "MultivariateDrift": _OF_PAIRS}.get(kind, ())
     for rule in rules:
         told = rule(place, scene, found)
         if told is not None:
@@ -200,6 +203,17 @@ def _model(place: Place, scene: Scene, found: Found) -> Likely | None:
     return Likely("model", f"the model itself, a wrong version or a broken transformation: {grounds}")
 
 
+def _misplaced(_: Place, __: Scene, found: Found) -> Likely | None:
+    name, pairs = found.apart
+    if not name:
+        return None
+    return Likely(
+        "column",
+        f"values of {shorten(name)!r} at the wrong events, as after a join by a wrong or late key: it is in all "
+        f"{pairs:,} pairs that changed",
+    )
+
+
 def _meaning(place: Place, scene: Scene, _: Found) -> Likely | None:
     if not scene.features or scene.moved(place.version, place.segment) or scene.moved(place.version, ""):
         return None
@@ -212,6 +226,7 @@ _OF_FEATURES: tuple[Rule, ...] = (
     _zeros, _unit, _source, _gone, _category, _segment, _mix, _version, _world, _alone,
 )  # fmt: skip
 _OF_PREDICTIONS: tuple[Rule, ...] = (_zeros, _segment, _model, _inputs, _mix, _version)
+_OF_PAIRS: tuple[Rule, ...] = (_zeros, _misplaced, _segment, _mix, _version)
 _OF_LABELS: tuple[Rule, ...] = (_inputs, _meaning)
 _OF_ESTIMATES: tuple[Rule, ...] = (_inputs,)
 

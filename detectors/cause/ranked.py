@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from detectors.base import Verdict
+from detectors.cause.apart import features_apart, pairs_apart
 from detectors.cause.drivers import (
     Driver,
     drivers_of,
@@ -36,10 +37,10 @@ class Ranked:
     sentence
         In words, ``mean 41.2 → 63; values 60 and up 10 % → 48 % (71 % of the score)``.
     drivers
-        Of the column: bins, categories, missing values.
+        Of the column: bins, categories, missing values. Of features that go together: pairs.
     features
         Of a prediction's drift, and of performance estimated by scores: the features that moved with it. Of
-        errors that are expected to rise: the columns that raise them.
+        errors that are expected to rise: the columns that raise them. Of pairs: those that are in them.
     compared
         Features that were looked at for that.
     """
@@ -77,6 +78,8 @@ def ranked(verdict: Verdict, window: Window, reference: Window | None) -> Ranked
     """
     if verdict.kind == "EstimatedPerformanceDrop":
         return _of_an_estimate(verdict, window, reference)
+    if verdict.kind == "MultivariateDrift":
+        return _apart(verdict)
     column = window.column(verdict.column)
     usual = None if reference is None else reference.column(verdict.column)
     if column is None:
@@ -110,6 +113,16 @@ def _with_it(found: Moved) -> list[str]:
     if found.drivers:
         return [f"features that moved with it: {_listed(found.drivers)}"]
     return ["no feature moved with it"] if found.compared else []
+
+
+def _apart(verdict: Verdict) -> Ranked | None:
+    pairs, features = pairs_apart(verdict), features_apart(verdict)
+    if not pairs:
+        return None
+    words = [one.words for one in named(pairs)]
+    if len(pairs) > 1:
+        words.append(f"features: {_listed(tuple(features))}")
+    return Ranked("; ".join(words), tuple(pairs), tuple(features))
 
 
 def _drivers(verdict: Verdict, column: Column, usual: Column | None) -> list[Driver]:

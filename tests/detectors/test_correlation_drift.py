@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from detector_windows import correlated, paired, window
 
+from detectors.cause.inquiry import Cause, inquire
+from detectors.cause.scene import Place, Scene
 from detectors.correlation_drift import CorrelationDrift, CorrelationDriftParams
 from detectors.pairs import Pairs
 from detectors.registry import build
+from detectors.sentence import figure
 from detectors.window import Window
 
 
@@ -52,6 +55,60 @@ def test_a_feature_that_goes_its_own_way_leads_the_features() -> None:
     assert verdict.status == "firing"
     assert next(iter(verdict.evidence.details["features"])) == "f2"
     assert "2 further pairs" in verdict.evidence.sentence
+
+
+def _told(now: Window, usual: Window) -> Cause:
+    verdict = build("correlation_drift", {}).observe(now, usual)
+    assert verdict.status == "firing"
+    found = inquire(verdict, Place("", "", ""), Scene(), now, usual)
+    assert found is not None
+    return found
+
+
+def test_the_cause_names_pairs_with_direction_and_share_of_what_changed_by_hand() -> None:
+    now = _drawn(2, 4_000, -0.7, 0.5, -0.4)
+    cause = _told(now, REFERENCE)
+    verdict = build("correlation_drift", {}).observe(now, REFERENCE)
+    drivers = cause.told["drivers"]
+    first = drivers[0]
+    assert (first["what"], first["direction"]) == ("f0~f1", "down")
+    assert {one["what"]: one["direction"] for one in drivers} == {
+        "f0~f1": "down", "f0~f2": "up", "f1~f2": "down", "f1~f3": "up", "f2~f3": "down",
+    }  # fmt: skip
+    assert first["reference"] == verdict.evidence.details["pairs"][0]["correlation"][0] > 0.6
+    # The limit is the given one at these many rows, so that it falls out of the parts.
+    assert verdict.threshold == 0.2
+    squares = [(one["current"] - one["reference"]) ** 2 for one in drivers]
+    assert [one["share"] for one in drivers] == pytest.approx(
+        [one / sum(squares) for one in squares], abs=0.001
+    )
+    assert cause.sentence.startswith(
+        f"f0~f1 {figure(first['reference'], 2)} → {figure(first['current'], 2)} ("
+    )
+    assert f"% of the shift); {drivers[1]['what']} " in cause.sentence
+    assert "; features: f1 4" in cause.sentence
+
+
+def test_a_feature_at_the_wrong_events_is_the_likely_cause_and_one_pair_has_none() -> None:
+    rng = np.random.default_rng(3)
+    usual = _window(paired(correlated(rng, 20_000, 0.8, 0.8, 0.8)))
+    parted = correlated(rng, 2_000, 0.8, 0.8, 0.8)
+    parted[:, 2] = rng.permutation(parted[:, 2])
+    cause = _told(_window(paired(parted)), usual)
+    assert cause.told["likely"]["origin"] == "column"
+    assert "likely values of 'f2' at the wrong events" in cause.sentence
+    assert cause.sentence.endswith("it is in all 3 pairs that changed")
+    assert cause.told["features"][0] == {
+        "what": "f2", "share": 0.5, "direction": "", "reference": None, "current": None,
+    }  # fmt: skip
+    verdict = build("correlation_drift", {}).observe(_window(paired(parted)), usual)
+    zeros = inquire(verdict, Place("", "", ""), Scene(zeros={("", "")}), _window(paired(parted)), usual)
+    assert zeros is not None
+    assert zeros.told["likely"]["origin"] == "zeros"
+    alone = _told(_drawn(2, 1_000, -0.7), _drawn(1, 20_000, 0.7))
+    assert [one["what"] for one in alone.told["drivers"]] == ["f0~f1"]
+    assert "likely" not in alone.told
+    assert alone.sentence.endswith("(100 % of the shift)")
 
 
 def test_shifts_of_single_features_are_left_to_others() -> None:

@@ -190,6 +190,9 @@ def test_a_flip_that_no_feature_shows_is_told_and_ends(restarts: bool) -> None:
     if restarts:
         pipeline.restart_judge()
     assert begun == [("firing", "MultivariateDrift")]
+    told = pipeline.alerts[0][1].annotations
+    assert told["cause"].startswith("a~b 0.7")
+    assert "(100 % of the shift)" in told["cause"]
     assert pipeline.run(150, _pair(flip=False)) == [("resolved", "MultivariateDrift")]
 
 
