@@ -20,7 +20,7 @@ from judgement_streams import Counts, Floats
 from river import drift
 from scipy import special
 
-from detectors.divergence import jensen_shannon_distance
+from detectors.divergence import jensen_shannon, shares
 from detectors.tail import return_level
 
 #: Published limits: of Evidently's distances, of its tests, and of NannyML in standard deviations.
@@ -58,7 +58,7 @@ class Usual:
         return {
             "Evidently Wasserstein": float(np.abs(values - usual).mean()) / deviation,
             "Evidently Kolmogorov-Smirnov": float(distance),
-            "NannyML Jensen-Shannon": jensen_shannon_distance(bins, self.bins),
+            "NannyML Jensen-Shannon": float(jensen_shannon(shares(bins), shares(self.bins))),
             "NannyML mean": abs(float(values.mean() - self.ordered.mean())),
             "NannyML deviation": abs(float(values.std()) - deviation),
             "NannyML missing": abs(float(np.isnan(chunk).mean()) - self.missing),
@@ -70,7 +70,7 @@ def category_statistics(chunk: Counts, usual: Counts) -> dict[str, float]:
     n, m = int(chunk.sum()), int(usual.sum())
     expected = (chunk + usual) * (n / (n + m))
     chi_square = float(np.sum((chunk - expected) ** 2 / np.maximum(expected, 1e-9)) * (1 + n / m))
-    distance = jensen_shannon_distance(chunk, usual)
+    distance = float(jensen_shannon(shares(chunk), shares(usual)))
     return {
         "Evidently Jensen-Shannon": distance,
         "Evidently chi-square": chi_square,

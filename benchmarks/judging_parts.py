@@ -95,7 +95,10 @@ def timing(parts: Parts, timed: Iterable[tuple[Any, str, str]]) -> Iterator[None
 def watched(parts: Parts) -> Iterator[None]:
     """Time the parts of stage 2, and each detector, while this is open."""
     # Some inherit from others: all are looked up before any is replaced.
-    detectors = [(one, "observe", parts.timed(name, one.observe)) for name, one in DETECTORS.items()]
+    detectors = [
+        (one, "observe_many", staticmethod(parts.timed(name, one.observe_many)))
+        for name, one in DETECTORS.items()
+    ]
     with timing(parts, _TIMED), ExitStack() as patched:
         for owner, attribute, observe in detectors:
             patched.enter_context(patch.object(owner, attribute, observe))

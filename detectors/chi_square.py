@@ -1,14 +1,16 @@
 """Chi-square test of a categorical feature."""
 
-import math
+from collections.abc import Sequence
 
+import numpy as np
 from pydantic import Field
 
-from detectors.comparison import Comparison
-from detectors.divergence import pool_rare
-from detectors.effect import LEAST_EXPECTED, EffectDetector
+from detectors.columns import Comparisons
+from detectors.divergence import Shares, pool_rare
+from detectors.effect import LEAST_EXPECTED, EffectDetector, least_effects
 from detectors.homogeneity import chi_square_homogeneity
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing
 
 
 class ChiSquareParams(SignificanceParams):
@@ -49,10 +51,9 @@ class ChiSquare(EffectDetector[ChiSquareParams]):
     params_class = ChiSquareParams
     measure_name = "chi-square -log10 p"
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return -log10 p, and the threshold in force."""
-        pooled = pool_rare(*comparison.counts, LEAST_EXPECTED)
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return -log10 p of each column, and the threshold in force."""
+        pooled = pool_rare(*found.counts, LEAST_EXPECTED)
         test = chi_square_homogeneity(*pooled)
-        least = self.least_effect(comparison, pooled, self.params.min_effect)
-        score = test.minus_log10_p if test.effect >= least else 0.0
-        return score, max(self.params.threshold, -math.log10(self.params.alpha))
+        counts = test.effect >= least_effects(pooled, usual, self.params.min_effect)
+        return np.where(counts, test.minus_log10_p, 0.0), self.threshold_of_p(len(usual))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.divergence import Counts, Shares
-from detectors.sentence import figure, percent, quantity, shorten
+from detectors.divergence import Counts
+from detectors.sentence import figure, quantity, shorten
 from detectors.window import Column, Window
 
 
@@ -86,7 +86,10 @@ def _obstacle(current: Column, reference: Column | None) -> str:
         return f"a {current.kind} in the window, a {reference.kind} in the reference"
     if current.bins.size != reference.bins.size:
         return f"{current.bins.size} bins in the window, {reference.bins.size} in the reference"
-    if current.labels != reference.labels or not np.array_equal(current.edges, reference.edges):
+    is_same = current.labels is reference.labels and current.edges is reference.edges
+    if not is_same and (
+        current.labels != reference.labels or not np.array_equal(current.edges, reference.edges)
+    ):
         return "the bins of window and reference are not the same; they come from different layouts"
     return ""
 
@@ -97,29 +100,3 @@ def means(comparison: Comparison) -> str:
     if not (np.isfinite(before) and np.isfinite(after)):
         return ""
     return f"mean {figure(before)} → {figure(after)}"
-
-
-def telling_bins(comparison: Comparison) -> str:
-    """Return where the two distributions differ most, with both shares.
-
-    For numbers the edge that parts them best, for categories the two that moved most.
-    """
-    p, q = comparison.current.shares, comparison.reference.shares
-    edges = comparison.current.edges
-    if comparison.current.kind == "category":
-        return _telling_categories(comparison.current.labels, p, q)
-    if edges.size == 0 or edges.size != p.size - 1:
-        return ""
-    below_now, below_usually = np.cumsum(p)[:-1], np.cumsum(q)[:-1]
-    place = int(np.argmax(np.abs(below_now - below_usually)))
-    now, usually, edge = float(below_now[place]), float(below_usually[place]), figure(float(edges[place]))
-    if now >= usually:
-        return f"{percent(now)} below {edge} (reference {percent(usually)})"
-    return f"{percent(1 - now)} at or above {edge} (reference {percent(1 - usually)})"
-
-
-def _telling_categories(labels: tuple[str, ...], p: Shares, q: Shares) -> str:
-    order = [
-        int(i) for i in np.argsort(-np.abs(p - q), kind="stable")[:2] if p[i] != q[i] and i < len(labels)
-    ]
-    return ", ".join([f"{shorten(labels[i], 32)} {percent(p[i])} (reference {percent(q[i])})" for i in order])

@@ -1,6 +1,8 @@
 """Population stability index of how sure the model is."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Self
 
 from pydantic import Field
 
@@ -39,8 +41,14 @@ class ConfidenceDrift(Psi):
     default = False
     measure_name = "PSI"
 
-    def observe(self, window: Window, reference: Window | None) -> Verdict:
+    @classmethod
+    def observe_many(
+        cls, detectors: Sequence[Self], window: Window, reference: Window | None
+    ) -> list[Verdict]:
         """Judge the distribution of the confidence against the reference's."""
+        return [one._judge(window, reference) for one in detectors]
+
+    def _judge(self, window: Window, reference: Window | None) -> Verdict:
         if not window.prediction:
             return self.insufficient(0, f"{self.column}: no predictions yet")
         now = confidence(window.prediction)
@@ -49,9 +57,8 @@ class ConfidenceDrift(Psi):
         usual = None if reference is None else confidence(reference.prediction)
         if isinstance(usual, str):
             return self.insufficient(now.count, f"{self.column}: {usual} in the reference")
-        return super().observe(
-            self._of(window, now), None if reference is None else self._of(reference, usual)
-        )
+        of_reference = None if reference is None else self._of(reference, usual)
+        return super().observe_many([self], self._of(window, now), of_reference)[0]
 
     def _of(self, window: Window, column: Column | None) -> Window:
         return replace(window, features={}, prediction={} if column is None else {self.column: column})

@@ -1,10 +1,11 @@
 """What detectors of a changed distribution share: the comparison, the usual swings, the evidence, the sentence."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from detectors.base import Detector, Evidence, Verdict
-from detectors.comparison import Comparison, Shortfall, compare, means, telling_bins
+from detectors.columns import Comparisons
+from detectors.comparison import Comparison, Shortfall, compare, means
 from detectors.divergence import Counts, Shares
 from detectors.sentence import against, quantity, shorten
 from detectors.significance import SignificanceParams
@@ -18,7 +19,7 @@ D = TypeVar("D", bound=SignificanceParams)
 
 
 class DistributionDetector(Detector[D], Generic[D]):
-    """Compares the bins of one column in the window with those of the reference.
+    """Compares the bins of columns in the window with those of the reference, all columns at once.
 
     A subclass says in `measure` how far they lie apart and which distance is worth an alert, and in
     `distances` how far spans of the reference lie from the whole, which says what is usual (`swing`).
@@ -36,8 +37,14 @@ class DistributionDetector(Detector[D], Generic[D]):
         self._swing: tuple[Column, int, Swing] | None = None
         self._held: tuple[str, Swing] | None = None
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return the score, and the threshold in force at these sample sizes."""
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return the scores, and the thresholds in force at these sample sizes, shape ``(columns,)``.
+
+        Parameters
+        ----------
+        usual
+            How far each column's reference swings; see `swing.limits`.
+        """
         raise NotImplementedError
 
     def distances(self, spans: Counts, reference: Column) -> Shares:
@@ -67,13 +74,6 @@ class DistributionDetector(Detector[D], Generic[D]):
         """Return how far the reference swings at most, in the unit of `distances`; None where it has no bins."""
         return self.usual(reference, rows).furthest if reference.bins.sum() else None
 
-    def limit(self, comparison: Comparison, chance: Callable[[float], float]) -> float:
-        """Return the distance, as `distances` has it, that is usual up to the probability ``alpha``.
-
-        ``chance`` says which distance chance alone exceeds with a given probability.
-        """
-        return self.usual(comparison.reference, comparison.samples).limit(chance)
-
     def obstacle(self, comparison: Comparison) -> str:
         """Return why these columns cannot be measured though both have bins; empty where they can."""
         return ""
@@ -82,20 +82,39 @@ class DistributionDetector(Detector[D], Generic[D]):
         """Return further figures for the evidence, JSON-able."""
         return {}
 
-    def observe(self, window: Window, reference: Window | None) -> Verdict:
-        """Judge the column's distribution against the reference's."""
-        comparison = compare(window, reference, self.column, self.params.min_samples)
-        if isinstance(comparison, Shortfall):
-            return self.insufficient(comparison.samples, comparison.reason)
-        if obstacle := self.obstacle(comparison):
-            return self.insufficient(comparison.samples, f"{shorten(self.column)}: {obstacle}")
-        score, limit = self.measure(comparison)
+    @classmethod
+    def observe_many(
+        cls, detectors: Sequence[Self], window: Window, reference: Window | None
+    ) -> list[Verdict]:
+        """Judge the columns' distributions against the reference's."""
+        found = [(one, one.comparable(window, reference)) for one in detectors]
+        ready = [(one, pair) for one, pair in found if not isinstance(pair, Shortfall)]
+        judged = iter(cls._judged(*zip(*ready, strict=True)) if ready else ())
+        return [
+            one.insufficient(pair.samples, pair.reason) if isinstance(pair, Shortfall) else next(judged)
+            for one, pair in found
+        ]
+
+    def comparable(self, window: Window, reference: Window | None) -> Comparison | Shortfall:
+        """Return the column of both sides, or why it cannot be measured."""
+        found = compare(window, reference, self.column, self.params.min_samples)
+        if isinstance(found, Comparison) and (obstacle := self.obstacle(found)):
+            return Shortfall(found.samples, f"{shorten(self.column)}: {obstacle}")
+        return found
+
+    @classmethod
+    def _judged(cls, detectors: Sequence[Self], pairs: Sequence[Comparison]) -> list[Verdict]:
+        found = Comparisons(pairs)
+        usual = [one.usual(pair.reference, pair.samples) for one, pair in zip(detectors, pairs, strict=True)]
+        scores, thresholds = (figures.tolist() for figures in detectors[0].measure(found, usual))
+        told = zip(detectors, pairs, usual, scores, thresholds, found.telling_bins(), strict=True)
+        return [one._verdict(*rest) for one, *rest in told]
+
+    def _verdict(self, pair: Comparison, usual: Swing, score: float, limit: float, telling: str) -> Verdict:
         is_noteworthy = score > _NOTEWORTHY * limit
-        usual = self.usual(comparison.reference, comparison.samples)
-        self._held = (comparison.reference.bins_fingerprint, usual) if is_noteworthy else None
-        return self.verdict(
-            score, comparison.samples, self._evidence(comparison, score, limit), threshold=limit
-        )
+        self._held = (pair.reference.bins_fingerprint, usual) if is_noteworthy else None
+        evidence = self._evidence(pair, score, limit, telling)
+        return self.verdict(score, pair.samples, evidence, threshold=limit)
 
     def snapshot(self) -> Any:
         """Return the usual swing that is held back; None while the window is not noteworthy."""
@@ -108,7 +127,7 @@ class DistributionDetector(Detector[D], Generic[D]):
             fingerprint, alpha, *levels = snapshot
             self._held = (fingerprint, Swing(alpha, tuple(levels)))
 
-    def _evidence(self, comparison: Comparison, score: float, limit: float) -> Evidence:
+    def _evidence(self, comparison: Comparison, score: float, limit: float, telling: str) -> Evidence:
         figures = [
             f"{self.measure_name} {against(score, limit)} over {quantity(comparison.samples, 'event')}"
         ]
@@ -116,7 +135,6 @@ class DistributionDetector(Detector[D], Generic[D]):
         if moved := means(comparison):
             figures.insert(0, moved)
             details["mean"] = [comparison.reference.mean, comparison.current.mean]
-        telling = telling_bins(comparison)
         return Evidence(
             sentence=f"{shorten(self.column)}: {', '.join(figures)}" + (f"; {telling}" if telling else ""),
             value=score,

@@ -1,12 +1,15 @@
 """How far two binned distributions lie apart; how far they do so by chance is said in `chance`.
 
-Counts are two arrays of one shape ``(bins,)``: ``current`` with ``n`` events, ``reference`` with ``m``;
-their shares of one are ``p`` and ``q``.
+Counts are two arrays of one shape ``(..., bins)``, of one column or of many: ``current`` with ``n`` events,
+``reference`` with ``m``; their shares of one are ``p`` and ``q``. Columns of fewer bins than others are filled up
+with bins empty on both sides, which change nothing (`columns`).
 
 Rare bins: `pool_rare` sums those that expect fewer than 5 events in the smaller sample into one, as is
 usual for the chi-square test (Cochran 1954). So a long tail of rare categories does not add up to drift,
 and what chance explains is known. Pooling never raises a divergence. Zero counts: see `smoothed_shares`.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +34,8 @@ def expected_events(current: Counts, reference: Counts) -> Shares:
     >>> expected_events(np.array([90, 10]), np.array([800, 200])).round(2).tolist()
     [80.91, 19.09]
     """
-    return shares(current + reference) * min(int(current.sum()), int(reference.sum()))
+    smaller = np.minimum(current.sum(axis=-1), reference.sum(axis=-1))
+    return np.asarray(shares(current + reference) * smaller[..., None])
 
 
 def rare_bins(current: Counts, reference: Counts, least_expected: float) -> NDArray[np.bool_]:
@@ -42,35 +46,51 @@ def rare_bins(current: Counts, reference: Counts, least_expected: float) -> NDAr
     samples differ.
     """
     expected = expected_events(current, reference)
-    rare = np.zeros(expected.size, dtype=np.bool_)
-    if np.min(expected, initial=np.inf) >= least_expected:
-        return rare
-    order = np.argsort(expected, kind="stable")
-    summed = np.cumsum(expected[order])
-    few = int(np.count_nonzero(expected < least_expected))
-    if few and summed[few - 1] > 0:
-        few = max(few, int(np.searchsorted(summed, least_expected)) + 1)
-    rare[order[:few]] = True
+    is_below = expected < least_expected
+    if not is_below.any():
+        return is_below
+    order = np.argsort(expected, axis=-1, kind="stable")
+    summed = np.cumsum(np.take_along_axis(expected, order, axis=-1), axis=-1)
+    few = is_below.sum(axis=-1, keepdims=True)
+    enough = np.maximum(few, (summed < least_expected).sum(axis=-1, keepdims=True) + 1)
+    holds_any = (is_below & (expected > 0)).any(axis=-1, keepdims=True)
+    rare = np.zeros(expected.shape, dtype=np.bool_)
+    places = np.arange(expected.shape[-1]) < np.where(holds_any, enough, few)
+    np.put_along_axis(rare, order, places, axis=-1)
     return rare
 
 
-def pool_rare(current: Counts, reference: Counts, least_expected: float = 5.0) -> tuple[Counts, Counts]:
-    """Return both sides with the rare bins summed into one last bin, and empty bins left out.
+class Pooled(NamedTuple):
+    """Counts whose rare bins are summed into the last, shape ``(..., bins + 1)``; what was summed is 0 in its place.
+
+    ``bins`` are those that are left, shape ``(...)``: bins that hold events, on one side at least.
+    """
+
+    current: Counts
+    reference: Counts
+    bins: Counts
+
+
+def pool_rare(current: Counts, reference: Counts, least_expected: float = 5.0) -> Pooled:
+    """Return both sides with the rare bins summed into one last bin.
 
     Expected is the share of both samples together, times the events of the smaller sample. If the
     rare bins together expect too few as well, the next smallest join them.
 
     Examples
     --------
-    >>> pool_rare(np.array([90, 9, 0, 1, 0]), np.array([800, 180, 19, 1, 0]))
-    (array([90, 10]), array([800, 200]))
+    >>> pooled = pool_rare(np.array([90, 9, 0, 1, 0]), np.array([800, 180, 19, 1, 0]))
+    >>> pooled.current.tolist(), pooled.reference.tolist(), int(pooled.bins)
+    ([90, 0, 0, 0, 0, 10], [800, 0, 0, 0, 0, 200], 2)
     """
     rare = rare_bins(current, reference, least_expected)
-    if not rare.any():
-        return current, reference
-    if not (current[rare].sum() or reference[rare].sum()):
-        return current[~rare], reference[~rare]
-    return np.append(current[~rare], current[rare].sum()), np.append(reference[~rare], reference[rare].sum())
+    now, usually = _last_summed(current, rare), _last_summed(reference, rare)
+    return Pooled(now, usually, np.count_nonzero(now + usually, axis=-1))
+
+
+def _last_summed(counts: Counts, rare: NDArray[np.bool_]) -> Counts:
+    together = np.where(rare, counts, 0).sum(axis=-1, keepdims=True)
+    return np.concatenate((np.where(rare, 0, counts), together), axis=-1)
 
 
 def pool_rare_of_spans(
@@ -88,11 +108,12 @@ def pool_rare_of_spans(
     return pooled(spans), pooled(reference)
 
 
-def smoothed_shares(current: Counts, reference: Counts) -> tuple[Shares, Shares]:
+def smoothed_shares(current: Counts, reference: Counts, bins: Counts | None = None) -> tuple[Shares, Shares]:
     """Return both sides as shares of one, none zero where the other side has events.
 
     One event per bin is added to each side, spread as the two sides together are: ``(counts + bins * a) /
     (total + bins)`` with ``a`` the mean of both sides' shares. It moves both towards their common mean.
+    ``bins`` says how many there are, shape ``(...)``, where counts are `Pooled`; else all are.
 
     Examples
     --------
@@ -101,13 +122,13 @@ def smoothed_shares(current: Counts, reference: Counts) -> tuple[Shares, Shares]
     ([0.995, 0.005], [0.505, 0.495])
     """
     p, q = shares(current), shares(reference)
-    bins = p.shape[-1]
-    spread = (p + q) / 2 * bins
+    each = p.shape[-1] if bins is None else np.asarray(bins)[..., None]
+    spread = (p + q) / 2 * each
     n, m = current.sum(axis=-1, keepdims=True), reference.sum(axis=-1, keepdims=True)
-    return (current + spread) / (n + bins), (reference + spread) / (m + bins)
+    return (current + spread) / (n + each), (reference + spread) / (m + each)
 
 
-def population_stability_index(current: Counts, reference: Counts) -> float:
+def population_stability_index(current: Counts, reference: Counts, bins: Counts | None = None) -> Shares:
     """Return the sum of ``(p - q) ln(p / q)`` over the bins, in nats; symmetric, 0 when equal.
 
     On `smoothed_shares`, by which it is never larger than the textbook's ``PSI`` on plain shares, and
@@ -117,10 +138,10 @@ def population_stability_index(current: Counts, reference: Counts) -> float:
 
     Examples
     --------
-    >>> population_stability_index(np.array([500, 500]), np.array([500, 500]))
+    >>> float(population_stability_index(np.array([500, 500]), np.array([500, 500])))
     0.0
     """
-    return float(symmetric_divergence(*smoothed_shares(current, reference)))
+    return symmetric_divergence(*smoothed_shares(current, reference, bins))
 
 
 def symmetric_divergence(p: Shares, q: Shares) -> Shares:
@@ -129,81 +150,56 @@ def symmetric_divergence(p: Shares, q: Shares) -> Shares:
     return np.asarray(((p - q) * np.log(ratio)).sum(axis=-1))
 
 
-def jensen_shannon_distance(current: Counts, reference: Counts) -> float:
+def jensen_shannon(p: Shares, q: Shares) -> Shares:
     """Return the square root of the Jensen-Shannon divergence, logarithms to base 2: 0 to 1.
 
-    Zero counts need no smoothing here: ``0 log 0 = 0``, and the mean of the two sides is zero on neither.
+    Zero shares need no smoothing here: ``0 log 0 = 0``, and the mean of the two sides is zero on neither.
 
     Examples
     --------
-    >>> jensen_shannon_distance(np.array([10, 0]), np.array([0, 10]))
+    >>> float(jensen_shannon(np.array([1.0, 0.0]), np.array([0.0, 1.0])))
     1.0
     """
-    return float(jensen_shannon(shares(current), shares(reference)))
-
-
-def jensen_shannon(p: Shares, q: Shares) -> Shares:
-    """Return `jensen_shannon_distance` of shares, over the last axis."""
     middle = (p + q) / 2
     nats = (special.rel_entr(p, middle).sum(axis=-1) + special.rel_entr(q, middle).sum(axis=-1)) / 2
     return np.asarray(np.sqrt(np.clip(nats / np.log(2.0), 0.0, 1.0)))
 
 
-def kolmogorov_smirnov_distance(current: Counts, reference: Counts) -> float:
-    """Return the largest distance of the two cumulative distributions at the bin edges: 0 to 1."""
-    return float(kolmogorov_smirnov(shares(current), shares(reference)))
-
-
 def kolmogorov_smirnov(p: Shares, q: Shares) -> Shares:
-    """Return `kolmogorov_smirnov_distance` of shares, over the last axis."""
+    """Return the largest distance of the two cumulative distributions at the bin edges: 0 to 1."""
     gap = np.cumsum(p, axis=-1) - np.cumsum(q, axis=-1)
     return np.asarray(np.max(np.abs(gap), axis=-1, initial=0.0))
 
 
-def hellinger_distance(current: Counts, reference: Counts) -> float:
-    """Return ``sqrt(sum((sqrt(p) - sqrt(q))**2) / 2)``: 0 to 1, symmetric; zero counts need no smoothing.
+def hellinger(p: Shares, q: Shares) -> Shares:
+    """Return ``sqrt(sum((sqrt(p) - sqrt(q))**2) / 2)``: 0 to 1, symmetric; zero shares need no smoothing.
 
     Examples
     --------
-    >>> round(hellinger_distance(np.array([50, 50]), np.array([36, 64])), 4)
+    >>> round(float(hellinger(np.array([0.5, 0.5]), np.array([0.36, 0.64]))), 4)
     0.1003
     """
-    return float(hellinger(shares(current), shares(reference)))
-
-
-def hellinger(p: Shares, q: Shares) -> Shares:
-    """Return `hellinger_distance` of shares, over the last axis."""
     gap = np.sqrt(p) - np.sqrt(q)
     return np.asarray(np.minimum(np.sqrt((gap * gap).sum(axis=-1) / 2), 1.0))
 
 
-def total_variation_distance(current: Counts, reference: Counts) -> float:
+def total_variation(p: Shares, q: Shares) -> Shares:
     """Return ``sum(|p - q|) / 2``: the share of events that would have to change bins; 0 to 1, symmetric.
 
     Examples
     --------
-    >>> round(total_variation_distance(np.array([50, 50, 0]), np.array([40, 40, 20])), 4)
+    >>> round(float(total_variation(np.array([0.5, 0.5, 0.0]), np.array([0.4, 0.4, 0.2]))), 4)
     0.2
     """
-    return float(total_variation(shares(current), shares(reference)))
-
-
-def total_variation(p: Shares, q: Shares) -> Shares:
-    """Return `total_variation_distance` of shares, over the last axis."""
     return np.asarray(np.abs(p - q).sum(axis=-1) / 2)
 
 
-def l_infinity_distance(current: Counts, reference: Counts) -> float:
+def l_infinity(p: Shares, q: Shares) -> Shares:
     """Return ``max(|p - q|)``: the share by which one bin has gained or lost most; 0 to 1, symmetric.
 
     Examples
     --------
-    >>> round(l_infinity_distance(np.array([50, 50, 0]), np.array([40, 40, 20])), 4)
+    >>> round(float(l_infinity(np.array([0.5, 0.5, 0.0]), np.array([0.4, 0.4, 0.2]))), 4)
     0.2
     """
-    return float(l_infinity(shares(current), shares(reference)))
-
-
-def l_infinity(p: Shares, q: Shares) -> Shares:
-    """Return `l_infinity_distance` of shares, over the last axis."""
     return np.asarray(np.max(np.abs(p - q), axis=-1, initial=0.0))

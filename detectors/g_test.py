@@ -1,15 +1,17 @@
 """Likelihood-ratio (G) test of a feature."""
 
-import math
+from collections.abc import Sequence
 
+import numpy as np
 from pydantic import Field
 
 from detectors.chance import small_sample_factor
-from detectors.comparison import Comparison
-from detectors.divergence import pool_rare
-from detectors.effect import LEAST_EXPECTED, EffectDetector
+from detectors.columns import Comparisons
+from detectors.divergence import Shares, pool_rare
+from detectors.effect import LEAST_EXPECTED, EffectDetector, least_effects
 from detectors.homogeneity import likelihood_ratio_homogeneity, minus_log10_chi_square
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing
 
 
 class GTestParams(SignificanceParams):
@@ -54,12 +56,12 @@ class GTest(EffectDetector[GTestParams]):
     params_class = GTestParams
     measure_name = "G test -log10 p"
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return -log10 p, and the threshold in force."""
-        pooled = pool_rare(*comparison.counts, LEAST_EXPECTED)
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return -log10 p of each column, and the threshold in force."""
+        pooled = pool_rare(*found.counts, LEAST_EXPECTED)
         test = likelihood_ratio_homogeneity(*pooled)
-        limit = max(self.params.threshold, -math.log10(self.params.alpha))
-        least = self.least_effect(comparison, pooled, self.params.min_effect)
-        if test.degrees < 1 or test.effect < least:
-            return 0.0, limit
-        return minus_log10_chi_square(test.statistic / small_sample_factor(*pooled), test.degrees), limit
+        minus_log10_p = minus_log10_chi_square(
+            test.statistic / small_sample_factor(pooled), np.maximum(test.degrees, 1)
+        )
+        counts = (test.degrees > 0) & (test.effect >= least_effects(pooled, usual, self.params.min_effect))
+        return np.where(counts, minus_log10_p, 0.0), self.threshold_of_p(len(usual))

@@ -1,20 +1,16 @@
 """Hellinger distance of a feature."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from pydantic import Field
 
 from detectors.chance import null_hellinger_distance
-from detectors.comparison import Comparison
+from detectors.columns import Comparisons
 from detectors.distribution import DistributionDetector
-from detectors.divergence import (
-    Counts,
-    Shares,
-    hellinger,
-    hellinger_distance,
-    pool_rare,
-    pool_rare_of_spans,
-    shares,
-)
+from detectors.divergence import Counts, Shares, hellinger, pool_rare, pool_rare_of_spans, shares
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing, limits
 from detectors.window import Column
 
 #: Roots of small counts vary more than the chi-square law allows; from 20 events on they do not.
@@ -53,11 +49,12 @@ class Hellinger(DistributionDetector[HellingerParams]):
     params_class = HellingerParams
     measure_name = "Hellinger distance"
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return the distance, and the threshold in force."""
-        current, reference = pool_rare(*comparison.counts, LEAST_EXPECTED)
-        limit = self.limit(comparison, lambda alpha: null_hellinger_distance(current, reference, alpha))
-        return hellinger_distance(current, reference), max(self.params.threshold, limit)
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return the distances, and the thresholds in force."""
+        pooled = pool_rare(*found.counts, LEAST_EXPECTED)
+        limit = limits(usual, lambda alpha: null_hellinger_distance(pooled, alpha))
+        distance = hellinger(shares(pooled.current), shares(pooled.reference))
+        return distance, np.maximum(self.params.threshold, limit)
 
     def distances(self, spans: Counts, reference: Column) -> Shares:
         """Return the spans' distances."""

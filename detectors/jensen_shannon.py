@@ -1,20 +1,16 @@
 """Jensen-Shannon distance of a feature."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from pydantic import Field
 
 from detectors.chance import null_jensen_shannon_distance
-from detectors.comparison import Comparison
+from detectors.columns import Comparisons
 from detectors.distribution import DistributionDetector
-from detectors.divergence import (
-    Counts,
-    Shares,
-    jensen_shannon,
-    jensen_shannon_distance,
-    pool_rare,
-    pool_rare_of_spans,
-    shares,
-)
+from detectors.divergence import Counts, Shares, jensen_shannon, pool_rare, pool_rare_of_spans, shares
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing, limits
 from detectors.window import Column
 
 
@@ -48,11 +44,12 @@ class JensenShannon(DistributionDetector[JensenShannonParams]):
     params_class = JensenShannonParams
     measure_name = "Jensen-Shannon distance"
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return the distance, and the threshold in force."""
-        current, reference = pool_rare(*comparison.counts)
-        limit = self.limit(comparison, lambda alpha: null_jensen_shannon_distance(current, reference, alpha))
-        return jensen_shannon_distance(current, reference), max(self.params.threshold, limit)
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return the distances, and the thresholds in force."""
+        pooled = pool_rare(*found.counts)
+        limit = limits(usual, lambda alpha: null_jensen_shannon_distance(pooled, alpha))
+        distance = jensen_shannon(shares(pooled.current), shares(pooled.reference))
+        return distance, np.maximum(self.params.threshold, limit)
 
     def distances(self, spans: Counts, reference: Column) -> Shares:
         """Return the spans' distances."""

@@ -1,12 +1,16 @@
 """Kolmogorov-Smirnov distance of a numeric feature, on its bins."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from pydantic import Field
 
 from detectors.chance import null_kolmogorov_smirnov_distance
-from detectors.comparison import Comparison
+from detectors.columns import Comparisons
 from detectors.distribution import DistributionDetector
-from detectors.divergence import Counts, Shares, kolmogorov_smirnov, kolmogorov_smirnov_distance, shares
+from detectors.divergence import Counts, Shares, kolmogorov_smirnov, shares
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing, limits
 from detectors.window import Column
 
 
@@ -42,11 +46,10 @@ class KolmogorovSmirnov(DistributionDetector[KolmogorovSmirnovParams]):
     params_class = KolmogorovSmirnovParams
     measure_name = "Kolmogorov-Smirnov distance"
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return the distance, and the threshold in force."""
-        n, m = comparison.samples, comparison.reference_samples
-        limit = self.limit(comparison, lambda alpha: null_kolmogorov_smirnov_distance(n, m, alpha))
-        return kolmogorov_smirnov_distance(*comparison.counts), max(self.params.threshold, limit)
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return the distances, and the thresholds in force."""
+        limit = limits(usual, lambda alpha: null_kolmogorov_smirnov_distance(*found.sizes, alpha))
+        return kolmogorov_smirnov(*found.shares), np.maximum(self.params.threshold, limit)
 
     def distances(self, spans: Counts, reference: Column) -> Shares:
         """Return the spans' distances."""

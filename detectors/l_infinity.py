@@ -1,12 +1,16 @@
 """Largest difference of one bin's share."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from pydantic import Field
 
 from detectors.chance import null_l_infinity_distance
-from detectors.comparison import Comparison
+from detectors.columns import Comparisons
 from detectors.distribution import DistributionDetector
-from detectors.divergence import Counts, Shares, l_infinity, l_infinity_distance, shares
+from detectors.divergence import Counts, Shares, l_infinity, shares
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing, limits
 from detectors.window import Column
 
 
@@ -43,10 +47,10 @@ class LInfinity(DistributionDetector[LInfinityParams]):
     params_class = LInfinityParams
     measure_name = "largest move of a share"
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return the distance, and the threshold in force."""
-        limit = self.limit(comparison, lambda alpha: null_l_infinity_distance(*comparison.counts, alpha))
-        return l_infinity_distance(*comparison.counts), max(self.params.threshold, limit)
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return the distances, and the thresholds in force."""
+        limit = limits(usual, lambda alpha: null_l_infinity_distance(*found.counts, alpha))
+        return l_infinity(*found.shares), np.maximum(self.params.threshold, limit)
 
     def distances(self, spans: Counts, reference: Column) -> Shares:
         """Return the spans' distances."""

@@ -1,12 +1,12 @@
 """Population stability index of a feature."""
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import Field
 
 from detectors.chance import null_population_stability_index
-from detectors.comparison import Comparison
+from detectors.columns import Comparisons
 from detectors.distribution import DistributionDetector
 from detectors.divergence import (
     Counts,
@@ -18,6 +18,7 @@ from detectors.divergence import (
     symmetric_divergence,
 )
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing, limits
 from detectors.window import Column
 
 
@@ -52,15 +53,11 @@ class Psi(DistributionDetector[PsiParams]):
     default = True
     measure_name = "PSI"
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return the index, and the threshold in force."""
-        current, reference = pool_rare(*comparison.counts)
-
-        def chance(alpha: float) -> float:
-            return math.sqrt(null_population_stability_index(current, reference, alpha))
-
-        limit = self.limit(comparison, chance) ** 2
-        return population_stability_index(current, reference), max(self.params.threshold, limit)
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return the indices, and the thresholds in force."""
+        pooled = pool_rare(*found.counts)
+        chance = limits(usual, lambda alpha: np.sqrt(null_population_stability_index(pooled, alpha)))
+        return population_stability_index(*pooled), np.maximum(self.params.threshold, chance**2)
 
     def furthest_usual(self, reference: Column, rows: int) -> float | None:
         """Return how far the reference swings at most, as an index; None where it has no bins."""

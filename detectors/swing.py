@@ -50,23 +50,47 @@ class Swing:
         """The largest distance that is normal, chance aside."""
         return max(self.levels, default=0.0)
 
-    def limit(self, chance: Callable[[float], float]) -> float:
-        """Return the distance that a healthy window exceeds with probability ``alpha`` at most.
+    @property
+    def steps(self) -> list[tuple[float, float]]:
+        """Levels, and with what probability chance may take a window further than that when it is there.
 
         The further a swing, the seldomer it is, and the less chance must do at the same time. Half of
         ``alpha`` is for swings beyond the last level, half for the steps between levels, alike.
+        """
+        if not self.furthest:
+            return [(0.0, self.alpha)]
+        steps = len(self.levels)
+        reached = (self.alpha / 2) ** (np.arange(steps) / steps)
+        return list(zip(self.levels, (self.alpha / 2 / steps / reached).tolist(), strict=True))
+
+    def limit(self, chance: Callable[[float], float]) -> float:
+        """Return the distance that a healthy window exceeds with probability ``alpha`` at most.
 
         Parameters
         ----------
         chance
             The distance from its true shares that a window exceeds with a given probability at most.
         """
-        if not self.furthest:
-            return chance(self.alpha)
-        steps = len(self.levels)
-        reached = (self.alpha / 2) ** (np.arange(steps) / steps)
-        each = self.alpha / 2 / steps / reached
-        return max(level + chance(float(p)) for level, p in zip(self.levels, each, strict=True))
+        return max(level + chance(probability) for level, probability in self.steps)
+
+
+def limits(swings: Sequence[Swing], chance: Callable[[Shares], Shares]) -> Shares:
+    """Return `Swing.limit` of each of several columns, one at least, shape ``(columns,)``.
+
+    Parameters
+    ----------
+    chance
+        As in `Swing.limit`, of all columns at once: probabilities and distances of shape ``(columns,)``.
+
+    Examples
+    --------
+    >>> limits([Swing(0.01, ()), Swing(0.01, (0.2, 0.3))], lambda alpha: 1 - alpha).round(4).tolist()
+    [0.99, 1.2646]
+    """
+    each = [swing.steps for swing in swings]
+    longest = max(map(len, each))
+    filled = np.array([steps + steps[-1:] * (longest - len(steps)) for steps in each])
+    return np.asarray(np.max([filled[:, at, 0] + chance(filled[:, at, 1]) for at in range(longest)], axis=0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 """Total variation distance of a feature."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from pydantic import Field
 
 from detectors.chance import null_total_variation_distance
-from detectors.comparison import Comparison
+from detectors.columns import Comparisons
 from detectors.distribution import DistributionDetector
-from detectors.divergence import Counts, Shares, shares, total_variation, total_variation_distance
+from detectors.divergence import Counts, Shares, shares, total_variation
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing, limits
 from detectors.window import Column
 
 
@@ -40,10 +44,10 @@ class TotalVariation(DistributionDetector[TotalVariationParams]):
     params_class = TotalVariationParams
     measure_name = "total variation"
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return the distance, and the threshold in force."""
-        limit = self.limit(comparison, lambda alpha: null_total_variation_distance(*comparison.counts, alpha))
-        return total_variation_distance(*comparison.counts), max(self.params.threshold, limit)
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return the distances, and the thresholds in force."""
+        limit = limits(usual, lambda alpha: null_total_variation_distance(*found.counts, alpha))
+        return total_variation(*found.shares), np.maximum(self.params.threshold, limit)
 
     def distances(self, spans: Counts, reference: Column) -> Shares:
         """Return the spans' distances."""

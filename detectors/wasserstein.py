@@ -1,11 +1,12 @@
 """Wasserstein distance of a numeric feature."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import Field
 
+from detectors.columns import Comparisons
 from detectors.comparison import Comparison
 from detectors.cumulative import (
     cumulative_of,
@@ -16,6 +17,7 @@ from detectors.cumulative import (
 from detectors.distribution import DistributionDetector
 from detectors.divergence import Counts, Shares, shares
 from detectors.significance import SignificanceParams
+from detectors.swing import Swing
 from detectors.window import Column
 
 #: A ratio of finite numbers may be none; what is larger than this counts as this.
@@ -64,17 +66,20 @@ class Wasserstein(DistributionDetector[WassersteinParams]):
                 return f"the {where} has no moments or no sketch of its values"
         return ""
 
-    def measure(self, comparison: Comparison) -> tuple[float, float]:
-        """Return the distance, and the threshold in force."""
+    def measure(self, found: Comparisons, usual: Sequence[Swing]) -> tuple[Shares, Shares]:
+        """Return the distances, and the thresholds in force."""
+        scores, limits = zip(*map(self._measure, found.pairs, usual), strict=True)
+        return np.array(scores), np.maximum(self.params.threshold, limits)
+
+    def _measure(self, comparison: Comparison, usual: Swing) -> tuple[float, float]:
         current, reference = comparison.current, comparison.reference
         one, two = cumulative_of(current), cumulative_of(reference)
 
         def chance(alpha: float) -> float:
             return _scaled(null_wasserstein_distance(current, reference, one, two, alpha), comparison)
 
-        limit = self.limit(comparison, chance)
         found = wasserstein_distance(one, two, current.mean - reference.mean)
-        return _scaled(found.value, comparison), max(self.params.threshold, limit)
+        return _scaled(found.value, comparison), usual.limit(chance)
 
     def distances(self, spans: Counts, reference: Column) -> Shares:
         """Return the spans' distances, were each bin's values where their mean is in the reference."""

@@ -1,6 +1,7 @@
 """Which detectors sit on a model's bench: one instance per column they are for, per version and segment."""
 
 import math
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -27,12 +28,17 @@ SEQUENTIAL_SHARE = 0.5
 _FEATURE_TARGETS: dict[str, Target] = {"number": "number", "category": "category", "boolean": "category"}
 
 
+#: Detectors of one class and of equal parameters, one at least: for `Detector.observe_many`.
+Alike = Sequence[Detector[Any]]
+
+
 class Bench:
     """Makes a monitor's detectors as versions and segments appear, and keeps those with state."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
         self._made: dict[Group, list[Detector[Any]]] = {}
+        self._alike: dict[tuple[Group, str, str], list[Alike]] = {}
 
     def detectors(
         self,
@@ -46,10 +52,24 @@ class Bench:
             self._made[group] = self._make()
         return [one for one in self._made[group] if one.observes == observes and one.scope == scope]
 
+    def alike(
+        self,
+        group: Group,
+        *,
+        observes: Literal["pane", "tick"],
+        scope: Literal["model", "version"] = "model",
+    ) -> list[Alike]:
+        """Return `detectors`, those together that judge their columns at once."""
+        place = (group, observes, scope)
+        if place not in self._alike:
+            self._alike[place] = alike(self.detectors(group, observes=observes, scope=scope))
+        return self._alike[place]
+
     def forget(self, group: Group) -> None:
         """Drop a version or segment."""
         if group != ("", ""):
             self._made.pop(group, None)
+            self._alike = {place: held for place, held in self._alike.items() if place[0] != group}
 
     @property
     def watched(self) -> frozenset[tuple[str, str]]:
@@ -235,6 +255,19 @@ class Bench:
         if name == "expectation":
             return sum(bool(one.expect.expectations()) for one in self._monitor.features.values())
         return sum(target in DETECTORS[name].targets for _, target in self._columns_of(name))
+
+
+def alike(detectors: Iterable[Detector[Any]]) -> list[Alike]:
+    """Return detectors by class and parameters, in the order in which the first of each comes."""
+    found: list[list[Detector[Any]]] = []
+    for one in detectors:
+        of_class = (held for held in found if type(held[0]) is type(one))
+        held = next((held for held in of_class if held[0].params == one.params), None)
+        if held is None:
+            found.append([one])
+        else:
+            held.append(one)
+    return list(found)
 
 
 def _has_alpha(name: str) -> bool:

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from alerts.alert import AlertUpsert
-from detectors.base import Detector, Verdict
+from detectors.base import Verdict
 from detectors.estimation.track import Track
 from detectors.window import Window
 from streams import reference
 from streams.alert_state import Alert, AlertKey, Signal
 from streams.alerting import WHOLE, AlertBook, Links, subject
-from streams.bench import Bench
+from streams.bench import Alike, Bench, alike
 from streams.causes import Taken
 from streams.covering import Held
 from streams.history import HORIZON_MS, History, Pane, Past
@@ -157,7 +157,7 @@ class ModelJudge:
                 last_event_ms=max(one.last_event_ms for one in heard),
             )
             taken = self._observe(
-                WHOLE, whole, None, self._bench.detectors(WHOLE, observes="tick"), now_ms, judged
+                WHOLE, whole, None, self._bench.alike(WHOLE, observes="tick"), now_ms, judged
             )
             judged.alerts += self.book.take_all([taken], now_ms)
         return judged
@@ -182,7 +182,7 @@ class ModelJudge:
             window, before = self._outcome_bench.windows(*group, panes, given)
             # Said at the time the panes have come to: an alert's time never goes back.
             at_ms = max(self.inbox.closed_until_ms, panes[-1].end_ms)
-            taken = self._observe(group, window, before, self._outcome_bench.detectors, at_ms, judged)
+            taken = self._observe(group, window, before, alike(self._outcome_bench.detectors), at_ms, judged)
             judged.alerts += self.book.take_all([taken], at_ms)
         judged.alerts += self.book.settle(self.inbox.closed_until_ms)
         return judged
@@ -242,7 +242,7 @@ class ModelJudge:
                 takes.append(self._close_group(group, Pane(ready.start_ms, end_ms, profile), judged))
         windows = self._traffic()
         if windows:
-            detectors = self._bench.detectors(WHOLE, observes="pane", scope="model")
+            detectors = self._bench.alike(WHOLE, observes="pane", scope="model")
             takes.append(self._observe(WHOLE, traffic_window(windows), None, detectors, end_ms, judged))
         judged.alerts += self.book.take_all(takes, end_ms)
         self._retire(end_ms, judged)
@@ -264,7 +264,7 @@ class ModelJudge:
         history.add(pane)
         judged.panes.append((group, pane))
         view = self.views[group] = self._view(group, history)
-        detectors = self._bench.detectors(group, observes="pane", scope="version")
+        detectors = self._bench.alike(group, observes="pane", scope="version")
         window = view.window
         if self._estimating is not None:
             window = self._estimating.equipped(window, group)
@@ -299,11 +299,15 @@ class ModelJudge:
         group: Group,
         window: Window,
         usual: Window | None,
-        detectors: Sequence[Detector[Any]],
+        detectors: Sequence[Alike],
         at_ms: int,
         judged: Judged,
     ) -> Taken:
-        verdicts = [one.observe(window, usual) for one in detectors if not one.is_idle(window, usual)]
+        verdicts: list[Verdict] = []
+        for each in detectors:
+            asked = [one for one in each if not one.is_idle(window, usual)]
+            if asked:
+                verdicts += type(asked[0]).observe_many(asked, window, usual)
         for verdict in verdicts:
             judged.verdicts.append((group, at_ms, verdict))
             self.last_verdicts[(group, verdict.detector, verdict.column)] = (at_ms, verdict)
