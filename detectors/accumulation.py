@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from detectors.alternatives import Alternative
 from detectors.packed import pack, unpack
 from detectors.tilt import Floats
 
@@ -32,8 +31,19 @@ def advance(
 ) -> tuple[Floats, Floats, Floats]:
     """Return the sums after a pane, the logarithm of their weighted mean, and what each contributes to it.
 
-    All are ``(..., 2, directions, sizes)`` but the mean, which is ``(...)``: many columns of one shape of
-    bank, or many runs of one column, go on at once. For the rest see `Accumulation.add`.
+    All are ``(..., 2, directions, sizes)`` but the mean, which is ``(...)``: many columns, or many runs of one
+    column, go on at once.
+
+    Parameters
+    ----------
+    kept
+        The sums before, as logarithms of ``1 + M``.
+    increments
+        Logarithms of the pane's e-values, by alternative.
+    log_weights
+        Logarithms of their weights, which sum to 1.
+    log_limit
+        Logarithm of the threshold ``c``.
     """
     logs = increments + kept
     weighted = log_weights + logs
@@ -55,28 +65,11 @@ class Accumulation:
         """Return no evidence."""
         return cls(np.zeros(shape))
 
-    def add(self, increments: Floats, log_weights: Floats, log_limit: float) -> tuple[float, Alternative]:
-        """Take a pane, and return the logarithm of the weighted mean, and which alternative leads in it.
-
-        Parameters
-        ----------
-        increments
-            Logarithms of the pane's e-values, by alternative.
-        log_weights
-            Logarithms of their weights, which sum to 1.
-        log_limit
-            Logarithm of the threshold ``c``.
-        """
-        self.kept, evidence, weighted = advance(self.kept, increments, log_weights, log_limit)
-        mixture = float(evidence)
-        side, direction, size = np.unravel_index(int(np.argmax(weighted)), weighted.shape)
-        return mixture, (int(side), int(direction), int(size))
-
     def snapshot(self) -> dict[str, Any]:
         """Return the sums as JSON-able data."""
-        return {"shape": list(self.kept.shape), "kept": pack(np.rint(self.kept / _STEP), "<u4")}
+        return {"shape": list(self.kept.shape), "kept": pack(np.rint(self.kept / _STEP).astype(np.int64))}
 
     @classmethod
     def restored(cls, snapshot: Mapping[str, Any]) -> "Accumulation":
         """Return the sums of a `snapshot`."""
-        return cls(unpack(snapshot["kept"], "<u4").reshape(snapshot["shape"]) * _STEP)
+        return cls(unpack(snapshot["kept"]).reshape(snapshot["shape"]) * _STEP)

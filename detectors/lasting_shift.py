@@ -1,16 +1,18 @@
 """Small, lasting shifts of a feature, by evidence that adds up from pane to pane."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field
 
+from detectors.alternatives import Bank
+from detectors.banks import Banks
 from detectors.base import Detector, Evidence, Params, Verdict
 from detectors.comparison import Comparison, Shortfall, compare, shortage
 from detectors.sentence import quantity, shorten
-from detectors.shift_state import Rule, State
+from detectors.shift_state import Rule, State, add_pane
 from detectors.shift_words import Shift, clock, said, strength
 from detectors.window import Column, Window
 
@@ -36,6 +38,14 @@ class LastingShiftParams(Params):
         le=1.0,
         description="smallest shift that matters (standard deviations); smaller ones never add up",
     )
+
+
+class _Place(NamedTuple):
+    """A pane's column beside its reference, what it is held against, and what is kept of the panes before."""
+
+    found: Comparison
+    rule: Rule
+    state: State
 
 
 class LastingShift(Detector[LastingShiftParams]):
@@ -71,31 +81,70 @@ class LastingShift(Detector[LastingShiftParams]):
         super().__init__(params, column)
         self._rule: Rule | None = None
         self._state: State | None = None
+        self._banks: Banks | None = None
 
-    def observe(self, window: Window, reference: Window | None) -> Verdict:
+    @classmethod
+    def observe_many(
+        cls, detectors: Sequence[Self], window: Window, reference: Window | None
+    ) -> list[Verdict]:
         """Add the newest pane's evidence, and judge what it has come to."""
-        name, pane = shorten(self.column), window.pane
+        found = [(one, one._on_bench(window.pane, reference)) for one in detectors]
+        if window.pane is not None:
+            cls._take([(one, place) for one, place in found if not isinstance(place, Shortfall)], window.pane)
+        return [
+            one.insufficient(place.samples, place.reason)
+            if isinstance(place, Shortfall)
+            else one._verdict(place, window)
+            for one, place in found
+        ]
+
+    def _on_bench(self, pane: Window | None, reference: Window | None) -> _Place | Shortfall:
+        """Return what the pane is held against and added to, or why it cannot be."""
+        name = shorten(self.column)
         if pane is None:
-            return self.insufficient(0, f"{name}: {shortage(0, self.params.min_samples, 'event')}")
+            return Shortfall(0, f"{name}: {shortage(0, self.params.min_samples, 'event')}")
         found = compare(pane, reference, self.column, 0)
         if isinstance(found, Shortfall):
-            return self.insufficient(found.samples, found.reason)
+            return found
         if found.reference.rows < LEAST_REFERENCE_ROWS:
             reason = shortage(found.reference.rows, LEAST_REFERENCE_ROWS, "event")
-            return self.insufficient(found.samples, f"{name}: {reason} in the reference")
+            return Shortfall(found.samples, f"{name}: {reason} in the reference")
         held = None if self._state is None else self._state.held
         if self._rule is None or not self._rule.is_for(found.reference, held):
             self._rule = Rule.of(found.reference, self.params.min_effect, held)
         rule, state = self._rule, self._state
         if state is None or state.fingerprint != rule.fingerprint:
             state = self._state = State.begin(rule)
-        if state.last_end_ms is None or pane.end_ms > state.last_end_ms:
-            state.take(rule, found.current, pane, self.params.threshold * math.log(10))
-        if state.rows < self.params.min_samples:
-            reason = shortage(state.rows, self.params.min_samples, "event")
-            return self.insufficient(state.rows, f"{name}: {reason}")
-        whole = window.column(self.column) or found.current
-        return self._judge(rule, state, Comparison(whole, found.reference), window.end_ms)
+        return _Place(found, rule, state)
+
+    @classmethod
+    def _take(cls, places: Sequence[tuple[Self, _Place]], pane: Window) -> None:
+        """Add the pane's evidence to all columns that have not had it yet."""
+        new = [place for _, place in places if place.state.is_before(pane)]
+        counted = [(place, place.rule.tally.counts(place.found.current)) for place in new]
+        held = [(place, counts) for place, counts in counted if counts.any()]
+        for place in new:
+            place.state.last_end_ms = pane.end_ms
+        if not held:
+            return
+        first = places[0][0]
+        banks = first._side_by_side([place.rule.bank for place, _ in held])
+        log_limit = first.params.threshold * math.log(10)
+        states, counts = [place.state for place, _ in held], [counts for _, counts in held]
+        for (place, own), taken in zip(held, add_pane(states, counts, banks, log_limit), strict=True):
+            place.state.take(place.rule, pane, own, taken, log_limit)
+
+    def _side_by_side(self, banks: Sequence[Bank]) -> Banks:
+        if self._banks is None or not self._banks.are(banks):
+            self._banks = Banks.of(banks)
+        return self._banks
+
+    def _verdict(self, place: _Place, window: Window) -> Verdict:
+        rows, least = place.state.rows, self.params.min_samples
+        if rows < least:
+            return self.insufficient(rows, f"{shorten(self.column)}: {shortage(rows, least, 'event')}")
+        whole = window.column(self.column) or place.found.current
+        return self._judge(place.rule, place.state, Comparison(whole, place.found.reference), window.end_ms)
 
     def snapshot(self) -> Any:
         """Return the evidence so far; None before the first pane that could be judged."""

@@ -2,26 +2,39 @@
 
 from base64 import b64decode, b64encode
 from typing import Any
-from zlib import compress, decompress
+from zlib import decompress
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: What is packed is small and changes with every pane: more effort takes twice the time for 3 % fewer bytes.
-_LEVEL = 1
+
+def pack(values: NDArray[Any]) -> str:
+    """Return an array's values as text: counts in the narrowest type that holds them, floats as they are.
+
+    Not compressed: what is packed is small and changes with every pane, and compressing takes ten times as long
+    as all the rest, for a fifth of the bytes.
+    """
+    kind = values.dtype if values.dtype.kind == "f" else np.min_scalar_type(int(values.max(initial=0)))
+    little = kind.newbyteorder("<")
+    return f"{little.kind}{little.itemsize}:{b64encode(values.astype(little).tobytes()).decode('ascii')}"
 
 
-def pack(values: NDArray[Any], kind: str) -> str:
-    """Return an array's values, as little-endian ``kind`` (``<u4``, ``<i8``), compressed, in base64."""
-    return b64encode(compress(values.astype(kind).tobytes(), _LEVEL)).decode("ascii")
-
-
-def unpack(text: str, kind: str) -> NDArray[Any]:
+def unpack(text: str, kind: str = "<u4") -> NDArray[Any]:
     """Return the values `pack` was given, flat.
+
+    Parameters
+    ----------
+    kind
+        Type of what was packed before there was one in the text: compressed, and in base64.
 
     Examples
     --------
-    >>> unpack(pack(np.array([1, 2, 300]), "<u4"), "<u4").tolist()
-    [1, 2, 300]
+    >>> pack(np.array([1, 2, 300])), unpack(pack(np.array([1, 2, 300]))).tolist()
+    ('u2:AQACACwB', [1, 2, 300])
+    >>> unpack("eAFjZGBgYAZiViAGAABEAAo=", "<u4").tolist()
+    [1, 3, 5]
     """
-    return np.frombuffer(decompress(b64decode(text)), dtype=kind)
+    own, mark, raw = text.partition(":")
+    if not mark:
+        return np.frombuffer(decompress(b64decode(text)), dtype=kind)
+    return np.frombuffer(b64decode(raw), dtype=f"<{own}")

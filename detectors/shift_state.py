@@ -1,14 +1,16 @@
 """What a detector of lasting shifts holds panes against, and what it keeps between them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from detectors.accumulation import Accumulation
+from detectors.accumulation import Accumulation, advance
 from detectors.alternatives import Alternative, Bank, bank_of
+from detectors.banks import Banks
+from detectors.divergence import Counts
 from detectors.packed import pack, unpack
 from detectors.tally import Tally, tally_of
 from detectors.tilt import Floats, directions_of
@@ -54,6 +56,14 @@ class Rule:
         elif not np.array_equal(held, self.usual):
             return False
         return self.reference.is_counted_as(reference)
+
+
+class Taken(NamedTuple):
+    """A column's evidence after a pane: the sums, the logarithm of their weighted mean, and what leads in it."""
+
+    kept: Floats
+    mixture: float
+    leads: Alternative
 
 
 @dataclass(slots=True)
@@ -105,18 +115,26 @@ class State:
             "leads": list(self.leads),
             "rows": self.rows,
             "last_end_ms": self.last_end_ms,
-            "held": None if self.held is None else pack(self.held, "<f8"),
+            "held": None if self.held is None else pack(self.held),
         }
 
-    def take(self, rule: Rule, column: Column, pane: Window, log_limit: float) -> None:
-        """Add a pane's evidence; ``log_limit`` is the logarithm of the threshold."""
-        self.last_end_ms = pane.end_ms
-        counts = rule.tally.counts(column)
-        rows = int(counts.sum())
-        if rows:
-            self.mixture, self.leads = self.sums.add(
-                rule.bank.increments(counts), rule.bank.log_weights, log_limit
-            )
-            self.trail.add(pane.start_ms, counts)
-            self.rows += rows
-            self.held = rule.usual if self.mixture > _NOTEWORTHY * log_limit else None
+    def is_before(self, pane: Window) -> bool:
+        """Return whether a pane is newer than all that were added."""
+        return self.last_end_ms is None or pane.end_ms > self.last_end_ms
+
+    def take(self, rule: Rule, pane: Window, counts: Counts, taken: Taken, log_limit: float) -> None:
+        """Take up what a pane's evidence has come to; ``log_limit`` is the logarithm of the threshold."""
+        self.sums.kept, self.mixture, self.leads = taken
+        self.trail.add(pane.start_ms, counts)
+        self.rows += int(counts.sum())
+        self.held = rule.usual if self.mixture > _NOTEWORTHY * log_limit else None
+
+
+def add_pane(
+    states: Sequence[State], counts: Sequence[Counts], banks: Banks, log_limit: float
+) -> list[Taken]:
+    """Return the evidence of columns after a pane of each; ``log_limit`` is the logarithm of the threshold."""
+    before = banks.joined([state.sums.kept for state in states])
+    kept, mixtures, weighted = advance(before, banks.increments(counts), banks.whole.log_weights, log_limit)
+    found = zip(banks.parted(kept), mixtures.tolist(), banks.leads(weighted), strict=True)
+    return [Taken(*one) for one in found]

@@ -81,6 +81,8 @@ class Family:
 class Directions:
     """The directions of one column: its location and scale (numbers), and the share of each bin.
 
+    Those of many columns side by side have a leading axis more, and shares of 0 where they are filled up (`banks`).
+
     Parameters
     ----------
     shares
@@ -100,14 +102,14 @@ class Directions:
 
     @cached_property
     def deviations(self) -> Floats:
-        """Standard deviation of one event's being in a bin, shape ``(bins + 1,)``."""
-        return np.sqrt(self.shares * (1 - self.shares))
+        """Standard deviation of one event's being in a bin, shape ``(bins + 1,)``; 1 where there is none."""
+        return np.where(self.shares > 0, np.sqrt(self.shares * (1 - self.shares)), 1.0)
 
     def project(self, counts: Floats) -> Floats:
         """Return the sum of each direction's score over the events; counts of shape ``(..., bins + 1)``."""
         total = counts.sum(axis=-1, keepdims=True)
         by_bin = (counts - total * self.shares) / self.deviations
-        return np.concatenate((counts @ self.scores.T, by_bin), axis=-1)
+        return np.concatenate((np.matmul(self.scores, counts[..., None])[..., 0], by_bin), axis=-1)
 
     def families(self) -> tuple[Family, ...]:
         """Return the directions upwards as families, in order: those of shape, those of one bin each."""

@@ -24,12 +24,15 @@ class Trail:
     starts_ms: list[int] = field(default_factory=list)
     panes: list[int] = field(default_factory=list)
     counts: list[NDArray[np.int64]] = field(default_factory=list)
+    # What the counts are in a snapshot, "" until asked for: most spans are the same from pane to pane.
+    _texts: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def add(self, start_ms: int, counts: NDArray[np.int64]) -> None:
         """Add a pane newer than all before it."""
         self.starts_ms.append(start_ms)
         self.panes.append(1)
         self.counts.append(counts)
+        self._texts.append("")
         at = len(self.panes) - 4
         # Four of a length make one of twice that and two; that may make four of the next length.
         while at >= 0 and self.panes[at] == self.panes[at + 3]:
@@ -53,20 +56,21 @@ class Trail:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the spans as JSON-able data."""
-        return {
-            "starts_ms": self.starts_ms,
-            "panes": self.panes,
-            "counts": pack(np.array(self.counts), "<i8"),
-        }
+        self._texts = [text or pack(counts) for text, counts in zip(self._texts, self.counts, strict=True)]
+        return {"starts_ms": self.starts_ms, "panes": self.panes, "counts": self._texts}
 
     @classmethod
     def restored(cls, snapshot: Mapping[str, Any]) -> "Trail":
         """Return the spans of a `snapshot`."""
         starts_ms, panes = list(snapshot["starts_ms"]), list(snapshot["panes"])
-        counts = unpack(snapshot["counts"], "<i8").astype(np.int64).reshape(len(panes), -1)
-        return cls(starts_ms, panes, list(counts))
+        texts: str | list[str] = snapshot["counts"]
+        if isinstance(texts, str):  # as it was when all spans were compressed together
+            counts = list(unpack(texts, "<i8").astype(np.int64).reshape(len(panes), -1))
+            return cls(starts_ms, panes, counts, [""] * len(panes))
+        return cls(starts_ms, panes, [unpack(text).astype(np.int64) for text in texts], list(texts))
 
     def _join(self, at: int) -> None:
         self.panes[at : at + 2] = [self.panes[at] + self.panes[at + 1]]
         self.counts[at : at + 2] = [self.counts[at] + self.counts[at + 1]]
+        self._texts[at : at + 2] = [""]
         del self.starts_ms[at + 1]
