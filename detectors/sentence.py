@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 
 def figure(value: float, digits: int = 3) -> str:
@@ -106,6 +107,7 @@ def duration(seconds: float) -> str:
     return "0 s"
 
 
+@lru_cache(maxsize=65_536)
 def shorten(text: str, limit: int = 48) -> str:
     """Return a name no longer than ``limit`` characters, on one line.
 

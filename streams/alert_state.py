@@ -5,7 +5,7 @@ active once that has held for ``for``. An alert is active while any of its signa
 changes nothing: it never resolves.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -82,3 +82,21 @@ class Alert(msgspec.Struct):
 def is_active(signals: Iterable[Signal]) -> bool:
     """Return whether any signal fires."""
     return any(signal.state is SignalState.FIRING for signal in signals)
+
+
+def subject(column: str) -> str:
+    """Return what an alert says it is about: a feature or prediction, or "" for the model itself."""
+    return "" if column == "latency_ms" else column
+
+
+def telling(
+    verdicts: Sequence[Verdict], group: tuple[str, str], standing: Iterable[AlertKey]
+) -> list[Verdict]:
+    """Return the verdicts on a version and segment that change anything, or could.
+
+    Those about what fires now, or has an alert or a signal ``standing``. Most verdicts say that nothing is, where
+    nothing was.
+    """
+    told = {(key.kind, key.column) for key in standing if (key.version, key.segment) == group}
+    told |= {(one.kind, subject(one.column)) for one in verdicts if one.status == "firing"}
+    return [one for one in verdicts if (one.kind, subject(one.column)) in told] if told else []

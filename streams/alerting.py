@@ -14,7 +14,7 @@ from detectors.cause.inquiry import Cause
 from detectors.registry import DETECTORS
 from detectors.window import Window
 from streams import gates
-from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, step
+from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, step, subject, telling
 from streams.annotations import annotations, badness
 from streams.causes import Due, Taken, causes
 from streams.covering import TOGETHER_MS, Held, Under, cover, rank, settle, words
@@ -89,7 +89,7 @@ class AlertBook:
     def _step(self, taken: Taken, at_ms: int) -> dict[AlertKey, list[Verdict]]:
         """Take verdicts into the signals, and return the worst of each detector by what it is about."""
         touched: dict[AlertKey, dict[str, Verdict]] = {}
-        for verdict in taken.verdicts:
+        for verdict in telling(taken.verdicts, taken.group, chain(self.signals, self.alerts, self.held)):
             about = touched.setdefault(AlertKey(verdict.kind, *taken.group, subject(verdict.column)), {})
             held = about.get(verdict.detector)
             about[verdict.detector] = verdict if held is None else max(held, verdict, key=badness)
@@ -337,8 +337,3 @@ def _firing(verdicts: Sequence[Verdict], active: Sequence[str]) -> list[Verdict]
 
 def _usual_severity(kind: str) -> str:
     return next((one.severity for one in DETECTORS.values() if one.kind == kind), "warning")
-
-
-def subject(column: str) -> str:
-    """Return what an alert says it is about: a feature or prediction, or "" for the model itself."""
-    return "" if column == "latency_ms" else column

@@ -16,6 +16,7 @@ from streams.layout import Layout
 from streams.monitor import DAY_MS, Windows
 from streams.pair_sums import span_rows
 from streams.profile import Profile, merged
+from streams.sliding import Sliding
 from streams.spans import LONG_SPANS, rows_of
 
 HORIZON_MS = 7 * DAY_MS
@@ -77,6 +78,7 @@ class History:
         self._windows = windows
         self._trailing_ms = trailing_ms
         self._behind: tuple[int, Past] | None = None
+        self.sliding = Sliding()
         # As they were held before, rolled up or not: adding them one by one could part or join others.
         self.panes = [one for one in panes if one.profile.layout.hash == panes[-1].profile.layout.hash]
 

@@ -11,8 +11,8 @@ from detectors.base import Verdict
 from detectors.estimation.track import Track
 from detectors.window import Window
 from streams import reference
-from streams.alert_state import Alert, AlertKey, Signal
-from streams.alerting import WHOLE, AlertBook, Links, subject
+from streams.alert_state import Alert, AlertKey, Signal, subject
+from streams.alerting import WHOLE, AlertBook, Links
 from streams.bench import Alike, Bench, alike
 from streams.causes import Taken
 from streams.covering import Held
@@ -315,7 +315,7 @@ class ModelJudge:
 
     def _view(self, group: Group, history: History) -> View:
         version, segment = group
-        window = current_window(history.current(), version=version, segment=segment)
+        window = current_window(history.current(), version=version, segment=segment, sliding=history.sliding)
         usual, reason = self._reference(group, history)
         if window.events < self.monitor.windows.min_samples:
             reason = f"{window.events:,} of {self.monitor.windows.min_samples:,} events in the current window"

@@ -94,6 +94,11 @@ class Layout(msgspec.Struct, frozen=True, dict=True):
         return tuple(column.labels for column in self.numbers)
 
     @cached_property
+    def category_labels(self) -> tuple[tuple[str, ...], ...]:
+        """A readable name per bin of each category column."""
+        return tuple(column.labels for column in self.categories)
+
+    @cached_property
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The least and the greatest plausible value of each number column, infinite where there is none."""
         lowest = [-np.inf if one.minimum is None else one.minimum for one in self.numbers]

@@ -7,7 +7,7 @@ rows, hence equal to the bit in any order; means and sums of squares agree to a 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import pairwise, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,13 +260,21 @@ class Profile:
 
     def column_sketches(self) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
         """Return `column_sketch` of every number column."""
-        bounds = np.searchsorted(self.sketch_keys, np.arange(1, len(self.layout.numbers)) * SLOTS)
+        starts = np.arange(len(self.layout.numbers) + 1) * SLOTS
         values = sketch.bucket_values(self.sketch_keys % SLOTS - ZERO_SLOT)
-        return list(zip(np.split(values, bounds), np.split(self.sketch_counts, bounds), strict=True))
+        bounds = pairwise(np.searchsorted(self.sketch_keys, starts).tolist())
+        return [(values[low:high], self.sketch_counts[low:high]) for low, high in bounds]
 
 
-def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
-    """Return the sum of profiles of one layout; an empty profile for none."""
+def merged(
+    layout: Layout,
+    profiles: Sequence[Profile],
+    sketches: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+) -> Profile:
+    """Return the sum of profiles of one layout; an empty profile for none.
+
+    ``sketches`` are the keys and counts of all sketches together, where they are known.
+    """
     total = Profile(layout)
     if not profiles:
         return total
@@ -284,7 +292,10 @@ def merged(layout: Layout, profiles: Sequence[Profile]) -> Profile:
     total.pairs = total_of_pairs([one.pairs for one in profiles])
     total.matched = total_of_matches([one.matched for one in profiles])
     total.attributions = total_of_attributions([one.attributions for one in profiles])
-    total._set_sketch(profiles)
+    if sketches is None:
+        total._set_sketch(profiles)
+    else:
+        total.sketch_keys, total.sketch_counts = sketches
     return total
 
 

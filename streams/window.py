@@ -1,5 +1,6 @@
 """From profiles to what detectors and pages see."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +12,12 @@ from detectors.window import Column, Matches, Window
 from streams import sketch
 from streams.history import Pane
 from streams.pair_sums import PairSums
-from streams.profile import Profile, merged
+from streams.profile import Profile
+from streams.sliding import Sliding
 from streams.spans import category_spans, missing_of, number_spans
+
+#: What a profile tells of each number column.
+_FIGURES = ("count", "out_of_range", "mean", "squares", "minimum", "maximum")
 
 
 def window_of(
@@ -36,8 +41,9 @@ def window_of(
     prediction: dict[str, Column] = {}
     latency: Column | None = None
     sketches, distinct = profile.column_sketches(), sketch.distinct_each(profile.registers)
-    for position, spec in enumerate(profile.layout.numbers):
-        column = _number(profile, position, sketches[position], distinct[position], spans)
+    figures = zip(*(getattr(profile, name).tolist() for name in _FIGURES), strict=True)
+    for position, (spec, told) in enumerate(zip(profile.layout.numbers, figures, strict=True)):
+        column = _number(profile, position, told, sketches[position], distinct[position], spans)
         if spec.role == "feature":
             features[spec.name] = column
         elif spec.role == "prediction":
@@ -72,15 +78,16 @@ def window_of(
     )
 
 
-def current_window(panes: Sequence[Pane], *, version: str, segment: str) -> Window:
-    """Return the current window of one version and segment; its newest pane comes along."""
+def current_window(panes: Sequence[Pane], *, version: str, segment: str, sliding: Sliding) -> Window:
+    """Return the current window of one version and segment; its newest pane comes along.
+
+    ``sliding`` holds the window as it was.
+    """
     newest = panes[-1]
     pane = window_of(
         newest.profile, version=version, segment=segment, start_ms=newest.start_ms, end_ms=newest.end_ms
     )
-    total = (
-        newest.profile if len(panes) == 1 else merged(newest.profile.layout, [one.profile for one in panes])
-    )
+    total = newest.profile if len(panes) == 1 else sliding.merged([one.profile for one in panes])
     return window_of(
         total, version=version, segment=segment, start_ms=panes[0].start_ms, end_ms=newest.end_ms, pane=pane
     )
@@ -117,12 +124,13 @@ def _sum(windows: Sequence[Window], pane: Window | None = None) -> Window:
 def _number(
     profile: Profile,
     position: int,
+    told: tuple[int, int, float, float, float, float],
     held: tuple[NDArray[np.float64], NDArray[np.int64]],
     distinct: int,
     spans: Sequence[NDArray[np.int64]],
 ) -> Column:
     spec = profile.layout.numbers[position]
-    count = int(profile.count[position])
+    count, out_of_range, mean, squares, minimum, maximum = told
     start, end = profile.layout.number_offsets[position : position + 2]
     values, counts = held
     return Column(
@@ -130,11 +138,11 @@ def _number(
         kind="number",
         count=count,
         missing=missing_of(profile, count, spec.role),
-        out_of_range=int(profile.out_of_range[position]),
-        mean=float(profile.mean[position]) if count else float("nan"),
-        variance=float(profile.squares[position]) / count if count else float("nan"),
-        minimum=float(profile.minimum[position]) if count else float("nan"),
-        maximum=float(profile.maximum[position]) if count else float("nan"),
+        out_of_range=out_of_range,
+        mean=mean if count else math.nan,
+        variance=squares / count if count else math.nan,
+        minimum=minimum if count else math.nan,
+        maximum=maximum if count else math.nan,
         distinct=distinct,
         bins=profile.bins[start:end] if spec.edges else np.zeros(0, np.int64),
         edges=profile.layout.number_edges[position],
@@ -184,7 +192,7 @@ def _category(profile: Profile, position: int, spans: Sequence[NDArray[np.int64]
         out_of_range=int(counts[-1]) if spec.closed else 0,
         distinct=int(np.count_nonzero(counts[:-1])) + len(profile.unlisted[position]),
         bins=counts if listed else np.zeros(0, np.int64),
-        labels=spec.labels if listed else (),
+        labels=profile.layout.category_labels[position] if listed else (),
         unlisted=dict(profile.unlisted[position]),
         matched=_matches(profile, position),
         spans=tuple(category_spans(profile.layout, rows, position) for rows in spans if listed),
