@@ -93,7 +93,7 @@ def timing(parts: Parts, timed: Iterable[tuple[Any, str, str]]) -> Iterator[None
 
 @contextmanager
 def watched(parts: Parts) -> Iterator[None]:
-    """Time the parts of stage 2, and each detector, while this is open."""
+    """Time the parts of stage 2, and each detector, with those of its rule, while this is open."""
     # Some inherit from others: all are looked up before any is replaced.
     detectors = [
         (one, "observe_many", staticmethod(parts.timed(name, one.observe_many)))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from types import FunctionType
 from typing import Any, Literal
 
 from detectors.all_zero import AllZero
@@ -28,7 +29,8 @@ SEQUENTIAL_SHARE = 0.5
 _FEATURE_TARGETS: dict[str, Target] = {"number": "number", "category": "category", "boolean": "category"}
 
 
-#: Detectors of one class and of equal parameters, one at least: for `Detector.observe_many`.
+_CODE = (FunctionType, classmethod, staticmethod, property)
+#: Detectors of one rule and of equal parameters, one at least: for `Detector.observe_many` of the first's class.
 Alike = Sequence[Detector[Any]]
 
 
@@ -258,16 +260,25 @@ class Bench:
 
 
 def alike(detectors: Iterable[Detector[Any]]) -> list[Alike]:
-    """Return detectors by class and parameters, in the order in which the first of each comes."""
+    """Return detectors by rule and parameters, in the order in which the first of each comes.
+
+    A class that gives another only a name, a kind and targets of its own judges by the other's rule, and its
+    detectors come after the other's.
+    """
     found: list[list[Detector[Any]]] = []
     for one in detectors:
-        of_class = (held for held in found if type(held[0]) is type(one))
-        held = next((held for held in of_class if held[0].params == one.params), None)
+        of_rule = (held for held in found if _rule(type(held[0])) is _rule(type(one)))
+        held = next((held for held in of_rule if held[0].params == one.params), None)
         if held is None:
             found.append([one])
         else:
             held.append(one)
-    return list(found)
+    return [sorted(held, key=lambda one: len(type(one).__mro__)) for held in found]
+
+
+def _rule(cls: type[Detector[Any]]) -> type[Any]:
+    """Return the class that says how a detector judges."""
+    return next(base for base in cls.__mro__ if any(isinstance(own, _CODE) for own in vars(base).values()))
 
 
 def _has_alpha(name: str) -> bool:

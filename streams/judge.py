@@ -40,13 +40,15 @@ LAYOUTS_KEPT = 3
 class Judged:
     """What pane closes or a tick came to.
 
-    ``panes`` are closed ones with version and segment, ``verdicts`` come with those and their event time;
-    ``layout`` is a new one and the start of the first pane it is for; ``incomplete`` counts profiles
-    that cannot be read: a part never came, or nobody knows the layout. ``panes_json`` and ``verdicts_json``
-    are kept by `streams.publish`, which makes them when they are first asked for.
+    ``panes`` are closed ones with version and segment, ``pane_windows`` what detectors saw of each; ``verdicts``
+    come with version and segment and their event time; ``layout`` is a new one and the start of the first pane
+    it is for; ``incomplete`` counts profiles that cannot be read: a part never came, or nobody knows the layout.
+    ``panes_json`` and ``verdicts_json`` are kept by `streams.publish`, which makes them when they are first asked
+    for.
     """
 
     panes: list[tuple[Group, Pane]] = field(default_factory=list)
+    pane_windows: list[Window] = field(default_factory=list)
     verdicts: list[tuple[Group, int, Verdict]] = field(default_factory=list)
     alerts: list[AlertUpsert] = field(default_factory=list)
     layout: tuple[int, Layout] | None = None
@@ -262,8 +264,9 @@ class ModelJudge:
     def _close_group(self, group: Group, pane: Pane, judged: Judged) -> Taken:
         history = self.histories.setdefault(group, self._history())
         history.add(pane)
-        judged.panes.append((group, pane))
         view = self.views[group] = self._view(group, history)
+        judged.panes.append((group, pane))
+        judged.pane_windows.append(view.window.pane or view.window)
         detectors = self._bench.alike(group, observes="pane", scope="version")
         window = view.window
         if self._estimating is not None:

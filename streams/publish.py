@@ -12,14 +12,12 @@ from detectors.base import Verdict
 from detectors.window import Column, Window, quantiles
 from streams.evidence import evidence_of
 from streams.finite import finite
-from streams.history import Pane
 from streams.inbox import Group
 from streams.judge import Judged, ModelJudge, View
 from streams.layout import LATENCY
 from streams.segment_values import remarks
 from streams.views import State, rfc3339
 from streams.watermark import NEVER_MS
-from streams.window import window_of
 
 _PERCENTILES = (0.5, 0.95, 0.99)
 #: A row to be written, in the shape of a model of `streams.views`, which those who read it have it in.
@@ -71,22 +69,21 @@ def verdicts_json(model: str, judged: Judged) -> list[str]:
 def panes_json(judged: Judged) -> list[str]:
     """Return the `pane_row` of each pane as JSON, made once."""
     if len(judged.panes_json) != len(judged.panes):
-        judged.panes_json = [encoded(pane_row(*one)) for one in judged.panes]
+        judged.panes_json = [
+            encoded(pane_row(group, window))
+            for (group, _), window in zip(judged.panes, judged.pane_windows, strict=True)
+        ]
     return judged.panes_json
 
 
-def pane_row(group: Group, pane: Pane) -> Row:
-    """Return a closed pane as scripts see it: a `views.PaneRow`."""
-    version, segment = group
-    window = window_of(
-        pane.profile, version=version, segment=segment, start_ms=pane.start_ms, end_ms=pane.end_ms
-    )
+def pane_row(group: Group, window: Window) -> Row:
+    """Return a closed pane, as detectors see it, as scripts see it: a `views.PaneRow`."""
     figures = _figures(window)
     return {
-        "start": rfc3339(pane.start_ms),
-        "end": rfc3339(pane.end_ms),
-        "version": version,
-        "segment": segment,
+        "start": rfc3339(window.start_ms),
+        "end": rfc3339(window.end_ms),
+        "version": group[0],
+        "segment": group[1],
         "events": window.events,
         "invalid": window.invalid,
         "late": window.late,

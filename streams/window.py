@@ -84,13 +84,17 @@ def current_window(panes: Sequence[Pane], *, version: str, segment: str, sliding
     ``sliding`` holds the window as it was.
     """
     newest = panes[-1]
-    pane = window_of(
-        newest.profile, version=version, segment=segment, start_ms=newest.start_ms, end_ms=newest.end_ms
-    )
+    pane = pane_window(newest, version=version, segment=segment)
     total = newest.profile if len(panes) == 1 else sliding.merged([one.profile for one in panes])
     return window_of(
         total, version=version, segment=segment, start_ms=panes[0].start_ms, end_ms=newest.end_ms, pane=pane
     )
+
+
+def pane_window(pane: Pane, *, version: str, segment: str) -> Window:
+    """Return a closed pane as a window."""
+    start_ms, end_ms = pane.start_ms, pane.end_ms
+    return window_of(pane.profile, version=version, segment=segment, start_ms=start_ms, end_ms=end_ms)
 
 
 def traffic_window(windows: Sequence[Window]) -> Window:

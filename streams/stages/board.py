@@ -14,6 +14,7 @@ from streams.publish import encoded, model_view, pane_row, panes_json, verdict_r
 from streams.segment_settings import OTHER
 from streams.segment_values import counted
 from streams.views import RESOLVED_KEPT, AlertRow
+from streams.window import pane_window
 
 #: Key of the alerts of no model.
 FLEET_ALERTS = "alerts"
@@ -53,7 +54,8 @@ class Board:
             for pane in history.current():
                 # Panes that were rolled up since stand in the series one by one.
                 if pane.end_ms - pane.start_ms == judge.monitor.windows.pane:
-                    row_json = encoded(pane_row(group, pane))
+                    window = pane_window(pane, version=group[0], segment=group[1])
+                    row_json = encoded(pane_row(group, window))
                     self._projection.append(f"model:{model}:panes", pane.end_ms, row_json)
         for (group, detector, column), (at_ms, verdict) in judge.last_verdicts.items():
             field = f"{detector}|{column}|{group[0]}|{group[1]}"

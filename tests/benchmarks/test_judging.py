@@ -25,5 +25,5 @@ def test_every_pane_is_judged_and_every_cpu_second_is_some_parts(kind: str) -> N
     assert found["firing"] == 0, "the panes are drawn as the reference is"
     assert sum(found["parts"].values()) == pytest.approx(found["cpu_s"], abs=0.02)
     assert found["of_a_core"] == pytest.approx(found["cpu_s"] / 10, abs=0.001)
-    assert {"psi", "lasting_shift", "prediction_shift", "missing_rate", "latency"} <= found["parts"].keys()
+    assert {"psi", "lasting_shift", "missing_rate", "latency"} <= found["parts"].keys()
     assert {"decode profiles", "encode rows", "encode outputs", "put up for pages"} <= found["parts"].keys()

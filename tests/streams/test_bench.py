@@ -72,3 +72,18 @@ def test_all_tests_of_windows_together_keep_within_half_the_budget(fields: dict[
 
 def test_a_probability_of_the_monitor_holds() -> None:
     assert ("missing_rate", "age", 1e-4) in alphas(monitor(detectors={"missing_rate": {"alpha": 1e-4}}))
+
+
+def test_detectors_of_one_rule_judge_together_whatever_their_names() -> None:
+    features = {"age": {"type": "number", "required": True}, "plan": {"type": "category"}}
+    bench = Bench(monitor(features=features, detectors={"confidence_drift": {}}))
+    made = bench.alike(("", ""), observes="pane", scope="version")
+    together = [[(one.name, one.column) for one in each] for each in made]
+    assert [("psi", "age"), ("psi", "plan"), ("prediction_drift", "prediction")] in together
+    assert [("confidence_drift", "confidence")] in together
+    # Other parameters are another group: a required feature may be missing less often.
+    assert [("missing_rate", "age")] in together
+    assert [("missing_rate", "plan"), ("missing_rate", "prediction")] in together
+    everyone = [(one.name, one.column) for each in made for one in each]
+    flat = bench.detectors(("", ""), observes="pane", scope="version")
+    assert sorted(everyone) == sorted((one.name, one.column) for one in flat)

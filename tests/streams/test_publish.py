@@ -52,10 +52,11 @@ def served() -> Pipeline:
 
 
 def test_rows_have_the_shape_their_readers_know(served: Pipeline) -> None:
-    (group, history), *_ = served.judge.histories.items()
+    (group, view), *_ = served.judge.views.items()
+    assert view.window.pane is not None
     rows: list[tuple[type[BaseModel], Row]] = [
         (VerdictRow, verdict_row("churn", group, 1_000, _verdict("age"))),
-        (PaneRow, pane_row(group, history.panes[-1])),
+        (PaneRow, pane_row(group, view.window.pane)),
         (ModelView, model_view(served.judge, 1_000)),
     ]
     rows += [(VerdictRow, verdict_row("churn", *one)) for one in served.closed[-1].verdicts]

@@ -123,5 +123,5 @@ def test_a_broken_read_is_told_once_and_ends_and_what_is_usual_is_not(usual_shar
     assert all("answers with zeros" in one.annotations["cause"] for one in drifts if one.status == "firing")
     pipeline.restart_judge()
     assert ("resolved", "AllZeroEvents") in pipeline.run(180, _make(usual_share))
-    shown = [pane_row(group, pane) for judged in pipeline.closed for group, pane in judged.panes]
+    shown = [pane_row(("", ""), window) for judged in pipeline.closed for window in judged.pane_windows]
     assert sum(row["all_zero"] for row in shown[-12:]) <= sum(row["all_zero"] for row in shown[20:32])
