@@ -1,7 +1,10 @@
 """Lasting shifts: seldom a false alarm, small ones found, large ones at once, and over when they are over."""
 
 import json
+from base64 import b64encode
 from dataclasses import replace
+from typing import Any
+from zlib import compress
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from shift_panes import DECILES, MISSING, bank, first_alarms, shares
 
 from detectors.accumulation import advance
 from detectors.lasting_shift import LastingShift
+from detectors.packed import unpack
 from detectors.registry import build
 from detectors.window import Column, Window
 
@@ -249,6 +253,27 @@ def test_the_state_of_a_number_stays_small() -> None:
     for current in panes(0.05, 300):
         found.observe(current, usual)
     assert len(json.dumps(found.snapshot())) < 2_500
+
+
+def test_a_snapshot_of_when_it_was_compressed_is_taken_up_as_it_was() -> None:
+    found, usual = detector(), reference()
+    *before, last = panes(0.05, 21)
+    for current in before:
+        found.observe(current, usual)
+    held = found.snapshot()
+
+    def compressed(values: np.ndarray[Any, Any], kind: str) -> str:
+        return b64encode(compress(values.astype(kind).tobytes(), 1)).decode()
+
+    counts = np.array([unpack(text) for text in held["trail"]["counts"]])
+    old = held | {
+        "sums": held["sums"] | {"kept": compressed(unpack(held["sums"]["kept"]), "<u4")},
+        "trail": held["trail"] | {"counts": compressed(counts, "<i8")},
+    }
+    restored = detector()
+    restored.restore(json.loads(json.dumps(old)))
+    assert restored.snapshot() == held
+    assert restored.observe(last, usual) == found.observe(last, usual)
 
 
 def test_predictions_are_judged_alike() -> None:
