@@ -22,6 +22,8 @@ SEVERITY = "critical"
 LONGEST_PAUSE_MS = 10_000
 #: What a restored judge knows of a partition may be this old, until it is told anew: idle fleets write little.
 WRITTEN_EVERY_MS = 60_000
+#: So long a restored judge waits for word of those it has only read of.
+AWAITED_MS = 2 * LONGEST_PAUSE_MS
 #: A source partition that has said nothing for so long is said to be unheard of.
 UNHEARD_MS = 60_000
 
@@ -45,12 +47,28 @@ class Standings:
     def __init__(self) -> None:
         self._said: dict[int, Heartbeat] = {}
         self._written: dict[int, Heartbeat] = {}
+        self._only_read: set[int] = set()
+        self._asked_ms: int | None = None
+
+    def restore(self, partition: int, beat: Heartbeat) -> None:
+        """Take up what was written of a partition; it may be as old as `WRITTEN_EVERY_MS`."""
+        self.take(partition, beat)
+        self._only_read.add(partition)
+
+    def is_awaited(self, now_ms: int) -> bool:
+        """Return whether what is known may be old: a partition was only read of, and it may well speak soon."""
+        if not self._only_read:
+            return False
+        if self._asked_ms is None or now_ms < self._asked_ms:
+            self._asked_ms = now_ms
+        return now_ms - self._asked_ms < AWAITED_MS
 
     def take(self, partition: int, beat: Heartbeat) -> Heartbeat | None:
         """Take what a partition says, and return what to write down of it; None if what is written still does.
 
         A worker that has just begun, and does not know yet how far its forerunner came, takes nothing back.
         """
+        self._only_read.discard(partition)
         held = self._said.get(partition)
         if beat.counted_until_ms == NEVER_MS and held is not None and held.counted_until_ms is not None:
             beat = msgspec.structs.replace(beat, counted_until_ms=held.counted_until_ms)
@@ -107,8 +125,8 @@ def restored(state: BacklogState, takeovers: int) -> BacklogState:
 def verdict(standings: Standings, now_ms: int, limits: Limits) -> Verdict:
     """Return whether the partition that is furthest behind is too far; the score is how far, in seconds."""
     known, limit_s = standings.known, limits.behind_ms / 1000
-    if not known:
-        evidence = Evidence("no source partition has said how far it is")
+    if not known or standings.is_awaited(now_ms):
+        evidence = Evidence("not every source partition has said how far it is")
         return Verdict("backlog", KIND, "", "insufficient", 0.0, limit_s, 0, evidence)
     partition, (until_ms, beat) = min(known.items(), key=lambda item: (item[1][0], item[0]))
     behind_s = max(now_ms - until_ms, 0) / 1000

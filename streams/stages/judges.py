@@ -143,6 +143,8 @@ class Judges:
             self._teach(judge)
         for key, beat in judge_rows.heartbeats(rows):
             self._take_heartbeat(partition, key, beat, now_ms)
+            if not key.model:
+                self._standings[partition].restore(key.partition, beat)
         for place, value in judge_rows.outcomes(rows):
             self._take_outcomes(place, value, None, now_ms)
         if partition == BACKLOG_PARTITION:

@@ -95,6 +95,15 @@ class Consumer(aiokafka.Consumer):  # type: ignore[misc]  # faust is untyped her
         super().resume_partitions(tps)
         self._make_room()
 
+    def highwater(self, tp: TP) -> int | None:
+        """Return the offset the next record gets; None where it is not known, or the partition is not ours."""
+        try:
+            found: int | None = super().highwater(tp)
+        except AssertionError:
+            # It was taken away just now, and nobody has been told yet: aiokafka asserts that it is assigned.
+            return None
+        return found
+
     def answered_ms(self, tp: TP) -> int | None:
         """Return when the last request for a chunk partition left that the broker answered, by a steady clock."""
         return self._thread.answered_ms(tp)  # type: ignore[no-any-return]

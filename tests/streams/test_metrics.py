@@ -57,7 +57,7 @@ def test_names_follow_the_prometheus_conventions(metrics: Metrics) -> None:
 def test_no_metric_carries_a_label_without_a_bound(metrics: Metrics) -> None:
     bounded = {
         "model", "feature", "detector", "kind", "code", "stage", "partition", "status", "outcome", "receiver",
-        "quantile",
+        "quantile", "segment",
     }  # fmt: skip
     assert {label for row in metrics.table for label in row.labels} <= bounded
 

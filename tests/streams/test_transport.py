@@ -319,6 +319,17 @@ async def test_an_app_that_is_to_stop_lets_its_round_end_and_begins_none(
     assert (begun, sent) == (1, 200)
 
 
+async def test_of_a_partition_that_is_not_ours_no_end_is_known(broker: Broker, prefix: str) -> None:
+    app = stage_app(prefix, broker)
+    ours, theirs = [await create_topic(broker.bootstrap, f"{prefix}-{name}") for name in ("ours", "theirs")]
+    collector = Collector(app, chunk_topic(app, ours))
+    await produce(broker.bootstrap, ours, [b"one"])
+    async with running(app):
+        await until(lambda: collector.rows == 1, deadline_s=60)
+        assert app.consumer.highwater(TP(ours, 0)) == 1
+        assert app.consumer.highwater(TP(theirs, 0)) is None
+
+
 async def test_an_app_without_a_broker_ends_at_once() -> None:
     app = stage_app("nobody", Broker("kafka", f"127.0.0.1:{free_port()}"))
     with pytest.raises(KafkaConnectionError):
