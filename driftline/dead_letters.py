@@ -197,11 +197,16 @@ class DeadLetters:
         consumer.assign(places)
         for place, told in ends.items():
             consumer.seek(place, told)
+        unanswered = set(places)
         began_s = heard_s = time.monotonic()
-        while time.monotonic() < min(heard_s + QUIET_S, began_s + SEARCH_S):
+        while unanswered or time.monotonic() < min(heard_s + QUIET_S, began_s + SEARCH_S):
             for place, records in consumer.poll(timeout_ms=100, max_records=BLOCK).items():
                 ends[place] = max(ends[place], records[-1].offset + 1)
                 heard_s = time.monotonic()
+            # Quiet is who has answered that there is nothing, not who is slow to answer.
+            unanswered = {place for place in unanswered if consumer.highwater(place) is None}
+            if unanswered and time.monotonic() > began_s + SILENCE_S:
+                raise BrokerError(f"{self._brokers} does not answer where {self._topic} ends")
         return ends
 
     def _backwards(self, consumer: Any, partition: int, first: int, last: int) -> Iterator[Letter]:

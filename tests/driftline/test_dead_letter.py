@@ -164,7 +164,7 @@ async def test_a_dry_run_puts_nothing_back(broker: Broker, prefix: str, letters:
 async def test_one_event_alone_can_be_put_back(broker: Broker, prefix: str, letters: Run) -> None:
     await fill(broker, prefix, [event(row) for row in range(6)])
     ran = await asyncio.to_thread(letters, "requeue", "--yes", "--offset", "1:2")
-    assert ran.out == f"put 1 event back onto {prefix}.predictions\n"
+    assert (ran.out, ran.err) == (f"put 1 event back onto {prefix}.predictions\n", "")
     (record,) = await records(broker, f"{prefix}.predictions", 1)
     assert record.key == b"k5"
 

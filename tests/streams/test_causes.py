@@ -1,6 +1,5 @@
 """The causes of alerts told at once: by all that fires then, and bounded however many there are."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -39,9 +38,7 @@ def test_only_the_furthest_are_looked_into_and_the_others_say_so() -> None:
     names = [f"f{at:04}" for at in range(2000)]
     book, seen = _book(names), _windows(names)
     verdicts = [_verdict(name, score=1.0 + at) for at, name in enumerate(names)]
-    begin = time.process_time()
     told = book.take(("1", ""), verdicts, 0, seen)
-    spent = time.process_time() - begin
     assert len(told) == 2000
     causes = {one.labels["feature"]: one.annotations["cause"] for one in told}
     deep = {name for name, cause in causes.items() if "of the score" in cause}
@@ -50,7 +47,6 @@ def test_only_the_furthest_are_looked_into_and_the_others_say_so() -> None:
         "one of 1,980 more alerts told at once that are not taken apart"
     }
     assert all("2,000 of 2,000 features fire" in cause for cause in causes.values())
-    assert spent < 1.0, "a second of CPU for 2,000 alerts told at once"
 
 
 def test_alerts_of_one_source_say_so_whichever_is_told_first() -> None:
