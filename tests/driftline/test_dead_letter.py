@@ -24,8 +24,9 @@ async def fill(
     broker: Broker, prefix: str, events: list[Event], *, source: str = "predictions", batched: bool = False
 ) -> None:
     """Write dead letters as stage 1 writes them, event ``i`` into partition ``i % 2`` at time ``1000 + i``."""
-    for name in (source, "dead-letter"):
-        await create_topic(broker.bootstrap, f"{prefix}.{name}", 2)
+    await create_topic(broker.bootstrap, f"{prefix}.{source}", 2)
+    # Kafka lets go of records of 1970 within minutes.
+    await create_topic(broker.bootstrap, f"{prefix}.dead-letter", 2, {"retention.ms": "-1"})
     producer = AIOKafkaProducer(
         bootstrap_servers=broker.bootstrap, max_request_size=2 * MAX_BYTES, linger_ms=200 if batched else 0
     )
