@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from streams.attribution_sums import AttributionSums
 from streams.batch import Batch
 from streams.layout import Layout
-from streams.spans import LEAST_SPANS
+from streams.spans import EqualSpans
 
 #: Spans at most, and fewer with many features, lest a reference file become large.
 SPANS, SPAN_VALUES = 60, 60_000
@@ -24,25 +24,22 @@ class AttributionSpanCounter:
     start_ms, end_ms
         The period, epoch ms.
     rows
-        Events in it; with fewer than `LEAST_SPANS` times `ROWS_PER_SPAN` there are no spans.
+        Events in it; with fewer than `spans.LEAST_SPANS` times `ROWS_PER_SPAN` there are no spans.
     """
 
     def __init__(self, layout: Layout, *, start_ms: int, end_ms: int, rows: int, pane_ms: int) -> None:
         self._layout = layout
-        self._start_ms = start_ms
         most = min(SPANS, SPAN_VALUES // (1 + 2 * len(layout.features)))
-        spans = min(most, rows // ROWS_PER_SPAN, (end_ms - start_ms) // pane_ms)
-        self._spans = spans if spans >= LEAST_SPANS else 0
-        self._length_ms = -(-(end_ms - start_ms) // max(self._spans, 1))
+        most = min(most, rows // ROWS_PER_SPAN, (end_ms - start_ms) // pane_ms)
+        self._spans = EqualSpans(start_ms, end_ms, most)
         self._sums: dict[int, NDArray[np.float64]] = {}
 
     def add(self, batch: Batch) -> None:
         """Count a batch's rows."""
         if not self._spans or batch.attributions is None:
             return
-        span = (batch.ts_ms - self._start_ms) // self._length_ms
-        for number in np.unique(span).tolist():
-            found = AttributionSums.of(self._layout, batch.attributions[span == number])
+        for number, mine in self._spans.parts(batch):
+            found = AttributionSums.of(self._layout, batch.attributions[mine])
             if found is not None:
                 self._sums[number] = self._sums.get(number, 0.0) + span_row(self._layout, found)
 

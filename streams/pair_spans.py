@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from streams.batch import Batch
 from streams.layout import Layout
 from streams.pair_sums import PairSums, span_rows
-from streams.spans import LEAST_SPANS
+from streams.spans import EqualSpans
 
 #: More spans of so many columns would make a reference file large.
 SPANS = 60
@@ -22,24 +22,21 @@ class PairSpanCounter:
     start_ms, end_ms
         The period, epoch ms.
     rows
-        Events in it; with fewer than `LEAST_SPANS` times `ROWS_PER_SPAN` there are no spans.
+        Events in it; with fewer than `spans.LEAST_SPANS` times `ROWS_PER_SPAN` there are no spans.
     """
 
     def __init__(self, layout: Layout, *, start_ms: int, end_ms: int, rows: int, pane_ms: int) -> None:
         self._layout = layout
-        self._start_ms = start_ms
-        spans = min(SPANS, rows // ROWS_PER_SPAN, (end_ms - start_ms) // pane_ms)
-        self._spans = spans if spans >= LEAST_SPANS else 0
-        self._length_ms = -(-(end_ms - start_ms) // max(self._spans, 1))
+        most = min(SPANS, rows // ROWS_PER_SPAN, (end_ms - start_ms) // pane_ms)
+        self._spans = EqualSpans(start_ms, end_ms, most)
         self._sums: dict[int, PairSums] = {}
 
     def add(self, batch: Batch) -> None:
         """Count a batch's rows."""
         if not self._spans or not batch.paired:
             return
-        span = (batch.ts_ms - self._start_ms) // self._length_ms
-        for number in np.unique(span).tolist():
-            found = PairSums.of(self._layout, batch.paired, batch.numbers[span == number])
+        for number, mine in self._spans.parts(batch):
+            found = PairSums.of(self._layout, batch.paired, batch.numbers[mine])
             held = self._sums.get(number)
             self._sums[number] = found if held is None else held.plus(found)
 

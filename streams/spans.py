@@ -4,7 +4,7 @@ A row is one span: counts in all bins of the numbers, of the categories, then th
 and each category, as the layout orders them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,32 @@ LEAST_SPANS = 8
 ROWS_PER_LONG, ROWS_PER_SHORT = 50, 10
 
 Counts = NDArray[np.int64]
+
+
+class EqualSpans:
+    """A period cut into spans of one length, end to end: none where there would be fewer than `LEAST_SPANS`.
+
+    Parameters
+    ----------
+    start_ms, end_ms
+        The period, epoch ms.
+    most
+        Spans to cut it into.
+    """
+
+    def __init__(self, start_ms: int, end_ms: int, most: int) -> None:
+        self._start_ms = start_ms
+        self._count = most if most >= LEAST_SPANS else 0
+        self._length_ms = -(-(end_ms - start_ms) // max(self._count, 1))
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def parts(self, batch: Batch) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """Yield the number of each span a batch has rows in, and which rows these are, shape ``(rows,)``."""
+        span = (batch.ts_ms - self._start_ms) // self._length_ms
+        for number in np.unique(span).tolist():
+            yield number, span == number
 
 
 def width(layout: Layout) -> int:
