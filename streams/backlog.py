@@ -50,9 +50,8 @@ class Standings:
         self._only_read: set[int] = set()
         self._asked_ms: int | None = None
 
-    def restore(self, partition: int, beat: Heartbeat) -> None:
-        """Take up what was written of a partition; it may be as old as `WRITTEN_EVERY_MS`."""
-        self.take(partition, beat)
+    def only_read(self, partition: int) -> None:
+        """Take note that what was taken of a partition was read, and may be as old as `WRITTEN_EVERY_MS`."""
         self._only_read.add(partition)
 
     def is_awaited(self, now_ms: int) -> bool:

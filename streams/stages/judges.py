@@ -144,7 +144,7 @@ class Judges:
         for key, beat in judge_rows.heartbeats(rows):
             self._take_heartbeat(partition, key, beat, now_ms)
             if not key.model:
-                self._standings[partition].restore(key.partition, beat)
+                self._standings[partition].only_read(key.partition)
         for place, value in judge_rows.outcomes(rows):
             self._take_outcomes(place, value, None, now_ms)
         if partition == BACKLOG_PARTITION:

@@ -143,7 +143,8 @@ def test_no_word_resolves_nothing() -> None:
 
 def test_what_was_only_read_of_a_partition_claims_nothing_until_it_may_well_have_spoken() -> None:
     judge = Judge()
-    judge.standings.restore(0, beat(T0, behind_ms=90_000))
+    judge.standings.take(0, beat(T0, behind_ms=90_000))
+    judge.standings.only_read(0)
     assert judge.tick(20, behind_s=None) == []
     assert judge.state.signal.state == "inactive"
     assert judge.tick(25, behind_s=None) == ["firing"]
@@ -151,8 +152,10 @@ def test_what_was_only_read_of_a_partition_claims_nothing_until_it_may_well_have
 
 def test_a_partition_that_was_only_read_of_and_says_that_it_has_caught_up_is_not_behind() -> None:
     judge = Judge()
-    judge.standings.restore(0, beat(T0, behind_ms=90_000))
-    judge.standings.restore(1, beat(T0, behind_ms=90_000))
+    judge.standings.take(0, beat(T0, behind_ms=90_000))
+    judge.standings.only_read(0)
+    judge.standings.take(1, beat(T0, behind_ms=90_000))
+    judge.standings.only_read(1)
     found = backlog.verdict(judge.standings, T0 + 1_000, LIMITS)
     assert found.status == "insufficient"
     for partition in (0, 1):
