@@ -34,7 +34,7 @@ bench: .venv/ready .venv-bench/ready  ## what is measured, side by side, as rati
 
 judgement: .venv/ready  ## how well it judges, beside others; hours
 	rm -f benchmarks/judgement.jsonl
-	PYTHONPATH=. $(BIN)/python benchmarks/judgement.py --json benchmarks/judgement.jsonl
+	OPENBLAS_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python benchmarks/judgement.py --json benchmarks/judgement.jsonl
 	PYTHONPATH=. $(BIN)/python benchmarks/judgement_plot.py
 
 docs: .venv/ready  ## the reference, from the code

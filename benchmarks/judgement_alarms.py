@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from judgement_pairs import pair_alarms, pair_detector
 from judgement_replicas import (
     PATIENCE,
     SEQUENTIAL,
@@ -16,7 +17,7 @@ from judgement_replicas import (
     window_alarms,
     windows_of,
 )
-from judgement_streams import PANES_A_DAY, SCENARIOS, Life, Scenario, Spec, life, specs
+from judgement_streams import PANES_A_DAY, SCENARIOS, Life, Spec, life, side_by_side, specs
 from scipy import stats
 
 from detectors.base import Detector
@@ -27,21 +28,24 @@ WEEK_PANES = 7 * PANES_A_DAY
 #: A budget may be exceeded by so much.
 ALLOWED = 1.2
 
+#: Events a second up to which pairs are simulated: ten have the least change of a correlation at ten standard errors.
+PAIRED_UP_TO = 1
+
 #: Alerts by kind and column, of one run and budget.
 Signals = dict[tuple[str, str], list[Alarm]]
 
 
 def rows(models: int, seed: int, *, days: int = 7, columns: int | None = None) -> Iterator[dict[str, object]]:
     """Yield the alarms of each scenario and budget; ``models`` of ``days`` days each."""
-    for place, scenario in enumerate(SCENARIOS):
-        yield from _scenario(scenario, models, [seed, place], days * PANES_A_DAY, specs()[:columns])
+    yield from side_by_side(
+        _scenario, ((place, models, seed, days, columns) for place in range(len(SCENARIOS)))
+    )
 
 
-def _scenario(
-    scenario: Scenario, runs: int, seed: list[int], panes: int, judged: list[Spec]
-) -> Iterator[dict[str, object]]:
+def _scenario(place: int, runs: int, seed: int, days: int, columns: int | None) -> list[dict[str, object]]:
+    scenario, judged, panes = SCENARIOS[place], specs()[:columns], days * PANES_A_DAY
     monitors = [monitor(judged, budget) for budget in BUDGETS]
-    sources = [np.random.default_rng([*seed, run]) for run in range(runs)]
+    sources = [np.random.default_rng([seed, place, run]) for run in range(runs)]
     totals = [rng.poisson(scenario.per_second * 60, panes) for rng in sources]
     signals: list[list[Signals]] = [[{} for _ in range(runs)] for _ in BUDGETS]
     by_detector: list[dict[str, int]] = [{} for _ in BUDGETS]
@@ -53,12 +57,24 @@ def _scenario(
             signals[budget][run].setdefault(key, []).extend(alarms)
             found = by_detector[budget]
             found[detector.name] = found.get(detector.name, 0) + len(alarms)
+    if columns is None and scenario.per_second <= PAIRED_UP_TO:
+        for run, total in enumerate(totals):
+            ours = [pair_detector(one) for one in monitors]
+            for budget, alarms in enumerate(pair_alarms(ours, scenario, total, sources[run])):
+                signals[budget][run][ours[budget].kind, ""] = alarms
+                found = by_detector[budget]
+                found[ours[budget].name] = found.get(ours[budget].name, 0) + len(alarms)
     weeks = runs * panes / WEEK_PANES
-    for budget, per_week in enumerate(BUDGETS):
-        alerts = sum(len(joined(alarms)) for run in signals[budget] for alarms in run.values())
-        yield told(scenario.name, per_week, weeks, alerts) | {
-            "by_detector": {name: count for name, count in by_detector[budget].items() if count}
-        }
+    return [
+        told(
+            scenario.name,
+            per_week,
+            weeks,
+            sum(len(joined(alarms)) for run in mine for alarms in run.values()),
+        )
+        | {"by_detector": {name: count for name, count in by_detector[budget].items() if count}}
+        for budget, (per_week, mine) in enumerate(zip(BUDGETS, signals, strict=True))
+    ]
 
 
 def _alarms(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from judgement_pairs import flip_delay, pair_detector
 from judgement_peers import (
     RIVER,
     Usual,
@@ -26,7 +27,7 @@ from judgement_replicas import (
     window_alarms,
     windows_of,
 )
-from judgement_streams import PANES_A_DAY, Counts, Floats, Spec, multinomial, specs
+from judgement_streams import PANES_A_DAY, Counts, Floats, Spec, multinomial, side_by_side, specs
 from scipy import special
 
 from detectors.shift_state import Rule
@@ -39,6 +40,7 @@ REFERENCE_EVENTS = 50_000
 #: Healthy panes before the change: evidence has what chance gives it.
 BEFORE = 200
 _RAMP_TO = 0.5
+_FLIPPED_PANES = 60
 _CHUNKS_PER_REFERENCE = 100
 _SHARES = (0.4, 0.3, 0.15, 0.1, 0.05)
 
@@ -70,7 +72,7 @@ class Change:
     deviation: float = 1.0
     missing: tuple[float, float] = (0.0, 0.0)
     shares: tuple[float, ...] | None = None
-    is_seen: bool = True
+    correlation: float = 0.0
 
 
 def _by(size: float) -> Callable[[Floats], Floats]:
@@ -86,21 +88,26 @@ CHANGES = (
     Change("missing 1 % to 3 %", PANES_A_DAY, missing=(0.01, 0.03)),
     Change("variance x 1.5", PANES_A_DAY, deviation=float(np.sqrt(1.5))),
     Change("ramp to 0.5 sigma in a week", WEEK_PANES, lambda at: _RAMP_TO * at / WEEK_PANES),
-    # Two columns' correlation turns from 0.8 to -0.8: each of them alone is as before.
-    Change("correlation flips", PANES_A_DAY, is_seen=False),
+    # Of two columns, from 0.8 to -0.8: each of them alone is as before.
+    Change("correlation flips", PANES_A_DAY, correlation=0.8),
 )
 
 
 def rows(seeds: int, seed: int, *, healthy: int, only: set[str] | None = None) -> Iterator[dict[str, object]]:
     """Yield each rule's delay for each change; ``healthy`` chunks calibrate the rules of others."""
     strict = _river_limits(max(healthy // PACES[-1].chunks_a_week, 1) * 10, np.random.default_rng([seed, 99]))
-    for place, change in enumerate(CHANGES):
-        for pace in PACES:
-            if only is None or change.name in only:
-                rng = np.random.default_rng([seed, place, pace.pane_events])
-                ours = _ours(change, pace, seeds, rng)
-                theirs = _theirs(change, pace, seeds, healthy, strict, rng)
-                yield from _told(change, pace, seeds, ours, theirs)
+    chosen = [place for place, change in enumerate(CHANGES) if only is None or change.name in only]
+    tasks = ((place, at, seeds, seed, healthy, strict) for place in chosen for at in range(len(PACES)))
+    yield from side_by_side(_compared, tasks)
+
+
+def _compared(
+    place: int, at: int, seeds: int, seed: int, healthy: int, strict: dict[str, float]
+) -> list[dict[str, object]]:
+    change, pace = CHANGES[place], PACES[at]
+    rng = np.random.default_rng([seed, place, pace.pane_events])
+    ours = _flips(change, pace, seeds, rng) if change.correlation else _ours(change, pace, seeds, rng)
+    return list(_told(change, pace, seeds, ours, _theirs(change, pace, seeds, healthy, strict, rng)))
 
 
 def _told(
@@ -121,19 +128,44 @@ def _told(
             "horizon_panes": change.horizon,
             "panes": [_known(each, change.horizon) for each in (low, middle, high)],
             "median_events": _known(middle * pace.pane_events, change.horizon * pace.pane_events),
+            "least_panes": least_panes(change, pace),
             "best_peer": name == best and medians[best] <= change.horizon,
-            "passes": _meets(change, pace, mine[1], medians[best]) if name == "Driftline" else None,
+            "passes": _meets(pace, mine[1], medians[best]) if name == "Driftline" else None,
         }
+
+
+def least_panes(change: Change, pace: Pace) -> int | None:
+    """Return the panes until a chart that knows the change beforehand would alarm, within the same budget.
+
+    Its evidence is the information between the distributions; no rule has a shorter mean delay, as alarms get rare.
+
+    References
+    ----------
+    Lorden, G. (1971), Procedures for reacting to a change in distribution, Annals of Mathematical Statistics 42(6).
+    """
+    run_length = FEATURES * WEEK_PANES / BUDGET
+    evidence = np.cumsum(_information(change)) * pace.pane_events
+    enough = np.flatnonzero(evidence >= np.log(run_length))
+    return int(enough[0]) + 1 if enough.size else None
+
+
+def _information(change: Change) -> Floats:
+    """Return the Kullback-Leibler divergence of an event in each pane from the change on to one before, in nats."""
+    at = np.arange(change.horizon, dtype=np.float64)
+    if change.shares is not None:
+        return np.full_like(at, special.rel_entr(change.shares, _SHARES).sum())
+    before, after = (np.array([1 - one, one]) for one in change.missing)
+    moved = (change.shift(at) ** 2 + change.deviation**2 - 1) / 2 - np.log(change.deviation)
+    flipped = 2 * change.correlation**2 / (1 - change.correlation**2)
+    return np.asarray(special.rel_entr(after, before).sum() + after[0] * moved + flipped)
 
 
 def _known(value: float, most: int) -> float | None:
     return None if value > most else value
 
 
-def _meets(change: Change, pace: Pace, ours: float, best: float) -> bool | None:
-    """Return whether the target is met; None where nothing that sees one column could."""
-    if not change.is_seen:
-        return None
+def _meets(pace: Pace, ours: float, best: float) -> bool:
+    """Return whether the target is met."""
     if best > 2 * pace.chunk_panes:
         return ours <= best / 2
     return ours <= best + 1
@@ -182,6 +214,22 @@ def _ours(change: Change, pace: Pace, seeds: int, rng: np.random.Generator) -> l
         after = [start - BEFORE + 1 for start, _ in alarms if start >= BEFORE]
         delays.append(min(after, default=None))
     return delays
+
+
+def _flips(change: Change, pace: Pace, seeds: int, rng: np.random.Generator) -> list[int | None]:
+    """Return after how many panes pairs alarm, of those within `_FLIPPED_PANES`."""
+    detector = pair_detector(monitor(specs(), BUDGET))
+    return [
+        flip_delay(
+            detector,
+            change.correlation,
+            REFERENCE_EVENTS,
+            rng.poisson(pace.pane_events, BEFORE + _FLIPPED_PANES),
+            BEFORE,
+            rng,
+        )
+        for _ in range(seeds)
+    ]
 
 
 def _theirs(

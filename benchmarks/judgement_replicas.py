@@ -27,7 +27,7 @@ PATIENCE = Patience(for_ms=0, clear_for_ms=2 * PANE_MS)
 SEQUENTIAL = frozenset({"lasting_shift", "prediction_shift"})
 _BLOCK = 240
 #: Part of the thresholds from which on a window is looked at in earnest.
-_NEAR = CLEAR_RATIO
+NEAR = CLEAR_RATIO
 #: Smallest excesses the detectors of rates ask for, by name.
 _LEAST_EXCESS = {"missing_rate": 0.02, "new_categories": 0.01}
 
@@ -82,32 +82,50 @@ def scores(rules: Sequence[Rule], panes: Sequence[Counts], log_limits: Floats) -
 
 def lasting_alarms(detector: Detector[Any], found: Floats) -> list[Alarm]:
     """Return when the signal of evidence that adds up fires; ``found`` are the scores pane by pane."""
-    near = np.flatnonzero(found > _NEAR * detector.params.threshold)
+    near = np.flatnonzero(found > NEAR * detector.params.threshold)
     return spells({int(at): detector.verdict(float(found[at]), 1, Evidence("")) for at in near}, len(found))
 
 
 def windows_of(panes: Counts) -> Counts:
-    """Return the counts of the current window at each pane: five panes, or as many as hold enough events."""
+    """Return the counts of the current window at each pane."""
     total = np.concatenate((np.zeros((1, panes.shape[1]), np.int64), np.cumsum(panes, axis=0)))
-    events = total.sum(axis=1)
-    ends = np.arange(1, len(total))
-    enough = np.searchsorted(events, events[ends] - MIN_SAMPLES, side="right") - 1
-    starts = np.maximum(np.minimum(enough, ends - WINDOW_PANES), 0)
+    starts, ends = window_bounds(panes.sum(axis=1))
     return np.asarray(total[ends] - total[starts])
+
+
+def window_bounds(events: Counts) -> tuple[Counts, Counts]:
+    """Return where the window at each pane starts and ends: five panes, or as many as hold enough events."""
+    total = np.concatenate((np.zeros(1, np.int64), np.cumsum(events)))
+    ends = np.arange(1, len(total))
+    enough = np.searchsorted(total, total[ends] - MIN_SAMPLES, side="right") - 1
+    return np.maximum(np.minimum(enough, ends - WINDOW_PANES), 0), ends
 
 
 def window_alarms(detector: Detector[Any], spec: Spec, reference: Column, windows: Counts) -> list[Alarm]:
     """Return when the signal of a detector of one window fires."""
-    # Each run has a detector of its own: what one holds back is of its reference.
-    detector = type(detector)(detector.params, detector.column)
+    detector = of_its_own(detector)
     is_prediction = spec.name == "prediction"
     usual = _window(reference, is_prediction)
+    near = np.flatnonzero(_may_be_near(detector, reference, windows))
+    looks = ((int(at), _window(spec.column(windows[at]), is_prediction)) for at in near)
+    return observed_alarms(detector, looks, usual, len(windows))
+
+
+def of_its_own(detector: Detector[Any]) -> Detector[Any]:
+    """Return such a detector for one run: what it holds back is of the run's reference."""
+    return type(detector)(detector.params, detector.column)
+
+
+def observed_alarms(
+    detector: Detector[Any], looks: Iterable[tuple[int, Window]], usual: Window, panes: int
+) -> list[Alarm]:
+    """Return when the signal fires, by verdicts of the windows of some panes; it is well at all others."""
     verdicts: dict[int, Verdict] = {}
-    for at in np.flatnonzero(_may_be_near(detector, reference, windows)):
-        verdict = detector.observe(_window(spec.column(windows[at]), is_prediction), usual)
-        if verdict.status == "firing" or verdict.score > _NEAR * verdict.threshold:
-            verdicts[int(at)] = verdict
-    return spells(verdicts, len(windows))
+    for at, window in looks:
+        verdict = detector.observe(window, usual)
+        if verdict.status == "firing" or verdict.score > NEAR * verdict.threshold:
+            verdicts[at] = verdict
+    return spells(verdicts, panes)
 
 
 def _window(column: Column, is_prediction: bool) -> Window:
@@ -128,7 +146,7 @@ def _may_be_near(detector: Detector[Any], reference: Column, windows: Counts) ->
         # Pooling bins and smoothing shares bring a divergence down, never up.
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = np.where(p == q, 0.0, (p - q) * np.log(p / q))
-        return np.asarray(enough & (terms.sum(axis=1) > _NEAR * detector.params.threshold))
+        return np.asarray(enough & (terms.sum(axis=1) > NEAR * detector.params.threshold))
     if detector.name == "vanished_categories":
         params = detector.params
         few = (q >= params.min_share) & (p <= params.remaining * q)
@@ -141,7 +159,7 @@ def _may_be_near(detector: Detector[Any], reference: Column, windows: Counts) ->
         return np.zeros(len(windows), bool)
     else:
         raise ValueError(f"no bound is known for the default detector {detector.name!r}")
-    return np.asarray(enough & (excess > _NEAR * _LEAST_EXCESS[detector.name]))
+    return np.asarray(enough & (excess > NEAR * _LEAST_EXCESS[detector.name]))
 
 
 def spells(verdicts: dict[int, Verdict], panes: int) -> list[Alarm]:

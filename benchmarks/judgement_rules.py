@@ -10,7 +10,17 @@ import numpy as np
 from judgement_alarms import told
 from judgement_peers import Usual, category_statistics, published
 from judgement_replicas import MIN_SAMPLES, WINDOW_PANES
-from judgement_streams import PANES_A_DAY, SCENARIOS, SHAPES, Floats, Scenario, Spec, multinomial, specs
+from judgement_streams import (
+    PANES_A_DAY,
+    SCENARIOS,
+    SHAPES,
+    Floats,
+    Scenario,
+    Spec,
+    multinomial,
+    side_by_side,
+    specs,
+)
 from river import drift
 from scipy import special
 
@@ -23,17 +33,20 @@ WEEK_S = 7 * 24 * 3600
 
 def rows(chunks: int, seed: int) -> Iterator[dict[str, object]]:
     """Yield the alarms of each rule in each scenario, from so many chunks of each feature."""
-    for place, scenario in enumerate(SCENARIOS):
-        size = max(WINDOW_PANES * 60 * scenario.per_second, MIN_SAMPLES)
-        found: dict[str, int] = {}
-        for at, spec in enumerate(specs()[:FEATURES]):
-            rng = np.random.default_rng([seed, place, at])
-            for name, alarms in _chunk_alarms(spec, scenario, int(size), chunks, rng).items():
-                found[name] = found.get(name, 0) + alarms
-        weeks = chunks * size / scenario.per_second / WEEK_S
-        for name, alarms in found.items():
-            yield _row(scenario, name, weeks, alarms)
-        yield from _river(scenario, np.random.default_rng([seed, place]))
+    yield from side_by_side(_scenario, ((place, chunks, seed) for place in range(len(SCENARIOS))))
+
+
+def _scenario(place: int, chunks: int, seed: int) -> list[dict[str, object]]:
+    scenario = SCENARIOS[place]
+    size = max(WINDOW_PANES * 60 * scenario.per_second, MIN_SAMPLES)
+    found: dict[str, int] = {}
+    for at, spec in enumerate(specs()[:FEATURES]):
+        rng = np.random.default_rng([seed, place, at])
+        for name, alarms in _chunk_alarms(spec, scenario, int(size), chunks, rng).items():
+            found[name] = found.get(name, 0) + alarms
+    weeks = chunks * size / scenario.per_second / WEEK_S
+    ours = [_row(scenario, name, weeks, alarms) for name, alarms in found.items()]
+    return [*ours, *_river(scenario, np.random.default_rng([seed, place]))]
 
 
 def _row(scenario: Scenario, rule: str, weeks: float, alarms: int) -> dict[str, object]:

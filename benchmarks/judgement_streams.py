@@ -6,7 +6,9 @@ counts in the layout's bins are multinomial with shares that follow from the cut
 has a daily rhythm and a slow swing (autocorrelation of hours).
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +22,8 @@ from streams.spans import LONG_SPANS, SHORT_SPANS
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+#: What was measured, as JSON has it.
+Row = dict[str, object]
 
 PANES_A_DAY = 1440
 PANE_MS = 60_000
@@ -164,3 +168,10 @@ def life(spec: Spec, scenario: Scenario, rng: np.random.Generator, totals: Count
 def multinomial(rng: np.random.Generator, totals: Counts, shares: Floats) -> Counts:
     """Return a draw for each total, shape ``(totals, values)``."""
     return np.asarray(rng.multinomial(totals, shares / shares.sum(axis=1, keepdims=True)))
+
+
+def side_by_side(work: Callable[..., list[Row]], tasks: Iterable[tuple[object, ...]]) -> Iterator[Row]:
+    """Yield the rows of each task, in their order, worked on by as many processes as there are cores."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for done in [pool.submit(work, *task) for task in tasks]:
+            yield from done.result()

@@ -109,6 +109,55 @@ def test_a_strong_shift_is_found_within_two_panes() -> None:
     assert all(panes is not None and panes <= 2 for panes in found)
 
 
+def test_pairs_are_summed_as_the_product_sums_them() -> None:
+    from judgement_pairs import NAMES, NUMBERS, _pair_of, pane_sums
+    from judgement_replicas import monitor
+    from judgement_streams import _GRID, SHAPES, specs
+
+    from streams.layout import compile_layout
+    from streams.pair_sums import PairSums
+
+    layout = compile_layout(monitor(specs(), 1.0), edges={one.name: one.edges for one in NUMBERS})
+    positions = [place for place, column in enumerate(layout.numbers) if column.name in NAMES]
+    # Cuts are known to the grid's step: on its points a latent value and its number fall in the same bin.
+    latent = _GRID[np.searchsorted(_GRID, _pair_of(0.5, 300, np.random.default_rng(1004)))]
+    whole = [one for one in NUMBERS if not one.missing]
+    numbers = np.full((len(latent), len(layout.numbers)), np.nan)
+    for position in positions:
+        spec = next(one for one in NUMBERS if one.name == layout.numbers[position].name)
+        numbers[:, position] = SHAPES[spec.shape](latent[:, NUMBERS.index(spec)])
+    theirs = PairSums.of(layout, positions, numbers)
+    names = [layout.numbers[position].name for position in positions]
+    counts, gram = pane_sums(latent, np.array([100, 0, 200]), np.random.default_rng(1005))
+    for one in whole:
+        ours, held = 1 + NAMES.index(one.name), 1 + names.index(one.name)
+        assert gram[:, 0, ours].sum() == theirs.gram[0, held]
+        for other in whole:
+            mine, its = 1 + NAMES.index(other.name), 1 + names.index(other.name)
+            assert gram[:, ours, mine].sum() == theirs.gram[held, its]
+    assert counts[:, 0, 0].tolist() == [100, 0, 200]
+
+
+def test_a_correlation_that_flips_is_found_in_the_panes_of_its_window() -> None:
+    from judgement_pairs import flip_delay, pair_detector
+    from judgement_replicas import monitor
+    from judgement_streams import specs
+
+    rng, totals = np.random.default_rng(1006), np.full(40, 600)
+    detector = pair_detector(monitor(specs(), 1.0))
+    assert flip_delay(detector, 0.8, 20_000, totals, 30, rng) in (1, 2)
+    assert flip_delay(detector, 0.0, 20_000, totals, 30, rng) is None
+
+
+def test_no_known_change_is_told_sooner_than_its_information_allows() -> None:
+    import judgement_delay as delay
+
+    least = {(c.name, p.name): delay.least_panes(c, p) for c in delay.CHANGES for p in delay.PACES}
+    # 0.1 standard deviations are 0.1 ** 2 / 2 nats an event; once in 201,600 panes are 12.2 nats.
+    assert least["mean + 0.1 sigma", "1/s"] == 41
+    assert least["correlation flips", "10/s"] == 1
+
+
 def test_the_page_and_its_plot_are_what_was_measured(tmp_path: Path) -> None:
     run("judgement_plot.py", "--out", str(tmp_path))
     for name in ("judgement.md", "judgement.svg"):
