@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from alerts.agenda import Agenda, Due
+from alerts.answer import Answer
 from alerts.config import Config, Integration
 from alerts.decision import Decision, Reason
 from alerts.routing import Node, compile_routes
+from alerts.silence import Silence
 from alerts.state import Group, Ledger, Record
 from alerts.tenure import Owner, Tenure, Written
 
@@ -34,6 +36,8 @@ class Book:
     closed: dict[str, None] = field(default_factory=dict)
     owners: dict[int, Owner] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
+    silences: dict[str, Silence] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
     in_flight: dict[str, tuple[str, str]] = field(default_factory=dict)
     agenda: Agenda = field(default_factory=Agenda)
     changed: set[str] = field(default_factory=set)

@@ -15,8 +15,10 @@ class Stage(StrEnum):
     GROUP = "group"
     WAIT = "wait"
     GATHER = "gather"
+    SUPPRESS = "suppress"
     NOTIFICATION_LOG = "notification_log"
     DELIVER = "deliver"
+    COMMAND = "command"
 
 
 class Reason(StrEnum):
@@ -49,6 +51,16 @@ class Reason(StrEnum):
     SENT = "sent"
     RETRY = "not taken, will be tried again"
     FAILED = "refused by the receiver, will be tried again at the next group_interval"
+    SILENCED = "not told: a silence holds for it"
+    SILENCE_SET = "a silence was set"
+    SILENCE_EXPIRED = "a silence was ended"
+    SILENCE_OUTGROWN = "a silence ended for it: severity rose above what it was when silenced"
+    SUPPRESSED = "what fires is suppressed"
+    TOLD_AGAIN = "nothing suppresses it any more"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "no longer acknowledged"
+    ACK_OUTLIVED = "no longer acknowledged: it is worse, or fires anew"
+    ACK_STOPS_REPEAT = "not repeated: all that fires is acknowledged"
     UNKNOWN_DELIVERY = "the outcome of a delivery that is not under way"
 
 

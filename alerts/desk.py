@@ -1,7 +1,8 @@
 """The alert desk: a pure state machine from alert upserts to deliveries.
 
-In: ``refuse_followed -> dedup_by_version -> capacity -> remember -> route -> group`` (`alerts.intake`).
-Out, when a group is due: ``wait -> gather -> notification_log -> deliver`` (`alerts.dispatch`).
+In: ``refuse_followed -> dedup_by_version -> capacity -> remember -> heed -> route -> group`` (`alerts.intake`).
+Out, when a group is due: ``wait -> gather -> suppress -> notification_log -> deliver`` (`alerts.dispatch`).
+Commands, such as silences and acks: `alerts.command`.
 """
 
 from collections import Counter
@@ -9,7 +10,9 @@ from collections.abc import Mapping
 
 from alerts import dispatch, rows
 from alerts.alert import AlertUpsert
+from alerts.answer import Answer
 from alerts.book import Book
+from alerts.command import Command, forget_answers, handle
 from alerts.config import Config
 from alerts.decision import Decision, Reason
 from alerts.dispatch import Delivery
@@ -17,7 +20,9 @@ from alerts.intake import INTAKE, Intake
 from alerts.outcome import Outcome
 from alerts.regroup import regroup, take_up_deliveries
 from alerts.settlement import settle
+from alerts.silence import Silence, forget_old
 from alerts.state import Record
+from alerts.suppression import Suppression, suppressions
 from alerts.tenure import Tenure, Written, read_key
 
 #: Alerts held at once, firing or with an end still to be told.
@@ -116,6 +121,10 @@ class Desk:
         self._book.purge(now_ms)
         return tuple(intake.decisions)
 
+    def command(self, command: Command, now_ms: int, *, asked_at_ms: int | None = None) -> Answer:
+        """Do what a person asks, once for each id of a command, and return the answer; it has a row too."""
+        return handle(self._book, command, now_ms if asked_at_ms is None else asked_at_ms, now_ms)
+
     def tick(self, now_ms: int) -> list[Delivery]:
         """Return what is to be sent now, at most one delivery per group and integration under way."""
         deliveries: list[Delivery] = []
@@ -127,6 +136,8 @@ class Desk:
             else:
                 deliveries += dispatch.flush(self._book, due.group, now_ms)
         self._book.purge(now_ms)
+        forget_old(self._book, now_ms)
+        forget_answers(self._book, now_ms)
         return deliveries
 
     def settled(self, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
@@ -157,6 +168,17 @@ class Desk:
     def alerts(self) -> Mapping[str, Record]:
         """Every alert held, by fingerprint, lately closed ones too; to look at, not to change."""
         return self._book.records
+
+    @property
+    def silences(self) -> Mapping[str, Silence]:
+        """Every silence held, by id, those lately over too; to look at, not to change."""
+        return self._book.silences
+
+    def suppressions(self, fingerprint: str, now_ms: int) -> tuple[Suppression, ...]:
+        """Return what keeps an alert that fires from being told, in any of its groups."""
+        groups = self._book.records[fingerprint].groups
+        found = (suppressions(self._book, fingerprint, group_id, now_ms) for group_id in groups)
+        return tuple(dict.fromkeys(one for several in found for one in several))
 
     @property
     def firing(self) -> frozenset[str]:

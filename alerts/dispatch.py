@@ -10,6 +10,7 @@ from alerts.decision import Decision, Reason, Stage
 from alerts.notification import Change, Notification, NotifiedAlert, rank, severity_rank
 from alerts.routing import Node
 from alerts.state import Group, Ledger, Record
+from alerts.suppression import suppress
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,10 @@ class Delivery:
 
 @dataclass(slots=True)
 class Draft:
-    """A notification in the making; a stage that sends nothing sets ``stopped``."""
+    """A notification in the making; a stage that sends nothing sets ``stopped``.
+
+    ``held`` are the fingerprints of what fires and is suppressed.
+    """
 
     group_id: str
     group: Group
@@ -39,6 +43,7 @@ class Draft:
     ledger: Ledger
     now_ms: int
     alerts: tuple[NotifiedAlert, ...] = ()
+    held: frozenset[str] = frozenset()
     news: dict[str, Change] = field(default_factory=dict)
     reason: Reason = Reason.UNCHANGED
     stopped: bool = False
@@ -82,20 +87,24 @@ def notification_log(book: Book, draft: Draft) -> None:
     draft.news = {alert.fingerprint: change for alert in draft.alerts if (change := _change(ledger, alert))}
     changes = set(draft.news.values())
     if not draft.alerts:
-        draft.reason, draft.stopped = Reason.NOTHING_TO_TELL, True
+        draft.reason, draft.stopped = Reason.SUPPRESSED if draft.held else Reason.NOTHING_TO_TELL, True
     elif ledger.uncertain:
         draft.reason = Reason.OUTCOME_UNKNOWN
+    elif any(ledger.held.count(name) for name, change in draft.news.items() if change == "joined"):
+        draft.reason = Reason.TOLD_AGAIN
     elif "joined" in changes:
         draft.reason = Reason.JOINED if ledger.told else Reason.FIRST
     elif "worse" in changes:
         draft.reason = Reason.SEVERITY_ROSE
     elif "resolved" in changes:
         draft.reason = Reason.SOME_RESOLVED
+    elif all(book.records[alert.fingerprint].ack for alert in draft.alerts):
+        draft.reason, draft.stopped = Reason.ACK_STOPS_REPEAT, True
     elif draft.now_ms - ledger.sent_at_ms >= node.repeat_interval_ms:
         draft.reason = Reason.REPEAT
     else:
         draft.reason, draft.stopped = Reason.UNCHANGED, True
-    if draft.stopped:
+    if draft.stopped and not draft.held & ledger.known.keys():
         _nothing_to_send(book, draft)
 
 
@@ -105,7 +114,11 @@ def deliver(book: Book, draft: Draft) -> None:
     key = _idempotency_key(draft)
     ledger.state, ledger.again, ledger.attempts = "SENDING", False, ledger.attempts + 1
     ledger.delivery_id, ledger.started_at_ms = key, draft.now_ms
-    ledger.sending = {alert.fingerprint: alert.severity for alert in draft.alerts if alert.status == "firing"}
+    # What it knows of and is suppressed now, it goes on to know of.
+    ledger.sending = {name: severity for name, severity in ledger.known.items() if name in draft.held}
+    ledger.sending |= {
+        alert.fingerprint: alert.severity for alert in draft.alerts if alert.status == "firing"
+    }
     ledger.news = sorted(draft.news) or [alert.fingerprint for alert in draft.alerts]
     draft.group.ledgers[place] = ledger
     book.in_flight[key] = (draft.group_id, place)
@@ -124,8 +137,8 @@ def deliver(book: Book, draft: Draft) -> None:
 
 Dispatching = Callable[[Book, Draft], None]
 
-#: The way out. A new stage, such as one that mutes, is one function between `gather` and `notification_log`.
-DISPATCH: tuple[Dispatching, ...] = (wait, gather, notification_log, deliver)
+#: The way out. A new stage is one function here; a new way to mute one in `alerts.suppression`.
+DISPATCH: tuple[Dispatching, ...] = (wait, gather, suppress, notification_log, deliver)
 
 
 def flush(book: Book, group_id: str, now_ms: int) -> list[Delivery]:
@@ -178,7 +191,7 @@ def _change(ledger: Ledger, alert: NotifiedAlert) -> Change:
     if alert.status == "resolved":
         return "resolved"
     told = ledger.told.get(alert.fingerprint)
-    if told is None:
+    if told is None or alert.fingerprint in ledger.held:
         return "joined"
     return "worse" if severity_rank(alert.severity) > severity_rank(told) else ""
 

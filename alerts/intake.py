@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from alerts.ack import outlive
 from alerts.alert import AlertUpsert
 from alerts.book import Book
 from alerts.decision import Decision, Reason, Stage
 from alerts.notification import rfc3339
 from alerts.routing import Node
+from alerts.silence import cover
 from alerts.state import Departure, Record
 from alerts.tenure import Tenure
 
@@ -104,6 +106,13 @@ def remember(book: Book, intake: Intake) -> None:
         intake.decide(Stage.REMEMBER, Reason.SEVERITY_CHANGED, detail=record.severity)
 
 
+def heed(book: Book, intake: Intake) -> None:
+    """Look which silences match it, and whether its ack and they outlast what is new about it."""
+    cover(book, intake.fingerprint, intake.now_ms)
+    anew = intake.decisions[-1].reason is Reason.REOPENED
+    outlive(book, intake.fingerprint, anew=anew, now_ms=intake.now_ms)
+
+
 def route(book: Book, intake: Intake) -> None:
     """Find the routes it takes."""
     intake.nodes = book.root.match(intake.upsert.labels)
@@ -120,7 +129,7 @@ Intaking = Callable[[Book, Intake], None]
 
 #: The way in. A new stage is one function here.
 INTAKE: tuple[Intaking, ...] = (
-    refuse_followed, dedup_by_version, capacity, remember, route, group,
+    refuse_followed, dedup_by_version, capacity, remember, heed, route, group,
 )  # fmt: skip
 
 

@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from alerts.agenda import Due
+from alerts.answer import Answer
 from alerts.book import Book
 from alerts.errors import RowError
+from alerts.silence import Silence
 from alerts.state import Group, Ledger, Record
 from alerts.tenure import Owner
 
@@ -17,6 +19,8 @@ _RECORD = TypeAdapter(Record)
 _GROUP = TypeAdapter(Group)
 _LEDGER = TypeAdapter(Ledger)
 _OWNER = TypeAdapter(Owner)
+_SILENCE = TypeAdapter(Silence)
+_ANSWER = TypeAdapter(Answer)
 # Members and the notification log have rows of their own.
 _NOT_IN_ROW = {"members", "ledgers"}
 # A group may hold thousands of alerts: their fingerprints are written by severity, in one text each.
@@ -32,6 +36,9 @@ def encode(book: Book, key: str) -> bytes | None:
     if kind == "tenure":
         owner = book.owners.get(int(rest))
         return None if owner is None else _dump(_OWNER.dump_python(owner, mode="json"))
+    if kind in ("silence", "answer"):
+        held = (book.silences if kind == "silence" else book.answers).get(rest)
+        return None if held is None else _dump(held.model_dump(mode="json"))
     group_id, _, place = rest.partition("/")
     group = book.groups.get(group_id)
     if kind == "group":
@@ -58,6 +65,7 @@ def load(book: Book, rows: Mapping[str, bytes]) -> None:
             book.groups[group_id].members.add(fingerprint)
     over = [fingerprint for fingerprint, record in book.records.items() if record.closed_at_ms is not None]
     book.closed = dict.fromkeys(sorted(over, key=lambda held: (book.records[held].closed_at_ms, held)))
+    book.answers = dict(sorted(book.answers.items(), key=lambda item: (item[1].at_ms, item[0])))
     for group_id, group in book.groups.items():
         book.agenda.add(Due(group.due_ms, group_id))
 
@@ -79,8 +87,12 @@ def _load_row(book: Book, key: str, row: bytes) -> None:
                 book.changed.add(key)
         elif kind == "tenure":
             book.owners[int(rest)] = _OWNER.validate_python(data)
+        elif kind == "silence":
+            book.silences[rest] = _SILENCE.validate_python(data)
+        elif kind == "answer":
+            book.answers[rest] = _ANSWER.validate_python(data)
         else:
-            raise ValueError(f"{kind!r} is none of alert, group, ledger, tenure")
+            raise ValueError(f"{kind!r} is none of alert, answer, group, ledger, silence, tenure")
     except (AttributeError, ValueError, ValidationError) as error:
         raise RowError(
             f"row {key!r} of the desk's state cannot be read: {error}; "

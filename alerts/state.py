@@ -7,6 +7,8 @@ row key                   what
 ``group/<id>``            `Group`: its route and labels, and when it is due
 ``ledger/<id>/<place>``   `Ledger`: the notification log's entry of one group at one receiver
 ``tenure/<partition>``    `alerts.tenure.Owner`: the judge that owns a profile partition
+``silence/<id>``          `alerts.silence.Silence`, for a while after its end too
+``answer/<id>``           `alerts.command.Answer`: what came of a command
 ========================  ==================================================================
 """
 
@@ -14,8 +16,10 @@ from collections import ChainMap
 from dataclasses import dataclass, field
 from typing import Literal
 
+from alerts.ack import Ack
 from alerts.alert import AlertUpsert
 from alerts.decision import Decision
+from alerts.silence import Silenced
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,17 @@ class Departure:
 
 @dataclass(slots=True)
 class Record:
-    """One alert. ``groups`` maps group ids to None, or to how the alert left; closed ones are in none."""
+    """One alert. ``groups`` maps group ids to None, or to how the alert left; closed ones are in none.
+
+    ``silenced`` holds the silences that match it, by id, whether they hold now or not.
+    """
 
     upsert: AlertUpsert
     groups: dict[str, Departure | None] = field(default_factory=dict)
     history: list[Decision] = field(default_factory=list)
     closed_at_ms: int | None = None
+    silenced: dict[str, Silenced] = field(default_factory=dict)
+    ack: Ack | None = None
 
     @property
     def firing(self) -> bool:
@@ -73,6 +82,8 @@ class Ledger:
         A try may have arrived: the next delivery is marked as a possible repeat.
     again
         The group was due while a delivery was out.
+    held
+        Fingerprints the receiver knows of that were suppressed since, and are told again when nothing does so.
     delivery_id
         The delivery under way, or "".
     generation
@@ -86,6 +97,7 @@ class Ledger:
     news: list[str] = field(default_factory=list)
     uncertain: bool = False
     again: bool = False
+    held: list[str] = field(default_factory=list)
     generation: int = 0
     delivery_id: str = ""
     attempts: int = 0

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from alerts.alert import AlertUpsert
+from alerts.alert import AlertUpsert, fingerprint
+from alerts.answer import Answer
+from alerts.command import Acknowledge, AddSilence, Command, ExpireSilence
 from alerts.config import Config
 from alerts.decision import Decision, Reason
 from alerts.desk import Desk
@@ -87,7 +89,7 @@ class World:
 
     def __init__(self, config: Config, max_alerts: int = 100) -> None:
         self.config, self.max_alerts = config, max_alerts
-        self.now_ms, self.sequence = 0, 0
+        self.now_ms, self.sequence, self.asked = 0, 0, 0
         self.desk = Desk(config, max_alerts=max_alerts)
         self.rows: dict[str, bytes] = {}
         self.tries: list[Told] = []
@@ -111,6 +113,32 @@ class World:
         decisions = self.desk.upsert(upsert, self.now_ms)
         self.store()
         return decisions
+
+    # What people ask.
+
+    def command(self, command: Command) -> Answer:
+        answer = self.desk.command(command, self.now_ms)
+        self.store()
+        return answer
+
+    def silence(self, for_s: float, *matchers: str, start_s: float | None = None, **more: str) -> Answer:
+        self.asked += 1
+        return self.command(
+            AddSilence.model_validate(
+                {"id": f"command-{self.asked}", "matchers": matchers, "created_by": "ana", "comment": "deploy",
+                 "starts_at_ms": None if start_s is None else int(start_s * 1000),
+                 "ends_at_ms": self.now_ms + int(for_s * 1000), **more}
+            )
+        )  # fmt: skip
+
+    def expire(self, silence_id: str) -> Answer:
+        self.asked += 1
+        return self.command(ExpireSilence(id=f"command-{self.asked}", silence_id=silence_id))
+
+    def ack(self, name: str) -> Answer:
+        self.asked += 1
+        target = fingerprint({"alertname": name, "model": "m"})
+        return self.command(Acknowledge(id=f"command-{self.asked}", target=target, by="ana"))
 
     def run_until(self, at_s: float) -> None:
         """Tick whenever something is due, as the desk's owner does."""

@@ -52,8 +52,13 @@ trouble = st.tuples(
 )
 calm = st.lists(st.one_of(fire, fire, resolve, passing, passing, trouble), max_size=25)
 crash = st.tuples(st.just("crash"))
+quiet = st.tuples(st.just("silence"), st.sampled_from(NAMES), st.sampled_from([5, 200, 400, 1500]))
+ack = st.tuples(st.just("ack"), st.sampled_from(NAMES))
 hang = st.tuples(st.just("trouble"), st.sampled_from(PLACES), st.just([None]))
 wild = st.lists(st.one_of(fire, fire, resolve, passing, passing, trouble, hang, crash), max_size=25)
+asked = st.lists(
+    st.one_of(fire, fire, resolve, passing, passing, trouble, hang, crash, quiet, quiet, ack), max_size=25
+)
 
 
 def do(world: Any, step: tuple[Any, ...]) -> None:
@@ -64,6 +69,10 @@ def do(world: Any, step: tuple[Any, ...]) -> None:
             world.run_until(world.now_ms / 1000 + seconds)
         case "trouble", place, outcomes:
             world.outcomes.setdefault(place, []).extend(outcomes)
+        case "silence", name, seconds:
+            world.silence(seconds, f"alertname={name}")
+        case "ack", name:
+            world.ack(name)
         case ("crash",):
             world.crash()
 
@@ -99,8 +108,8 @@ def test_a_fingerprint_depends_neither_on_order_nor_on_severity(
 
 
 @pytest.mark.parametrize("continues", [True, False])
-@given(steps=wild)
-@settings(max_examples=150, deadline=None)
+@given(steps=st.one_of(wild, asked))
+@settings(max_examples=200, deadline=None)
 def test_nothing_that_fires_is_lost_and_nothing_that_is_over_is_believed(
     world: Any, continues: bool, steps: list[tuple[Any, ...]]
 ) -> None:

@@ -1,0 +1,85 @@
+"""What keeps an alert from being told now, and why: asked by the dispatch stage, and by whoever shows alerts.
+
+An alert that is suppressed stays in its groups and is shown; it is told when nothing suppresses it any more,
+with the next news of its group. That it is over is told to those who were told of it, suppressed or not.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from alerts.decision import Decision, Reason, Stage
+from alerts.notification import rfc3339
+from alerts.silence import observe, silenced_by
+
+if TYPE_CHECKING:
+    from alerts.book import Book
+    from alerts.dispatch import Draft
+
+Kind = Literal["silenced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """One thing that keeps an alert from being told.
+
+    ``by`` names it: a silence's id. ``text`` says it in words.
+    """
+
+    kind: Kind
+    by: str
+    text: str
+
+
+#: How the history of an alert puts each kind.
+REASONS: dict[Kind, Reason] = {"silenced": Reason.SILENCED}
+
+Suppressing = Callable[["Book", str, int], Iterator[Suppression]]
+
+
+def silenced(book: "Book", fingerprint: str, now_ms: int) -> Iterator[Suppression]:
+    """Yield the silences that hold for an alert."""
+    for name in silenced_by(book.silences, book.records[fingerprint], now_ms):
+        silence = book.silences[name]
+        until = rfc3339(silence.ends_at_ms)
+        text = f"silenced by {silence.created_by} until {until}: {silence.comment} (silence {name})"
+        yield Suppression("silenced", name, text)
+
+
+#: All that may suppress a single alert. A new way is one function here.
+SUPPRESSING: tuple[Suppressing, ...] = (silenced,)
+
+
+def suppressions(book: "Book", fingerprint: str, group_id: str, now_ms: int) -> tuple[Suppression, ...]:
+    """Return all that keeps an alert that fires from being told in one of its groups at ``now_ms``."""
+    return tuple(found for suppress in SUPPRESSING for found in suppress(book, fingerprint, now_ms))
+
+
+def suppress(book: "Book", draft: "Draft") -> None:
+    """Leave what is suppressed out of a notification."""
+    kept, held = [], set()
+    for alert in draft.alerts:
+        if alert.status == "firing":
+            observe(book, alert.fingerprint, draft.now_ms)
+            if found := suppressions(book, alert.fingerprint, draft.group_id, draft.now_ms):
+                held.add(alert.fingerprint)
+                _note(book, alert.fingerprint, found[0], draft.now_ms)
+                continue
+        kept.append(alert)
+    draft.alerts, draft.held = tuple(kept), frozenset(held)
+    _keep_held(book, draft)
+
+
+def _keep_held(book: "Book", draft: "Draft") -> None:
+    """Remember which of the alerts a receiver knows it is to hear of again."""
+    ledger = draft.ledger
+    known = sorted((draft.held | set(ledger.held)) & ledger.known.keys())
+    if known != ledger.held:
+        ledger.held = known
+        book.touch_ledger(draft.group_id, draft.integration.key)
+
+
+def _note(book: "Book", fingerprint: str, found: Suppression, now_ms: int) -> None:
+    reason, history = REASONS[found.kind], book.records[fingerprint].history
+    if not history or (history[-1].reason, history[-1].where) != (reason, found.by):
+        book.note(fingerprint, Decision(now_ms, Stage.SUPPRESS, reason, found.by, found.text))
