@@ -23,7 +23,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from alerts import matcher
 from alerts.duration import DurationMs, PositiveDurationMs
 from alerts.matcher import Matcher
-from alerts.receiver_config import ApiBase, LogConfig, ReceiverConfig, Section, SlackConfig, WebhookConfig
+from alerts.pagerduty_config import ENQUEUE, PagerdutyConfig
+from alerts.receiver_config import ApiBase, HttpAddress, LogConfig, Section, SlackConfig, WebhookConfig
+from alerts.receiver_kinds import ReceiverConfig
 
 #: `group_by` that puts every alert into a group of its own.
 ALL_LABELS: Final = "..."
@@ -82,6 +84,7 @@ class Global(Section):
     slack_api_url: ApiBase = Field(
         default="https://slack.com/api/", description="base address of the Slack API"
     )
+    pagerduty_url: HttpAddress = Field(default=ENQUEUE, description="address of PagerDuty's Events API v2")
     resolve_timeout: NotSupported = None
 
     @model_validator(mode="after")
@@ -142,6 +145,7 @@ class Receiver(Section):
     log_configs: tuple[LogConfig, ...] = ()
     webhook_configs: tuple[WebhookConfig, ...] = ()
     slack_configs: tuple[SlackConfig, ...] = ()
+    pagerduty_configs: tuple[PagerdutyConfig, ...] = ()
 
     @field_validator("name")
     @classmethod
@@ -183,6 +187,10 @@ class Config(Section):
             "log": receiver.log_configs,
             "webhook": receiver.webhook_configs,
             "slack": tuple(self._with_defaults(config) for config in receiver.slack_configs),
+            "pagerduty": tuple(
+                config.model_copy(update={"url": config.url or self.defaults.pagerduty_url})
+                for config in receiver.pagerduty_configs
+            ),
         }
         for kind, configs in kinds.items():
             for index, config in enumerate(configs):

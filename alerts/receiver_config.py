@@ -7,7 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from alerts.duration import PositiveDurationMs
 
-_TIMEOUT_MS = 10_000
+#: Limit of one try, unless the file says otherwise.
+TIMEOUT_MS = 10_000
 _OWN_HEADERS = frozenset(
     {
         "content-type",
@@ -61,6 +62,7 @@ def _usable_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
     return headers
 
 
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
 Address = Annotated[SecretStr, AfterValidator(_secret_address)]
 ApiBase = Annotated[str, AfterValidator(_api_base)]
 
@@ -82,7 +84,7 @@ class WebhookConfig(Section):
         default={}, description="more HTTP headers; their values are secret"
     )
     timeout_ms: PositiveDurationMs = Field(
-        default=_TIMEOUT_MS, alias="timeout", description="limit of one try"
+        default=TIMEOUT_MS, alias="timeout", description="limit of one try"
     )
 
     @model_validator(mode="after")
@@ -103,7 +105,7 @@ class SlackConfig(Section):
     api_url: ApiBase | None = Field(default=None, description="base address of the Slack API, for proxies")
     send_resolved: bool = Field(default=True, description="also tell when an alert is over")
     timeout_ms: PositiveDurationMs = Field(
-        default=_TIMEOUT_MS, alias="timeout", description="limit of one try"
+        default=TIMEOUT_MS, alias="timeout", description="limit of one try"
     )
 
     @model_validator(mode="after")
@@ -114,6 +116,3 @@ class SlackConfig(Section):
         if info.context and not inherited and self.token is None and self.token_file is None:
             raise ValueError("no bot token; set token_file here, or slack_token_file under global")
         return self
-
-
-ReceiverConfig = LogConfig | WebhookConfig | SlackConfig

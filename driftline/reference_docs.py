@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 import typer
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from alerts import duration
+from alerts.config import Receiver
 from detectors.registry import DETECTORS
 from driftline.cli import EXIT_CODES, app
 from driftline.settings import Settings, variable
@@ -42,6 +43,9 @@ def reference() -> str:
         "## Monitor file",
         "One YAML file a model. Durations are written as 10s, 5m, 1h, 7d.",
         *_models(Monitor, ""),
+        "## Receivers",
+        "In the alerting file, what `receivers` may hold beside `name`. Examples: [receivers.md](receivers.md).",
+        *_receivers(),
         "## Detectors",
         *_detectors(),
         "## Metrics",
@@ -123,10 +127,16 @@ def _models(model: type[BaseModel], key: str, beside: Sequence[str] = ()) -> Ite
         yield from _models(inner, f"{key}.{first}".strip("."), others)
 
 
+def _receivers() -> Iterator[str]:
+    for name, field in Receiver.model_fields.items():
+        for inner, _ in _inner(field.annotation, is_named=False):
+            yield from _models(inner, name)
+
+
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
-        # In the file a detector's parameters stand beside the other keys.
-        if not (model is DetectorSettings and name == "params"):
+        # In the file a detector's parameters stand beside the other keys. What is always None is refused.
+        if not (model is DetectorSettings and name == "params") and field.annotation is not types.NoneType:
             yield field.alias or name, field
 
 
@@ -167,7 +177,14 @@ def _kind(annotation: Any) -> str:
         return _kind(inner[0])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "mapping, see below"
-    names = {str: "text", int: "integer", float: "number", bool: "true or false", Any: "anything"}
+    names = {
+        str: "text",
+        int: "integer",
+        float: "number",
+        bool: "true or false",
+        Any: "anything",
+        SecretStr: "secret",
+    }
     return names.get(annotation, getattr(annotation, "__name__", str(annotation)).lower())
 
 

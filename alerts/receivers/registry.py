@@ -10,9 +10,12 @@ from alerts.config import Config
 from alerts.dispatch import Delivery
 from alerts.errors import UnknownReceiver
 from alerts.outcome import Outcome, Retry
-from alerts.receiver_config import LogConfig, ReceiverConfig, SlackConfig, WebhookConfig
+from alerts.pagerduty_config import PagerdutyConfig
+from alerts.receiver_config import LogConfig, SlackConfig, WebhookConfig
+from alerts.receiver_kinds import ReceiverConfig
 from alerts.receivers.base import Receiver
 from alerts.receivers.log import LogReceiver
+from alerts.receivers.pagerduty import PagerdutyReceiver
 from alerts.receivers.slack import SlackReceiver
 from alerts.receivers.webhook import WebhookReceiver
 
@@ -23,6 +26,7 @@ REGISTRY: Mapping[type[ReceiverConfig], Callable[[Any, ClientSession], Receiver]
     LogConfig: lambda config, session: LogReceiver(config),
     WebhookConfig: WebhookReceiver,
     SlackConfig: SlackReceiver,
+    PagerdutyConfig: PagerdutyReceiver,
 }
 
 

@@ -4,19 +4,20 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, InvalidURL
-from aiohttp.client_exceptions import ClientConnectorError
+from aiohttp import ClientSession
 
 from alerts.errors import SecretUnreadable
 from alerts.notification import Notification, NotifiedAlert, rfc3339
-from alerts.outcome import Failed, Outcome, Retry, Sent
+from alerts.outcome import Failed, Outcome, Sent
 from alerts.receiver_config import WebhookConfig
 from alerts.receivers.base import judge_status, secret
+from alerts.receivers.http import Answer, post
 
 #: How Alertmanager writes the end of an alert that has not ended.
 NO_END = "0001-01-01T00:00:00Z"
 #: The header of a notification that may have arrived before.
 POSSIBLE_REPEAT = "Driftline-Possible-Repeat"
+_WHO = "the webhook"
 
 
 class WebhookReceiver:
@@ -31,32 +32,24 @@ class WebhookReceiver:
     def __init__(self, config: WebhookConfig, session: ClientSession) -> None:
         self.config = config
         self._session = session
-        self._timeout = ClientTimeout(total=config.timeout_ms / 1000)
 
     async def send(self, notification: Notification, previous_reference: Mapping[str, str] | None) -> Outcome:
         """Post once. Redirects are not followed: they could lead inside the network."""
         try:
             url = secret(self.config.url, self.config.url_file)
-            async with self._session.post(
-                url,
-                data=json.dumps(payload(notification, self.config.max_alerts)).encode(),
-                headers=self._headers(notification),
-                timeout=self._timeout,
-                allow_redirects=False,
-            ) as response:
-                return judge_status(response.status, response.headers, "the webhook") or Sent()
         except SecretUnreadable as error:
             return Failed(f"url_file: {error}")
-        except InvalidURL:
-            return Failed("the address in url_file is not one that can be called; write https://host/path")
-        except ClientConnectorError as error:
-            return Retry(0, f"the webhook cannot be reached ({type(error).__name__})")
-        except TimeoutError:
-            reason = f"the webhook did not answer within {self.config.timeout_ms} ms"
-            return Retry(0, reason, maybe_delivered=True)
-        except ClientError as error:
-            reason = f"the connection to the webhook broke ({type(error).__name__})"
-            return Retry(0, reason, maybe_delivered=True)
+        answer = await post(
+            self._session,
+            url,
+            json.dumps(payload(notification, self.config.max_alerts)).encode(),
+            self._headers(notification),
+            timeout_ms=self.config.timeout_ms,
+            who=_WHO,
+        )
+        if not isinstance(answer, Answer):
+            return answer
+        return judge_status(answer.status, answer.headers, _WHO) or Sent()
 
     def _headers(self, notification: Notification) -> dict[str, str]:
         own = {"Content-Type": "application/json", "Idempotency-Key": notification.idempotency_key}

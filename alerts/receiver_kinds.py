@@ -1,0 +1,6 @@
+"""Every kind of receiver the config file knows."""
+
+from alerts.pagerduty_config import PagerdutyConfig
+from alerts.receiver_config import LogConfig, SlackConfig, WebhookConfig
+
+ReceiverConfig = LogConfig | WebhookConfig | SlackConfig | PagerdutyConfig
