@@ -9,6 +9,7 @@ from alerts.agenda import Agenda, Due
 from alerts.answer import Answer
 from alerts.config import Config, Integration
 from alerts.decision import Decision, Reason
+from alerts.inhibition import Inhibition
 from alerts.routing import Node, compile_routes
 from alerts.silence import Silence
 from alerts.state import Group, Ledger, Record
@@ -32,6 +33,7 @@ class Book:
     root: Node = field(init=False)
     nodes: dict[str, Node] = field(init=False)
     places: dict[str, tuple[Integration, ...]] = field(init=False)
+    inhibition: Inhibition = field(init=False)
     records: dict[str, Record] = field(default_factory=dict)
     closed: dict[str, None] = field(default_factory=dict)
     owners: dict[int, Owner] = field(default_factory=dict)
@@ -52,6 +54,9 @@ class Book:
         self.root = compile_routes(config.route)
         self.nodes = {node.key: node for node in self.root.walk()}
         self.places = config.integrations()
+        self.inhibition = Inhibition(config.inhibit_rules)
+        for fingerprint in self.records:
+            self.hear_alert(fingerprint)
 
     def integrations(self, group: Group) -> tuple[Integration, ...]:
         """Return the places a group's notifications go to."""
@@ -76,6 +81,12 @@ class Book:
     def touch_alert(self, fingerprint: str) -> None:
         """Mark an alert's row as changed."""
         self.changed.add(f"alert/{fingerprint}")
+        self.hear_alert(fingerprint)
+
+    def hear_alert(self, fingerprint: str) -> None:
+        """Have the inhibit rules see an alert as it is now."""
+        record = self.records.get(fingerprint)
+        self.inhibition.hear(fingerprint, record.upsert.labels if record and record.firing else None)
 
     def hear_owner(self, stated: Tenure, written: Written) -> None:
         """Take a statement of who owns a profile partition."""

@@ -11,7 +11,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PlainValidator,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -20,9 +19,10 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from alerts import matcher
 from alerts.duration import DurationMs, PositiveDurationMs
+from alerts.inhibit_config import InhibitRule
 from alerts.matcher import Matcher
+from alerts.matcher_config import MatcherLines, Patterns, together
 from alerts.pagerduty_config import ENQUEUE, PagerdutyConfig
 from alerts.receiver_config import ApiBase, HttpAddress, LogConfig, Section, SlackConfig, WebhookConfig
 from alerts.receiver_kinds import ReceiverConfig
@@ -44,16 +44,6 @@ def _refuse(value: Any) -> None:
     raise ValueError("not supported yet; leave it out")
 
 
-def _refuse_old_matchers(value: Any) -> None:
-    raise ValueError("not supported; write it under matchers, e.g. matchers: ['severity=\"critical\"']")
-
-
-def _read_matchers(value: Any) -> tuple[Matcher, ...]:
-    if not isinstance(value, str):
-        raise ValueError('a matcher is text, such as severity="critical"')
-    return matcher.parse(value)
-
-
 def _label_names(names: tuple[str, ...]) -> tuple[str, ...]:
     if ALL_LABELS in names and len(names) > 1:
         raise ValueError(f"{ALL_LABELS!r} means all labels and stands alone")
@@ -70,7 +60,6 @@ def _receiver_exists(name: str | None, info: ValidationInfo) -> str | None:
 
 
 NotSupported = Annotated[None, BeforeValidator(_refuse)]
-OldMatchers = Annotated[None, BeforeValidator(_refuse_old_matchers)]
 GroupBy = Annotated[tuple[str, ...], AfterValidator(_label_names)]
 
 
@@ -85,7 +74,12 @@ class Global(Section):
         default="https://slack.com/api/", description="base address of the Slack API"
     )
     pagerduty_url: HttpAddress = Field(default=ENQUEUE, description="address of PagerDuty's Events API v2")
-    resolve_timeout: NotSupported = None
+    resolve_timeout_ms: PositiveDurationMs = Field(
+        default=5 * 60_000,
+        alias="resolve_timeout",
+        description="when an alert is over that came without an end and is not told of any more; "
+        "Driftline's own always come with one",
+    )
 
     @model_validator(mode="after")
     def _one_token(self) -> "Global":
@@ -100,9 +94,7 @@ class Route(Section):
     receiver: Annotated[str | None, AfterValidator(_receiver_exists)] = Field(
         default=None, description="name of a receiver"
     )
-    matchers: tuple[Annotated[tuple[Matcher, ...], PlainValidator(_read_matchers)], ...] = Field(
-        default=(), description='all must hold, e.g. severity="critical"'
-    )
+    matchers: MatcherLines = Field(default=(), description='all must hold, e.g. severity="critical"')
     goes_on: bool = Field(default=False, alias="continue", description="also try the routes after this one")
     group_by: GroupBy | None = Field(
         default=None, description="labels alerts of one group share; ['...'] is all"
@@ -121,8 +113,13 @@ class Route(Section):
     )
     mute_time_intervals: NotSupported = None
     active_time_intervals: NotSupported = None
-    match: OldMatchers = None
-    match_re: OldMatchers = None
+    match: dict[str, str] = Field(default={}, description="old for matchers")
+    match_re: Patterns = Field(default={}, description="old for matchers")
+
+    @property
+    def all_matchers(self) -> tuple[Matcher, ...]:
+        """All that must hold, those written the old ways last."""
+        return together(self.matchers, self.match, self.match_re)
 
 
 class RootRoute(Route):
@@ -130,7 +127,7 @@ class RootRoute(Route):
 
     receiver: Annotated[str, AfterValidator(_receiver_exists)] = Field(description="name of a receiver")
 
-    @field_validator("matchers", "goes_on")
+    @field_validator("matchers", "match", "match_re", "goes_on")
     @classmethod
     def _takes_every_alert(cls, value: object) -> object:
         if value:
@@ -172,7 +169,9 @@ class Config(Section):
     defaults: Global = Field(default=Global(), alias="global")
     route: RootRoute
     receivers: tuple[Receiver, ...] = Field(min_length=1)
-    inhibit_rules: NotSupported = None
+    inhibit_rules: tuple[InhibitRule, ...] = Field(
+        default=(), description="which alerts keep others from being told"
+    )
     time_intervals: NotSupported = None
     mute_time_intervals: NotSupported = None
     templates: NotSupported = None

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     SENT = "sent"
     RETRY = "not taken, will be tried again"
     FAILED = "refused by the receiver, will be tried again at the next group_interval"
+    INHIBITED = "not told: another alert inhibits it"
+    SUPPRESSION_FAILED = "told although it may be suppressed: that could not be found out"
     SILENCED = "not told: a silence holds for it"
     SILENCE_SET = "a silence was set"
     SILENCE_EXPIRED = "a silence was ended"

@@ -90,7 +90,7 @@ def notification_log(book: Book, draft: Draft) -> None:
         draft.reason, draft.stopped = Reason.SUPPRESSED if draft.held else Reason.NOTHING_TO_TELL, True
     elif ledger.uncertain:
         draft.reason = Reason.OUTCOME_UNKNOWN
-    elif any(ledger.held.count(name) for name, change in draft.news.items() if change == "joined"):
+    elif any(name in ledger.held for name, change in draft.news.items() if change == "joined"):
         draft.reason = Reason.TOLD_AGAIN
     elif "joined" in changes:
         draft.reason = Reason.JOINED if ledger.told else Reason.FIRST

@@ -81,7 +81,7 @@ def _compile(route: Route, parent: Node, key: str) -> Node:
     node = Node(
         key=key,
         receiver=parent.receiver if route.receiver is None else route.receiver,
-        matchers=_matchers(route),
+        matchers=route.all_matchers,
         goes_on=route.goes_on,
         group_by=_group_by(route, parent),
         group_wait_ms=_first(route.group_wait_ms, parent.group_wait_ms),
@@ -96,16 +96,12 @@ def _with_children(node: Node, routes: tuple[Route, ...]) -> Node:
     children: list[Node] = []
     seen: dict[str, int] = {}
     for route in routes:
-        step = _braces(str(matcher) for matcher in _matchers(route))
+        step = _braces(str(matcher) for matcher in route.all_matchers)
         seen[step] = seen.get(step, 0) + 1
         # Siblings with the same matchers are told apart by their number.
         suffix = f"#{seen[step]}" if seen[step] > 1 else ""
         children.append(_compile(route, node, f"{node.key}/{step}{suffix}"))
     return replace(node, children=tuple(children))
-
-
-def _matchers(route: Route) -> tuple[Matcher, ...]:
-    return tuple(matcher for line in route.matchers for matcher in line)
 
 
 def _group_by(route: Route, parent: Node) -> tuple[str, ...] | None:

@@ -58,6 +58,7 @@ def load(book: Book, rows: Mapping[str, bytes]) -> None:
     for key, row in sorted(rows.items()):
         _load_row(book, key, row)
     for fingerprint, record in book.records.items():
+        book.hear_alert(fingerprint)
         for group_id in [group_id for group_id in record.groups if group_id not in book.groups]:
             del record.groups[group_id]
             book.touch_alert(fingerprint)
@@ -102,7 +103,7 @@ def _load_row(book: Book, key: str, row: bytes) -> None:
 
 def _packed(ledger: dict[str, Any]) -> dict[str, Any]:
     packed = {name: _by_severity(ledger[name]) for name in _PACKED}
-    return ledger | packed | {"news": " ".join(ledger["news"])}
+    return ledger | packed | {name: " ".join(sorted(ledger[name])) for name in ("news", "held")}
 
 
 def _by_severity(severities: Mapping[str, str]) -> dict[str, str]:
@@ -121,7 +122,7 @@ def _unpacked(row: dict[str, Any]) -> dict[str, Any]:
         }
         for name in _PACKED
     }
-    return row | read | {"news": row.get("news", "").split()}
+    return row | read | {name: row.get(name, "").split() for name in ("news", "held")}
 
 
 def _dump(data: dict[str, Any]) -> bytes:

@@ -45,7 +45,7 @@ def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> De
         not_before_ms=now_ms,
         sent_at_ms=ledger.started_at_ms,
         reference=dict(outcome.reference) or ledger.reference,
-        held=[fingerprint for fingerprint in ledger.held if fingerprint not in ledger.news],
+        held=ledger.held.difference(ledger.news),
     )
     if again:
         book.agenda.add(Due(now_ms, group_id, place))

@@ -97,7 +97,7 @@ class Ledger:
     news: list[str] = field(default_factory=list)
     uncertain: bool = False
     again: bool = False
-    held: list[str] = field(default_factory=list)
+    held: frozenset[str] = frozenset()
     generation: int = 0
     delivery_id: str = ""
     attempts: int = 0

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from alerts.book import Book
     from alerts.dispatch import Draft
 
-Kind = Literal["silenced"]
+Kind = Literal["inhibited", "silenced"]
 
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """One thing that keeps an alert from being told.
 
-    ``by`` names it: a silence's id. ``text`` says it in words.
+    ``by`` names it: the fingerprint of the alert that inhibits, a silence's id. ``text`` says it in words.
     """
 
     kind: Kind
@@ -32,9 +32,18 @@ class Suppression:
 
 
 #: How the history of an alert puts each kind.
-REASONS: dict[Kind, Reason] = {"silenced": Reason.SILENCED}
+REASONS: dict[Kind, Reason] = {"inhibited": Reason.INHIBITED, "silenced": Reason.SILENCED}
 
 Suppressing = Callable[["Book", str, int], Iterator[Suppression]]
+
+
+def inhibited(book: "Book", fingerprint: str, now_ms: int) -> Iterator[Suppression]:
+    """Yield the alerts that inhibit an alert, by the inhibit rules."""
+    for source, rule in book.inhibition.inhibitors(fingerprint):
+        labels = book.records[source].upsert.labels
+        named = " ".join(labels.get(name, "") for name in ("severity", "alertname", "model")).split()
+        text = f"inhibited by {' '.join(named)} (alert {source}, inhibit rule {rule + 1})"
+        yield Suppression("inhibited", source, text)
 
 
 def silenced(book: "Book", fingerprint: str, now_ms: int) -> Iterator[Suppression]:
@@ -47,12 +56,23 @@ def silenced(book: "Book", fingerprint: str, now_ms: int) -> Iterator[Suppressio
 
 
 #: All that may suppress a single alert. A new way is one function here.
-SUPPRESSING: tuple[Suppressing, ...] = (silenced,)
+SUPPRESSING: tuple[Suppressing, ...] = (inhibited, silenced)
 
 
 def suppressions(book: "Book", fingerprint: str, group_id: str, now_ms: int) -> tuple[Suppression, ...]:
-    """Return all that keeps an alert that fires from being told in one of its groups at ``now_ms``."""
-    return tuple(found for suppress in SUPPRESSING for found in suppress(book, fingerprint, now_ms))
+    """Return all that keeps an alert that fires from being told in one of its groups at ``now_ms``.
+
+    What fails suppresses nothing: the alert is told, and its history says so.
+    """
+    found: list[Suppression] = []
+    for suppressing in SUPPRESSING:
+        try:
+            found += suppressing(book, fingerprint, now_ms)
+        except Exception as error:
+            _note_failure(
+                book, fingerprint, f"{suppressing.__name__}: {type(error).__name__}: {error}", now_ms
+            )
+    return tuple(found)
 
 
 def suppress(book: "Book", draft: "Draft") -> None:
@@ -73,13 +93,19 @@ def suppress(book: "Book", draft: "Draft") -> None:
 def _keep_held(book: "Book", draft: "Draft") -> None:
     """Remember which of the alerts a receiver knows it is to hear of again."""
     ledger = draft.ledger
-    known = sorted((draft.held | set(ledger.held)) & ledger.known.keys())
+    known = (draft.held | ledger.held) & ledger.known.keys()
     if known != ledger.held:
-        ledger.held = known
+        ledger.held = frozenset(known)
         book.touch_ledger(draft.group_id, draft.integration.key)
 
 
 def _note(book: "Book", fingerprint: str, found: Suppression, now_ms: int) -> None:
     reason, history = REASONS[found.kind], book.records[fingerprint].history
-    if not history or (history[-1].reason, history[-1].where) != (reason, found.by):
+    before = (one for one in reversed(history) if one.stage in (Stage.SUPPRESS, Stage.DELIVER, Stage.COMMAND))
+    last = next(before, None)
+    if last is None or (last.reason, last.where) != (reason, found.by):
         book.note(fingerprint, Decision(now_ms, Stage.SUPPRESS, reason, found.by, found.text))
+
+
+def _note_failure(book: "Book", fingerprint: str, detail: str, now_ms: int) -> None:
+    book.note(fingerprint, Decision(now_ms, Stage.SUPPRESS, Reason.SUPPRESSION_FAILED, detail=detail[:300]))

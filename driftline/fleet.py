@@ -1,14 +1,16 @@
 """From settings to the `Fleet` the stages are told about."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from alerts import config as alerting
+from alerts.old_keys import old_keys
 from driftline.access import brokers, store
 from driftline.configfile import YamlFile
-from driftline.errors import ConfigError
+from driftline.errors import ConfigError, Problem
 from driftline.mistakes import Loc, keys_beside
 from driftline.settings import Settings
 from driftline.topics import Found, ensure_topics
@@ -17,9 +19,20 @@ from streams.backlog import Limits
 from streams.stages.fleet import Fleet, Watched
 from streams.topics import Topics
 
+_logger = logging.getLogger(__name__)
 
-def load_alerting(path: Path | None) -> alerting.Config:
+
+def _log(warning: Problem) -> None:
+    _logger.warning("%s", warning)
+
+
+def load_alerting(path: Path | None, warn: Callable[[Problem], None] = _log) -> alerting.Config:
     """Return the alerting file; without one, every alert goes to the log.
+
+    Parameters
+    ----------
+    warn
+        Told of what is read, but should be written otherwise; logs it, unless said otherwise.
 
     Raises
     ------
@@ -30,9 +43,12 @@ def load_alerting(path: Path | None) -> alerting.Config:
         return alerting.default_config()
     file = YamlFile(path)
     try:
-        return alerting.parse(file.data)
+        config = alerting.parse(file.data)
     except ValidationError as error:
         raise ConfigError(file.problems(error, _known_keys)) from error
+    for loc, message in old_keys(file.data):
+        warn(Problem(path, file.line(loc), ".".join(map(str, loc)), message))
+    return config
 
 
 def _known_keys(place: Loc) -> set[str]:

@@ -28,6 +28,8 @@ def check(
 ) -> None:
     """Find every mistake in the config files at once: file, line, remedy. Exit 1 if there are any.
 
+    What is read, but should be written otherwise, is a warning on stderr.
+
     Example: driftline check --monitors monitors --alerting alerting.yml
     """
     from driftline.fleet import load_alerting
@@ -36,15 +38,18 @@ def check(
     chosen = configuration.load()
     folder, file = monitors or chosen.monitors, alerting or chosen.alerting
     problems: list[Problem] = []
+    warnings: list[Problem] = []
     watched = {}
     try:
         watched = load_folder(folder)
     except ConfigError as error:
         problems += error.problems
     try:
-        load_alerting(file)
+        load_alerting(file, warnings.append)
     except ConfigError as error:
         problems += error.problems
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
     if problems:
         raise ConfigError(problems)
     names = ", ".join(sorted(watched)) or "none yet"

@@ -17,7 +17,14 @@ NAMES = ["a", "b", "c"]
 PLACES = ["ops/webhook/0", "ops/log/0", "pager/webhook/0"]
 
 
-def config(continues: bool = True) -> Config:
+INHIBIT = {
+    "source_matchers": ["severity=critical"],
+    "target_matchers": ["severity!=critical"],
+    "equal": ["model"],
+}
+
+
+def config(continues: bool = True, inhibits: bool = False) -> Config:
     severe = {
         "receiver": "pager",
         "matchers": ["severity=critical"],
@@ -37,6 +44,7 @@ def config(continues: bool = True) -> Config:
                 {"name": "ops", "log_configs": [{}], "webhook_configs": [{"url": "http://localhost/"}]},
                 {"name": "pager", "webhook_configs": [{"url": "http://localhost/"}]},
             ],
+            "inhibit_rules": [INHIBIT] * inhibits,
         }
     )
 
@@ -129,6 +137,42 @@ def test_nothing_that_fires_is_lost_and_nothing_that_is_over_is_believed(
 
 @given(steps=wild)
 @settings(max_examples=150, deadline=None)
+def test_what_fires_uninhibited_is_believed_and_nothing_that_is_over(
+    world: Any, steps: list[tuple[Any, ...]]
+) -> None:
+    desk = world(config(inhibits=True))
+    for step in steps:
+        do(desk, step)
+    come_to_rest(desk)
+    firing = {r.upsert.labels["alertname"]: r.severity for r in desk.desk.alerts.values() if r.firing}
+    severe = {name for name, severity in firing.items() if severity == "critical"}
+    free = severe or set(firing)
+    views = believed(desk)
+    assert views["pager/webhook/0"] == severe
+    for place in ("ops/webhook/0", "ops/log/0"):
+        assert free & {"a", "b"} | (free - severe) <= views[place] <= set(firing)
+
+
+@given(steps=wild)
+@settings(max_examples=100, deadline=None)
+def test_what_is_inhibited_is_never_told_to_fire(world: Any, steps: list[tuple[Any, ...]]) -> None:
+    desk = world(config(inhibits=True))
+    for step in [*steps, ("firing", "c", "critical"), ("wait", 4000)]:
+        tries = len(desk.tries)
+        do(desk, step)
+        severe = any(one.firing and one.severity == "critical" for one in desk.desk.alerts.values())
+        told = {
+            severity
+            for one in desk.tries[tries:]
+            for _, status, severity in one.content
+            if status == "firing"
+        }
+        # Firing and ending lie between steps, so what inhibits at the end of one did so all through it.
+        assert not severe or told <= {"critical"}
+
+
+@given(steps=wild)
+@settings(max_examples=150, deadline=None)
 def test_the_same_content_is_told_twice_only_as_repeat_or_marked(
     world: Any, steps: list[tuple[Any, ...]]
 ) -> None:
@@ -146,12 +190,13 @@ def test_the_same_content_is_told_twice_only_as_repeat_or_marked(
             last[told.place, told.group] = told
 
 
+@pytest.mark.parametrize("inhibits", [True, False])
 @given(steps=wild)
 @settings(max_examples=150, deadline=None)
 def test_an_end_is_told_only_to_those_who_may_know_of_the_beginning(
-    world: Any, steps: list[tuple[Any, ...]]
+    world: Any, inhibits: bool, steps: list[tuple[Any, ...]]
 ) -> None:
-    desk = world(config())
+    desk = world(config(inhibits=inhibits))
     for step in steps:
         do(desk, step)
     come_to_rest(desk)
@@ -163,12 +208,13 @@ def test_an_end_is_told_only_to_those_who_may_know_of_the_beginning(
             known |= {name for name, status, _ in told.content if status == "firing"}
 
 
+@pytest.mark.parametrize("inhibits", [True, False])
 @given(steps=calm, at=st.integers(0, 25))
 @settings(max_examples=150, deadline=None)
 def test_restored_at_any_step_the_future_is_the_same(
-    world: Any, steps: list[tuple[Any, ...]], at: int
+    world: Any, inhibits: bool, steps: list[tuple[Any, ...]], at: int
 ) -> None:
-    whole, broken = world(config()), world(config())
+    whole, broken = world(config(inhibits=inhibits)), world(config(inhibits=inhibits))
     for number, step in enumerate(steps):
         do(whole, step)
         do(broken, step)

@@ -24,6 +24,20 @@ def test_the_first_child_that_matches_wins_unless_it_continues() -> None:
     assert [n.receiver for n in root.match({"severity": "critical"})] == ["b"]
 
 
+def test_matchers_written_the_old_ways_hold_beside_the_new() -> None:
+    route = {
+        "receiver": "a",
+        "match": {"team": "x"},
+        "match_re": {"model": "churn|fraud"},
+        "matchers": ["b!=c"],
+    }
+    root = tree(routes=[route])
+    assert [n.receiver for n in root.match({"team": "x", "model": "fraud"})] == ["a"]
+    for labels in ({"team": "x"}, {"model": "fraud"}, {"team": "x", "model": "fraud", "b": "c"}):
+        assert [n.receiver for n in root.match(labels)] == ["root"]
+    assert root.children[0].key == '{}/{b!="c", team="x", model=~"churn|fraud"}'
+
+
 def test_an_alert_no_child_takes_stays_with_the_parent() -> None:
     assert [n.receiver for n in tree(routes=[{"receiver": "a", "matchers": ["x=y"]}]).match({})] == ["root"]
 

@@ -138,6 +138,32 @@ def test_files_without_a_mistake_are_named_and_the_exit_is_0(driftline: Run, tmp
     assert ran.out == "monitors: a, b; alerting: none, alerts go to the log; no mistake found\n"
 
 
+def test_what_should_be_written_otherwise_is_a_warning_with_its_line(driftline: Run, tmp_path: Path) -> None:
+    text = """\
+route:
+  receiver: ops
+  routes:
+    - match: {team: growth}
+      routes:
+        - match_re:
+            model: churn|fraud
+receivers:
+  - name: ops
+inhibit_rules:
+  - source_match: {severity: critical}
+    target_matchers: [severity=warning]
+"""
+    write(tmp_path, {"monitors/a.yml": "model: a\n", "alerting.yml": text})
+    file = tmp_path / "alerting.yml"
+    ran = driftline("check", "--monitors", tmp_path / "monitors", "--alerting", file)
+    assert ran.status == 0
+    assert ran.err.splitlines() == [
+        f"warning: {file}:4: route.routes.0.match: old; write matchers: ['team=\"growth\"']",
+        f"warning: {file}:6: route.routes.0.routes.0.match_re: old; write matchers: ['model=~\"churn|fraud\"']",
+        f"warning: {file}:11: inhibit_rules.0.source_match: old; write source_matchers: ['severity=\"critical\"']",
+    ]
+
+
 def test_no_secret_of_an_alerting_file_is_printed(driftline: Run, tmp_path: Path) -> None:
     text = (
         "route: {receiver: ops}\nreceivers:\n  - name: ops\n    webhook_configs:\n"
