@@ -24,8 +24,9 @@ from alerts.inhibit_config import InhibitRule
 from alerts.matcher import Matcher
 from alerts.matcher_config import MatcherLines, Patterns, together
 from alerts.pagerduty_config import ENQUEUE, PagerdutyConfig
-from alerts.receiver_config import ApiBase, HttpAddress, LogConfig, Section, SlackConfig, WebhookConfig
+from alerts.receiver_config import ApiBase, HttpAddress, LogConfig, Section, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
+from alerts.webhook_config import WebhookConfig
 
 #: `group_by` that puts every alert into a group of its own.
 ALL_LABELS: Final = "..."

@@ -15,6 +15,7 @@ _OWN_HEADERS = frozenset(
         "content-length",
         "host",
         "driftline-possible-repeat",
+        "driftline-signature",
         "idempotency-key",
         "transfer-encoding",
     }
@@ -51,7 +52,8 @@ def _secret_address(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _usable_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+def usable_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    """Return the headers; raise ValueError for one that no request can have, or that we set ourselves."""
     for name, value in headers.items():
         if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
             raise ValueError(f"{name[:80]!r} is not the name of an HTTP header")
@@ -71,27 +73,6 @@ class LogConfig(Section):
     """Writes one line per alert to the log."""
 
     send_resolved: bool = Field(default=True, description="also tell when an alert is over")
-
-
-class WebhookConfig(Section):
-    """Posts Alertmanager's version-4 payload."""
-
-    url: Address | None = Field(default=None, description="address; secret, as it often carries a token")
-    url_file: str | None = Field(default=None, min_length=1, description="file that holds the address")
-    send_resolved: bool = Field(default=True, description="also tell when an alert is over")
-    max_alerts: int = Field(default=0, ge=0, description="most alerts in one payload; 0 means all")
-    headers: Annotated[dict[str, SecretStr], AfterValidator(_usable_headers)] = Field(
-        default={}, description="more HTTP headers; their values are secret"
-    )
-    timeout_ms: PositiveDurationMs = Field(
-        default=TIMEOUT_MS, alias="timeout", description="limit of one try"
-    )
-
-    @model_validator(mode="after")
-    def _one_address(self) -> "WebhookConfig":
-        if (self.url is None) == (self.url_file is None):
-            raise ValueError("give either url or url_file")
-        return self
 
 
 class SlackConfig(Section):

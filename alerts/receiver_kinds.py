@@ -1,6 +1,7 @@
 """Every kind of receiver the config file knows."""
 
 from alerts.pagerduty_config import PagerdutyConfig
-from alerts.receiver_config import LogConfig, SlackConfig, WebhookConfig
+from alerts.receiver_config import LogConfig, SlackConfig
+from alerts.webhook_config import WebhookConfig
 
 ReceiverConfig = LogConfig | WebhookConfig | SlackConfig | PagerdutyConfig

@@ -1,6 +1,7 @@
 """What every receiver offers, and the words of HTTP they share."""
 
 import re
+import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -21,6 +22,11 @@ class Receiver(Protocol):
     async def send(self, notification: Notification, previous_reference: Mapping[str, str] | None) -> Outcome:
         """Try once to send; ``previous_reference`` is what the last `Sent` to this group returned."""
         ...
+
+
+def clock_ms() -> int:
+    """Return the wall clock, in epoch ms: what receivers go by unless they are given another."""
+    return time.time_ns() // 1_000_000
 
 
 def secret(value: SecretStr | None, file: str | None) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from ssl import SSLContext
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, InvalidURL
 from aiohttp.client_exceptions import ClientConnectorError
@@ -30,6 +31,7 @@ async def post(
     *,
     timeout_ms: int,
     who: str,
+    tls: SSLContext | bool = True,
 ) -> Answer | Retry | Failed:
     """Post once, and return the answer, or what its failure means for the delivery.
 
@@ -42,6 +44,8 @@ async def post(
         Limit of the whole try, in ms.
     who
         What reasons call the other side, such as ``PagerDuty``.
+    tls
+        The TLS context; True for the usual one.
     """
     try:
         async with session.post(
@@ -50,6 +54,7 @@ async def post(
             headers=headers,
             timeout=ClientTimeout(total=timeout_ms / 1000),
             allow_redirects=False,
+            ssl=tls,
         ) as response:
             return Answer(response.status, response.headers, await _read(response))
     except InvalidURL:

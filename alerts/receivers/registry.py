@@ -11,13 +11,14 @@ from alerts.dispatch import Delivery
 from alerts.errors import UnknownReceiver
 from alerts.outcome import Outcome, Retry
 from alerts.pagerduty_config import PagerdutyConfig
-from alerts.receiver_config import LogConfig, SlackConfig, WebhookConfig
+from alerts.receiver_config import LogConfig, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
 from alerts.receivers.base import Receiver
 from alerts.receivers.log import LogReceiver
 from alerts.receivers.pagerduty import PagerdutyReceiver
 from alerts.receivers.slack import SlackReceiver
 from alerts.receivers.webhook import WebhookReceiver
+from alerts.webhook_config import WebhookConfig
 
 _logger = logging.getLogger(__name__)
 

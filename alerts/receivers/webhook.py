@@ -1,17 +1,20 @@
 """Alertmanager's webhook, version 4: what speaks to Alertmanager speaks to us."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import ClientSession
+from pydantic import SecretStr
 
 from alerts.errors import SecretUnreadable
 from alerts.notification import Notification, NotifiedAlert, rfc3339
 from alerts.outcome import Failed, Outcome, Sent
-from alerts.receiver_config import WebhookConfig
-from alerts.receivers.base import judge_status, secret
+from alerts.receivers.base import clock_ms, judge_status, secret
 from alerts.receivers.http import Answer, post
+from alerts.receivers.login import login, trust
+from alerts.receivers.signature import SIGNATURE, sign
+from alerts.webhook_config import WebhookConfig
 
 #: How Alertmanager writes the end of an alert that has not ended.
 NO_END = "0001-01-01T00:00:00Z"
@@ -24,38 +27,52 @@ class WebhookReceiver:
     """Posts the payload as JSON. ``Idempotency-Key`` is the same for each try of the same content.
 
     One that may have arrived before carries ``Driftline-Possible-Repeat: true``, as Alertmanager's payload
-    has no place for it.
+    has no place for it. With a ``secret`` each try is signed: `alerts.receivers.signature`.
 
     When to use: for anything that takes Alertmanager's webhooks, and to hand over to your own code.
     """
 
-    def __init__(self, config: WebhookConfig, session: ClientSession) -> None:
+    def __init__(
+        self, config: WebhookConfig, session: ClientSession, now_ms: Callable[[], int] = clock_ms
+    ) -> None:
         self.config = config
         self._session = session
+        self._now_ms = now_ms
 
     async def send(self, notification: Notification, previous_reference: Mapping[str, str] | None) -> Outcome:
         """Post once. Redirects are not followed: they could lead inside the network."""
+        body = json.dumps(payload(notification, self.config.max_alerts)).encode()
         try:
-            url = secret(self.config.url, self.config.url_file)
+            url = self._read("url_file", self.config.url, self.config.url_file)
+            headers = self._headers(notification) | self._signature(body) | login(self.config.http_config)
+            tls = trust(self.config.http_config)
         except SecretUnreadable as error:
-            return Failed(f"url_file: {error}")
+            return Failed(str(error))
         answer = await post(
-            self._session,
-            url,
-            json.dumps(payload(notification, self.config.max_alerts)).encode(),
-            self._headers(notification),
-            timeout_ms=self.config.timeout_ms,
-            who=_WHO,
+            self._session, url, body, headers, timeout_ms=self.config.timeout_ms, who=_WHO, tls=tls
         )
         if not isinstance(answer, Answer):
             return answer
         return judge_status(answer.status, answer.headers, _WHO) or Sent()
+
+    def _signature(self, body: bytes) -> dict[str, str]:
+        if self.config.secret is None and self.config.secret_file is None:
+            return {}
+        key = self._read("secret_file", self.config.secret, self.config.secret_file)
+        return {SIGNATURE: sign(key, body, self._now_ms() // 1000)}
 
     def _headers(self, notification: Notification) -> dict[str, str]:
         own = {"Content-Type": "application/json", "Idempotency-Key": notification.idempotency_key}
         if notification.possible_repeat:
             own[POSSIBLE_REPEAT] = "true"
         return {name: value.get_secret_value() for name, value in self.config.headers.items()} | own
+
+    @staticmethod
+    def _read(key: str, value: SecretStr | None, file: str | None) -> str:
+        try:
+            return secret(value, file)
+        except SecretUnreadable as error:
+            raise SecretUnreadable(f"{key}: {error}") from error
 
 
 def payload(notification: Notification, max_alerts: int = 0) -> dict[str, Any]:

@@ -25,12 +25,14 @@ class Stub:
 
     url: str = ""
     requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     answers: list[web.Response | Exception] = field(default_factory=list)
     default: Callable[[str, Any], dict[str, Any]] = lambda path, body: {"ok": True}
     hang: bool = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
+        self.bodies.append(await request.read())
         self.requests.append((request.path, dict(request.headers), body))
         if self.hang:
             await asyncio.Event().wait()

@@ -18,11 +18,12 @@ from alerts.dispatch import Delivery
 from alerts.errors import UnknownReceiver
 from alerts.notification import Notification, NotifiedAlert, rank
 from alerts.outcome import Failed, Retry, Sent
-from alerts.receiver_config import LogConfig, WebhookConfig
+from alerts.receiver_config import LogConfig
 from alerts.receivers.base import retry_after_ms
 from alerts.receivers.log import LogReceiver
 from alerts.receivers.registry import REGISTRY, Receivers
 from alerts.receivers.webhook import WebhookReceiver
+from alerts.webhook_config import WebhookConfig
 
 NINE = 1_795_424_400_123
 FIRING = NotifiedAlert(
