@@ -1,5 +1,6 @@
 """Categories that used to come and no longer do."""
 
+import numpy as np
 from pydantic import Field
 from scipy import special
 
@@ -8,7 +9,8 @@ from detectors.comparison import Comparison, Shortfall, compare
 from detectors.divergence import shares
 from detectors.sentence import listing, percent, quantity, shorten
 from detectors.significance import SignificanceParams
-from detectors.window import Window
+from detectors.swing import Swing, swing_of
+from detectors.window import Column, Window
 
 
 class VanishedCategoriesParams(SignificanceParams):
@@ -35,8 +37,9 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
     """Fires when a category of notable share in the reference has all but gone.
 
     A category is gone when at most ``remaining`` of its usual share is left and so few events would be
-    seen by chance with probability below ``alpha`` (shared out over the categories). ``score`` is the
-    share of the reference in the categories gone, of those that have ``min_share`` in it.
+    seen by chance with probability below ``alpha`` (shared out over the categories), also where its share is as
+    low as it falls in the reference's spans (`swing`). ``score`` is the share of the reference in the
+    categories gone, of those that have ``min_share`` in it.
 
     References
     ----------
@@ -101,6 +104,32 @@ def gone_categories(comparison: Comparison, *, min_share: float, remaining: floa
     now, usual = shares(current)[:-1], shares(reference)[:-1]
     odds = comparison.reference_samples / (comparison.samples + comparison.reference_samples)
     few = (usual >= min_share) & (now <= remaining * usual)
-    chance = {int(i): special.betainc(reference[i], current[i] + 1, odds) for i in few.nonzero()[0]}
     each = alpha / max(len(usual), 1)
-    return sorted((i for i, p in chance.items() if p < each), key=lambda i: (-usual[i], i))
+
+    def is_gone(place: int) -> bool:
+        def chance(part: float) -> float:
+            """Return how probable so few are where only that part of the usual share is to be expected."""
+            return float(special.betainc(reference[place] * part, current[place] + 1, odds)) if part else 1.0
+
+        if chance(1.0) >= each:
+            return False
+        ebb = _ebb(comparison.reference, place, each)
+        return all(chance(_part_left(usual[place], level)) < probability for level, probability in ebb.steps)
+
+    return sorted((int(i) for i in few.nonzero()[0] if is_gone(int(i))), key=lambda i: (-usual[i], i))
+
+
+def _ebb(reference: Column, place: int, alpha: float) -> Swing:
+    """Return how far a category's share falls in the reference's spans, as a difference of square roots."""
+    usual = float(np.sqrt(shares(reference.bins)[place]))
+    return swing_of(
+        lambda counts: np.maximum(usual - np.sqrt(shares(counts)[..., place]), 0.0),
+        reference.bins,
+        reference.spans,
+        alpha,
+    )
+
+
+def _part_left(share: float, level: float) -> float:
+    """Return the part of a share that is left when its square root has fallen by ``level``."""
+    return float(max(1 - level / np.sqrt(share), 0.0) ** 2)

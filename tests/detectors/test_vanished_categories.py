@@ -1,5 +1,8 @@
 """Vanished categories: gone or nearly, of notable share, and improbable by chance."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from detector_windows import category, make, window
 
@@ -32,3 +35,20 @@ def test_absence_that_chance_explains_stays_ok() -> None:
 def test_values_outside_the_list_are_no_category_to_miss() -> None:
     usual = window(category([5000, 3000, 1000], legacy=1000))
     assert make("vanished_categories").observe(window(category([1600, 1100, 300])), usual).status == "ok"
+
+
+def test_a_category_that_comes_and_goes_in_the_reference_is_not_gone_when_it_ebbs() -> None:
+    rng = np.random.default_rng(31)
+    share = 0.03 * (1 + np.sin(np.arange(400) / 30)) ** 2 / 1.5
+    steady = 0.3 + 0.01 * rng.normal(size=400)
+    spans = np.array(
+        [[*rng.multinomial(2_000, [1 - a - b, b, a]), 0, 0] for a, b in zip(share, steady, strict=True)]
+    )
+    whole = category(spans.sum(axis=0)[:3].tolist())
+    still, swinging = window(whole), window(replace(whole, spans=(spans,)))
+    ebb = window(category([2100, 900, 0]))
+    assert make("vanished_categories").observe(ebb, still).status == "firing"
+    assert make("vanished_categories").observe(ebb, swinging).status == "ok"
+    gone = window(category([2950, 0, 50]))
+    verdict = make("vanished_categories").observe(gone, swinging)
+    assert (verdict.status, list(verdict.evidence.details["categories"])) == ("firing", ["pro"])
