@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from alerts.alertmanager_config import AlertmanagerConfig
 from alerts.duration import DurationMs, PositiveDurationMs
 from alerts.inhibit_config import InhibitRule
 from alerts.matcher import Matcher
@@ -144,6 +145,7 @@ class Receiver(Section):
     webhook_configs: tuple[WebhookConfig, ...] = ()
     slack_configs: tuple[SlackConfig, ...] = ()
     pagerduty_configs: tuple[PagerdutyConfig, ...] = ()
+    alertmanager_configs: tuple[AlertmanagerConfig, ...] = ()
 
     @field_validator("name")
     @classmethod
@@ -191,6 +193,7 @@ class Config(Section):
                 config.model_copy(update={"url": config.url or self.defaults.pagerduty_url})
                 for config in receiver.pagerduty_configs
             ),
+            "alertmanager": receiver.alertmanager_configs,
         }
         for kind, configs in kinds.items():
             for index, config in enumerate(configs):

@@ -206,6 +206,7 @@ def _notification(book: Book, draft: Draft, key: str) -> Notification:
         idempotency_key=key,
         possible_repeat=draft.ledger.uncertain,
         external_url=book.external_url,
+        repeat_interval_ms=draft.node.repeat_interval_ms,
     )
 
 

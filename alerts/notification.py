@@ -117,6 +117,7 @@ class Notification:
 
     ``alerts`` are ranked: firing before resolved, worse before less bad, older before newer.
     ``reason`` says why it is sent. ``idempotency_key`` is the same for each try of the same content.
+    ``repeat_interval_ms`` is when it is said again, at the latest, while nothing changes.
     """
 
     group_key: str
@@ -127,6 +128,7 @@ class Notification:
     idempotency_key: str
     possible_repeat: bool = False
     external_url: str = ""
+    repeat_interval_ms: int = 0
 
     @cached_property
     def firing(self) -> tuple[NotifiedAlert, ...]:

@@ -1,7 +1,9 @@
 """The header and the TLS context an `HttpConfig` asks for; files are read each time, so they can be rotated."""
 
 import ssl
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -76,3 +78,24 @@ def _unusable(key: str, file: str | None, error: Exception) -> SecretUnreadable:
     return SecretUnreadable(
         f"{key}: {file!r} cannot be used ({kind}); it must be PEM, readable, and its key without a password"
     )
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Return what the other side said without secrets it may have repeated.
+
+    Examples
+    --------
+    >>> hide("no token t0ken-1 here", ["t0ken-1", ""])
+    'no token … here'
+    """
+    for one in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(one, "…")
+    return text
+
+
+def secrets_of(url: str, headers: Mapping[str, str]) -> list[str]:
+    """Return what may be secret of a request: parts of its address, and how it logged in."""
+    parts = urlsplit(url)
+    kind, _, token = headers.get("Authorization", "").partition(" ")
+    shown = [token, *b64decode(token).decode().split(":", 1)[1:]] if kind == "Basic" else [token]
+    return [url, parts.query, parts.password or "", *parts.path.split("/"), *shown]

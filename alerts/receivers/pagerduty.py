@@ -11,6 +11,7 @@ from alerts.outcome import Failed, Outcome, Sent
 from alerts.pagerduty_config import ENQUEUE, PagerdutyConfig
 from alerts.receivers.base import judge_status, secret
 from alerts.receivers.http import Answer, post
+from alerts.receivers.login import hide
 from alerts.receivers.pagerduty_event import dedup_key, encode
 
 _WHO = "PagerDuty"
@@ -63,4 +64,4 @@ def _said(answer: Answer, key: str) -> str:
         return ""
     errors = data.get("errors") if isinstance(data, dict) else None
     said = "; ".join(text for text in errors if isinstance(text, str)) if isinstance(errors, list) else ""
-    return f": {clip(said.replace(key, '…'), _SAID_LIMIT)}" if said else ""
+    return f": {clip(hide(said, [key]), _SAID_LIMIT)}" if said else ""

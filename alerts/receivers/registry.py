@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
+from alerts.alertmanager_config import AlertmanagerConfig
 from alerts.config import Config
 from alerts.dispatch import Delivery
 from alerts.errors import UnknownReceiver
@@ -13,6 +14,7 @@ from alerts.outcome import Outcome, Retry
 from alerts.pagerduty_config import PagerdutyConfig
 from alerts.receiver_config import LogConfig, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
+from alerts.receivers.alertmanager import AlertmanagerReceiver
 from alerts.receivers.base import Receiver
 from alerts.receivers.log import LogReceiver
 from alerts.receivers.pagerduty import PagerdutyReceiver
@@ -28,6 +30,7 @@ REGISTRY: Mapping[type[ReceiverConfig], Callable[[Any, ClientSession], Receiver]
     WebhookConfig: WebhookReceiver,
     SlackConfig: SlackReceiver,
     PagerdutyConfig: PagerdutyReceiver,
+    AlertmanagerConfig: AlertmanagerReceiver,
 }
 
 

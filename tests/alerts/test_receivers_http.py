@@ -248,6 +248,7 @@ async def test_every_kind_of_receiver_in_the_config_has_its_client(session: Clie
                 "webhook_configs": [{"url": "http://x/"}],
                 "slack_configs": [{"channel": "#x", "token": "t"}],
                 "pagerduty_configs": [{"routing_key": "k"}],
+                "alertmanager_configs": [{"url": "http://x"}],
             }
         ],
     }

@@ -50,6 +50,14 @@ CASES = (
         lambda base: {"url": f"{base}/v2/enqueue", "routing_key": SECRET},
         {"status": "success", "message": "Event processed", "dedup_key": "d"},
     ),
+    Case(
+        "alertmanager",
+        lambda base: {
+            "url": f"{base}/{SECRET}",
+            "http_config": {"basic_auth": {"username": "u", "password": SECRET}},
+        },
+        {},
+    ),
 )
 
 
