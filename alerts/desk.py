@@ -8,7 +8,7 @@ Commands, such as silences and acks: `alerts.command`.
 from collections import Counter
 from collections.abc import Mapping
 
-from alerts import dispatch, rows
+from alerts import dispatch, rows, watchdog
 from alerts.alert import AlertUpsert
 from alerts.answer import Answer
 from alerts.book import Book
@@ -90,6 +90,7 @@ class Desk:
         rows.load(desk._book, stored)
         regroup(desk._book, now_ms)
         take_up_deliveries(desk._book, now_ms)
+        desk._watch(now_ms)
         return desk
 
     def take(self, key: bytes | None, value: bytes | None, now_ms: int, written: Written) -> None:
@@ -157,6 +158,11 @@ class Desk:
         """Take up a new config. Alerts stay, groups that do not change keep their timers."""
         self._book.configure(config)
         regroup(self._book, now_ms)
+        self._watch(now_ms)
+
+    def _watch(self, now_ms: int) -> None:
+        if upsert := watchdog.change(self._book, now_ms):
+            self.upsert(upsert, now_ms)
 
     def take_changed_rows(self) -> dict[str, bytes | None]:
         """Return the rows that changed since the last call; None is a row to delete."""
