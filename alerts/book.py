@@ -14,6 +14,7 @@ from alerts.routing import Node, compile_routes
 from alerts.silence import Silence
 from alerts.state import Group, Ledger, Record
 from alerts.tenure import Owner, Tenure, Written
+from alerts.time_interval import TimeInterval
 
 #: Decisions kept per alert.
 HISTORY_KEPT = 20
@@ -34,6 +35,7 @@ class Book:
     nodes: dict[str, Node] = field(init=False)
     places: dict[str, tuple[Integration, ...]] = field(init=False)
     inhibition: Inhibition = field(init=False)
+    intervals: dict[str, TimeInterval] = field(init=False)
     records: dict[str, Record] = field(default_factory=dict)
     closed: dict[str, None] = field(default_factory=dict)
     owners: dict[int, Owner] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Book:
         self.root = compile_routes(config.route)
         self.nodes = {node.key: node for node in self.root.walk()}
         self.places = config.integrations()
+        self.intervals = config.intervals()
         self.inhibition = Inhibition(config.inhibit_rules)
         for fingerprint in self.records:
             self.hear_alert(fingerprint)

@@ -27,6 +27,7 @@ from alerts.matcher_config import MatcherLines, Patterns, together
 from alerts.pagerduty_config import ENQUEUE, PagerdutyConfig
 from alerts.receiver_config import ApiBase, HttpAddress, LogConfig, Section, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
+from alerts.time_interval import TimeInterval
 from alerts.webhook_config import WebhookConfig
 
 #: `group_by` that puts every alert into a group of its own.
@@ -38,8 +39,10 @@ class _Context:
     """What a part of the file must know of the others."""
 
     receivers: frozenset[str]
+    intervals: frozenset[str]
     slack_token: bool
     seen: set[str] = field(default_factory=set)
+    seen_intervals: set[str] = field(default_factory=set)
 
 
 def _refuse(value: Any) -> None:
@@ -61,6 +64,25 @@ def _receiver_exists(name: str | None, info: ValidationInfo) -> str | None:
     return name
 
 
+def _interval_exists(name: str, info: ValidationInfo) -> str:
+    if info.context and name not in info.context.intervals:
+        known = ", ".join(sorted(info.context.intervals)) or "none"
+        raise ValueError(f"no time interval named {name[:80]!r}; there are: {known}")
+    return name
+
+
+def _interval_named_once(interval: TimeInterval, info: ValidationInfo) -> TimeInterval:
+    if info.context:
+        if interval.name in info.context.seen_intervals:
+            raise ValueError(
+                f"a second time interval named {interval.name[:80]!r}; join the two, or rename one"
+            )
+        info.context.seen_intervals.add(interval.name)
+    return interval
+
+
+IntervalName = Annotated[str, AfterValidator(_interval_exists)]
+Interval = Annotated[TimeInterval, AfterValidator(_interval_named_once)]
 NotSupported = Annotated[None, BeforeValidator(_refuse)]
 GroupBy = Annotated[tuple[str, ...], AfterValidator(_label_names)]
 
@@ -113,8 +135,13 @@ class Route(Section):
     routes: tuple["Route", ...] = Field(
         default=(), description="more special routes, the first that matches wins"
     )
-    mute_time_intervals: NotSupported = None
-    active_time_intervals: NotSupported = None
+    mute_time_intervals: tuple[IntervalName, ...] = Field(
+        default=(),
+        description="its groups are told nothing during one of these; routes below do not inherit it",
+    )
+    active_time_intervals: tuple[IntervalName, ...] = Field(
+        default=(), description="its groups are told something only during one of these; not inherited either"
+    )
     match: dict[str, str] = Field(default={}, description="old for matchers")
     match_re: Patterns = Field(default={}, description="old for matchers")
 
@@ -134,6 +161,13 @@ class RootRoute(Route):
     def _takes_every_alert(cls, value: object) -> object:
         if value:
             raise ValueError("the root route takes every alert; move this to a route under routes")
+        return value
+
+    @field_validator("mute_time_intervals", "active_time_intervals")
+    @classmethod
+    def _is_never_muted(cls, value: object) -> object:
+        if value:
+            raise ValueError("the root route cannot be muted; move this to a route under routes")
         return value
 
 
@@ -175,9 +209,13 @@ class Config(Section):
     inhibit_rules: tuple[InhibitRule, ...] = Field(
         default=(), description="which alerts keep others from being told"
     )
-    time_intervals: NotSupported = None
-    mute_time_intervals: NotSupported = None
+    time_intervals: tuple[Interval, ...] = Field(default=(), description="names for parts of days and weeks")
+    mute_time_intervals: tuple[Interval, ...] = Field(default=(), description="old for time_intervals")
     templates: NotSupported = None
+
+    def intervals(self) -> dict[str, TimeInterval]:
+        """Return the time intervals by name."""
+        return {interval.name: interval for interval in (*self.time_intervals, *self.mute_time_intervals)}
 
     def integrations(self) -> dict[str, tuple[Integration, ...]]:
         """Return, by receiver name, the places it sends to, with ``global`` filled in."""
@@ -228,7 +266,14 @@ def parse(data: Mapping[str, Any]) -> Config:
     ['ops/log/0']
     """
     try:
-        return Config.model_validate(data, context=_Context(_receiver_names(data), _has_slack_token(data)))
+        return Config.model_validate(
+            data,
+            context=_Context(
+                _names(data, "receivers"),
+                _names(data, "time_intervals", "mute_time_intervals"),
+                _has_slack_token(data),
+            ),
+        )
     except ValidationError as error:
         bare = [_without_input(details) for details in error.errors(include_url=False, include_input=False)]
     raise ValidationError.from_exception_data("alerting config", bare, hide_input=True)
@@ -252,9 +297,10 @@ def _without_input(details: Any) -> InitErrorDetails:
     return InitErrorDetails(type=kind, loc=details["loc"], input=None)
 
 
-def _receiver_names(data: object) -> frozenset[str]:
-    receivers = data.get("receivers") if isinstance(data, Mapping) else None
-    items = receivers if isinstance(receivers, list | tuple) else ()
+def _names(data: object, *keys: str) -> frozenset[str]:
+    """Return the names of what stands under some keys of the file."""
+    held = [data.get(key) for key in keys] if isinstance(data, Mapping) else []
+    items = [item for each in held if isinstance(each, list | tuple) for item in each]
     names = (item.get("name") for item in items if isinstance(item, Mapping))
     return frozenset(name for name in names if isinstance(name, str))
 

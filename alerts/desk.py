@@ -1,7 +1,7 @@
 """The alert desk: a pure state machine from alert upserts to deliveries.
 
 In: ``refuse_followed -> dedup_by_version -> capacity -> remember -> heed -> route -> group`` (`alerts.intake`).
-Out, when a group is due: ``wait -> gather -> suppress -> notification_log -> deliver`` (`alerts.dispatch`).
+Out, when a group is due: ``wait -> mute -> gather -> suppress -> notification_log -> deliver`` (`alerts.dispatch`).
 Commands, such as silences and acks: `alerts.command`.
 """
 

@@ -10,7 +10,7 @@ from alerts.decision import Decision, Reason, Stage
 from alerts.notification import Change, Notification, NotifiedAlert, rank, severity_rank
 from alerts.routing import Node
 from alerts.state import Group, Ledger, Record
-from alerts.suppression import suppress
+from alerts.suppression import mute, suppress
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def deliver(book: Book, draft: Draft) -> None:
 Dispatching = Callable[[Book, Draft], None]
 
 #: The way out. A new stage is one function here; a new way to mute one in `alerts.suppression`.
-DISPATCH: tuple[Dispatching, ...] = (wait, gather, suppress, notification_log, deliver)
+DISPATCH: tuple[Dispatching, ...] = (wait, mute, gather, suppress, notification_log, deliver)
 
 
 def flush(book: Book, group_id: str, now_ms: int) -> list[Delivery]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from alerts.matcher import quote
 
 _OF_ROUTES = {"match": "matchers", "match_re": "matchers"}
+_AT_THE_TOP = {"mute_time_intervals": "time_intervals"}
 _OF_RULES = {
     "source_match": "source_matchers",
     "source_match_re": "source_matchers",
@@ -36,7 +37,8 @@ def old_keys(data: object) -> list[OldKey]:
         for one in _of(rule, ("inhibit_rules", number), _OF_RULES)
     ]
     route = data.get("route") if isinstance(data, Mapping) else None
-    return [*_of_route(route, ("route",)), *found]
+    top = _of(data, (), _AT_THE_TOP)
+    return [*_of_route(route, ("route",)), *found, *top]
 
 
 def _of_route(route: Any, loc: tuple[str | int, ...]) -> Iterator[OldKey]:
@@ -49,11 +51,12 @@ def _of_route(route: Any, loc: tuple[str | int, ...]) -> Iterator[OldKey]:
 def _of(section: Any, loc: tuple[str | int, ...], names: Mapping[str, str]) -> Iterator[OldKey]:
     for old, new in names.items():
         if isinstance(section, Mapping) and section.get(old):
-            operator = "=~" if old.endswith("_re") else "="
-            yield OldKey((*loc, old), f"old; write {new}: {_lines(section[old], operator)}")
+            yield OldKey((*loc, old), f"old; write {new}{_lines(section[old], old)}")
 
 
-def _lines(values: Any, operator: str) -> str:
-    """Return a mapping of old as a list of matchers."""
-    pairs = values.items() if isinstance(values, Mapping) else ()
-    return str([f"{name}{operator}{quote(str(value))}" for name, value in pairs])
+def _lines(values: Any, old: str) -> str:
+    """Return a mapping of old as a list of matchers; nothing of what stays as it is."""
+    if not isinstance(values, Mapping):
+        return ""
+    operator = "=~" if old.endswith("_re") else "="
+    return f": {[f'{name}{operator}{quote(str(value))}' for name, value in values.items()]}"

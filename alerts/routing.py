@@ -16,7 +16,8 @@ class Node:
     """A route with nothing left open.
 
     ``key`` is made of the matchers on the way to it, not of positions, so that it stays the same when a
-    reload adds a route elsewhere. ``group_by`` None means all labels.
+    reload adds a route elsewhere. ``group_by`` None means all labels. ``muted_in`` and ``active_in`` name
+    time intervals, and are the route's own.
     """
 
     key: str
@@ -27,6 +28,8 @@ class Node:
     group_wait_ms: int
     group_interval_ms: int
     repeat_interval_ms: int
+    muted_in: tuple[str, ...]
+    active_in: tuple[str, ...]
     children: tuple["Node", ...]
 
     def match(self, labels: Mapping[str, str]) -> list["Node"]:
@@ -73,7 +76,7 @@ def compile_routes(root: Route) -> Node:
     >>> node.group_key(node.group_labels({"model": "churn", "alertname": "Drift"}))
     '{}:{alertname="Drift", model="churn"}'
     """
-    base = Node("", "", (), False, (), _GROUP_WAIT_MS, _GROUP_INTERVAL_MS, _REPEAT_INTERVAL_MS, ())
+    base = Node("", "", (), False, (), _GROUP_WAIT_MS, _GROUP_INTERVAL_MS, _REPEAT_INTERVAL_MS, (), (), ())
     return _compile(root, base, "{}")
 
 
@@ -87,6 +90,8 @@ def _compile(route: Route, parent: Node, key: str) -> Node:
         group_wait_ms=_first(route.group_wait_ms, parent.group_wait_ms),
         group_interval_ms=_first(route.group_interval_ms, parent.group_interval_ms),
         repeat_interval_ms=_first(route.repeat_interval_ms, parent.repeat_interval_ms),
+        muted_in=route.mute_time_intervals,
+        active_in=route.active_time_intervals,
         children=(),
     )
     return _with_children(node, route.routes)

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from alerts.book import Book
     from alerts.dispatch import Draft
 
-Kind = Literal["inhibited", "silenced"]
+Kind = Literal["inhibited", "silenced", "muted", "inactive"]
 
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
     """One thing that keeps an alert from being told.
 
-    ``by`` names it: the fingerprint of the alert that inhibits, a silence's id. ``text`` says it in words.
+    ``by`` names it: the fingerprint of the alert that inhibits, a silence's id, time intervals.
+    ``text`` says it in words.
     """
 
     kind: Kind
@@ -32,7 +33,12 @@ class Suppression:
 
 
 #: How the history of an alert puts each kind.
-REASONS: dict[Kind, Reason] = {"inhibited": Reason.INHIBITED, "silenced": Reason.SILENCED}
+REASONS: dict[Kind, Reason] = {
+    "inhibited": Reason.INHIBITED,
+    "silenced": Reason.SILENCED,
+    "muted": Reason.MUTED,
+    "inactive": Reason.INACTIVE,
+}
 
 Suppressing = Callable[["Book", str, int], Iterator[Suppression]]
 
@@ -59,8 +65,34 @@ def silenced(book: "Book", fingerprint: str, now_ms: int) -> Iterator[Suppressio
 SUPPRESSING: tuple[Suppressing, ...] = (inhibited, silenced)
 
 
+def muted(book: "Book", group_id: str, now_ms: int) -> Iterator[Suppression]:
+    """Yield the time intervals by which the route of a group is told nothing now."""
+    node = book.nodes[book.groups[group_id].route_key]
+    for name in node.muted_in:
+        if book.intervals[name].contains(now_ms):
+            yield Suppression("muted", name, f"the route to {node.receiver} is muted in {name}")
+    if node.active_in and not any(book.intervals[name].contains(now_ms) for name in node.active_in):
+        names = ", ".join(node.active_in)
+        yield Suppression("inactive", names, f"the route to {node.receiver} is active in {names} only")
+
+
+def group_suppressions(book: "Book", group_id: str, now_ms: int) -> tuple[Suppression, ...]:
+    """Return all that keeps a whole group from being told at ``now_ms``; what fails keeps back nothing."""
+    try:
+        return tuple(muted(book, group_id, now_ms))
+    except Exception as error:
+        for fingerprint in sorted(book.groups[group_id].members):
+            _note_failure(book, fingerprint, f"muted: {type(error).__name__}: {error}", now_ms)
+        return ()
+
+
 def suppressions(book: "Book", fingerprint: str, group_id: str, now_ms: int) -> tuple[Suppression, ...]:
-    """Return all that keeps an alert that fires from being told in one of its groups at ``now_ms``.
+    """Return all that keeps an alert that fires from being told in one of its groups at ``now_ms``."""
+    return alert_suppressions(book, fingerprint, now_ms) + group_suppressions(book, group_id, now_ms)
+
+
+def alert_suppressions(book: "Book", fingerprint: str, now_ms: int) -> tuple[Suppression, ...]:
+    """Return all that keeps an alert that fires from being told at ``now_ms``, whatever its group.
 
     What fails suppresses nothing: the alert is told, and its history says so.
     """
@@ -75,13 +107,23 @@ def suppressions(book: "Book", fingerprint: str, group_id: str, now_ms: int) -> 
     return tuple(found)
 
 
+def mute(book: "Book", draft: "Draft") -> None:
+    """Stop while the route is muted: what is over waits to be told, too."""
+    found = group_suppressions(book, draft.group_id, draft.now_ms)
+    if found:
+        draft.reason, draft.stopped = REASONS[found[0].kind], True
+        for fingerprint in sorted(draft.group.members):
+            if book.records[fingerprint].fires_in(draft.group_id):
+                _note(book, fingerprint, found[0], draft.now_ms)
+
+
 def suppress(book: "Book", draft: "Draft") -> None:
     """Leave what is suppressed out of a notification."""
     kept, held = [], set()
     for alert in draft.alerts:
         if alert.status == "firing":
             observe(book, alert.fingerprint, draft.now_ms)
-            if found := suppressions(book, alert.fingerprint, draft.group_id, draft.now_ms):
+            if found := alert_suppressions(book, alert.fingerprint, draft.now_ms):
                 held.add(alert.fingerprint)
                 _note(book, alert.fingerprint, found[0], draft.now_ms)
                 continue

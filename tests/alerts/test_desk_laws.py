@@ -24,14 +24,17 @@ INHIBIT = {
 }
 
 
-def config(continues: bool = True, inhibits: bool = False) -> Config:
+NIGHT = {"name": "night", "time_intervals": [{"times": [{"start_time": "00:00", "end_time": "02:00"}]}]}
+
+
+def config(continues: bool = True, inhibits: bool = False, mutes: bool = False) -> Config:
     severe = {
         "receiver": "pager",
         "matchers": ["severity=critical"],
         "continue": continues,
         "group_wait": "0s",
     }
-    rest = {"matchers": ['alertname=~"a|b"'], "group_by": ["..."]}
+    rest = {"matchers": ['alertname=~"a|b"'], "group_by": ["..."], "mute_time_intervals": ["night"] * mutes}
     return parse(
         {
             "route": {
@@ -45,6 +48,7 @@ def config(continues: bool = True, inhibits: bool = False) -> Config:
                 {"name": "pager", "webhook_configs": [{"url": "http://localhost/"}]},
             ],
             "inhibit_rules": [INHIBIT] * inhibits,
+            "time_intervals": [NIGHT],
         }
     )
 
@@ -133,6 +137,26 @@ def test_nothing_that_fires_is_lost_and_nothing_that_is_over_is_believed(
     assert views["pager/webhook/0"] == severe
     assert views["ops/webhook/0"] == to_ops
     assert views["ops/log/0"] == to_ops
+
+
+@given(steps=wild)
+@settings(max_examples=100, deadline=None)
+def test_what_is_muted_is_told_later_but_never_then(world: Any, steps: list[tuple[Any, ...]]) -> None:
+    desk = world(config(mutes=True))
+    for step in steps:
+        do(desk, step)
+    come_to_rest(desk)
+    noon_s = (desk.now_ms // 86_400_000 + 1.5) * 86_400
+    desk.run_until(noon_s)
+    for told in desk.tries:
+        at_night = told.at_s % 86_400 < 2 * 3600
+        assert not (at_night and '"a|b"' in told.group)
+    firing = {r.upsert.labels["alertname"]: r.severity for r in desk.desk.alerts.values() if r.firing}
+    severe = {name for name, severity in firing.items() if severity == "critical"}
+    views = believed(desk)
+    assert views["pager/webhook/0"] == severe
+    for place in ("ops/webhook/0", "ops/log/0"):
+        assert views[place] == set(firing) - (severe - {"a", "b"})
 
 
 @given(steps=wild)

@@ -164,6 +164,34 @@ inhibit_rules:
     ]
 
 
+def test_mistakes_in_time_intervals_are_told_with_lines_and_what_was_meant(
+    driftline: Run, tmp_path: Path
+) -> None:
+    text = """\
+route:
+  receiver: ops
+  routes:
+    - mute_time_intervals: [nigths]
+receivers:
+  - name: ops
+time_intervals:
+  - name: nights
+    time_intervals:
+      - weekday: [monday]
+        times:
+          - {start_time: 22:00, end_time: 06:00}
+"""
+    write(tmp_path, {"monitors/a.yml": "model: a\n", "alerting.yml": text})
+    file = tmp_path / "alerting.yml"
+    ran = driftline("check", "--monitors", tmp_path / "monitors", "--alerting", file)
+    assert ran.err.splitlines() == [
+        f"{file}:4: route.routes.0.mute_time_intervals.0: no time interval named 'nigths'; there are: nights",
+        f"{file}:10: time_intervals.0.time_intervals.0.weekday: no such key; did you mean weekdays?",
+        f"{file}:12: time_intervals.0.time_intervals.0.times.0: start_time is not before end_time; "
+        "write one range up to 24:00, and one from 00:00",
+    ]
+
+
 def test_no_secret_of_an_alerting_file_is_printed(driftline: Run, tmp_path: Path) -> None:
     text = (
         "route: {receiver: ops}\nreceivers:\n  - name: ops\n    webhook_configs:\n"
