@@ -43,13 +43,25 @@ def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> De
         told=ledger.sending,
         generation=ledger.generation + 1,
         not_before_ms=now_ms,
-        sent_at_ms=ledger.started_at_ms,
+        sent_at_ms=_on_the_beat(book, group_id, ledger.started_at_ms),
         reference=dict(outcome.reference) or ledger.reference,
         held=ledger.held.difference(ledger.news),
     )
     if again:
         book.agenda.add(Due(now_ms, group_id, place))
     return Decision(now_ms, Stage.DELIVER, Reason.SENT, place)
+
+
+def _on_the_beat(book: Book, group_id: str, at_ms: int) -> int:
+    """Return the moment nearest to a delivery at which its group was, or will be, due by its interval.
+
+    Repeats are counted from there: one that took a second try is not a second too young to be repeated at the
+    group's next turn, which would put that off by a whole interval.
+    """
+    group = book.groups[group_id]
+    interval_ms = book.nodes[group.route_key].group_interval_ms
+    late_ms = (at_ms - group.due_ms) % interval_ms
+    return at_ms - late_ms if 2 * late_ms <= interval_ms else at_ms + interval_ms - late_ms
 
 
 def _put_off(book: Book, where: tuple[str, str], outcome: Retry | Failed, now_ms: int) -> Decision:

@@ -84,6 +84,8 @@ class Ledger:
         The group was due while a delivery was out.
     held
         Fingerprints the receiver knows of that were suppressed since, and are told again when nothing does so.
+    sent_at_ms
+        The turn of the group at which, or next to which, the last notification was taken; repeats count from it.
     delivery_id
         The delivery under way, or "".
     generation

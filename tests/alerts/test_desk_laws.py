@@ -13,6 +13,7 @@ from alerts.decision import Reason
 from alerts.outcome import Failed, Outcome, Retry
 
 REPEAT_S = 3600.0
+INTERVAL_S = 300.0
 NAMES = ["a", "b", "c"]
 PLACES = ["ops/webhook/0", "ops/log/0", "pager/webhook/0"]
 
@@ -209,7 +210,8 @@ def test_the_same_content_is_told_twice_only_as_repeat_or_marked(
         before = last.get((told.place, told.group))
         if before and before.content == told.content and not told.possible_repeat:
             assert told.reason is Reason.REPEAT
-            assert told.at_s - before.at_s >= REPEAT_S
+            # Counted from the group's turn, which the one before may have missed by half an interval.
+            assert told.at_s - before.at_s >= REPEAT_S - INTERVAL_S / 2
         if told.arrived:
             last[told.place, told.group] = told
 
