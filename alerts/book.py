@@ -42,6 +42,7 @@ class Book:
     groups: dict[str, Group] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
+    next_command: int = 0
     in_flight: dict[str, tuple[str, str]] = field(default_factory=dict)
     agenda: Agenda = field(default_factory=Agenda)
     changed: set[str] = field(default_factory=set)

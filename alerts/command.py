@@ -19,7 +19,7 @@ from alerts.silence import MAX_SILENCES, Matchers, Silence, cover_all, make_room
 ANSWER_KEPT_MS = 3_600_000
 ANSWERS_KEPT = 1_000
 #: A command that waited longer for a desk is refused: its caller has long been told that nobody took it.
-STALE_MS = 60_000
+STALE_MS = 300_000
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=2_000)]

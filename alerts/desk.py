@@ -126,6 +126,16 @@ class Desk:
         """Do what a person asks, once for each id of a command, and return the answer; it has a row too."""
         return handle(self._book, command, now_ms if asked_at_ms is None else asked_at_ms, now_ms)
 
+    def commands_read_to(self, next_offset: int) -> None:
+        """Keep how far the commands were read: whoever owns the desk next goes on there."""
+        self._book.next_command = next_offset
+        self._book.changed.add(rows.POSITION)
+
+    @property
+    def next_command(self) -> int:
+        """The offset of the next command."""
+        return self._book.next_command
+
     def tick(self, now_ms: int) -> list[Delivery]:
         """Return what is to be sent now, at most one delivery per group and integration under way."""
         deliveries: list[Delivery] = []
@@ -165,8 +175,8 @@ class Desk:
             self.upsert(upsert, now_ms)
 
     def take_changed_rows(self) -> dict[str, bytes | None]:
-        """Return the rows that changed since the last call; None is a row to delete."""
-        changed = {key: rows.encode(self._book, key) for key in sorted(self._book.changed)}
+        """Return the rows that changed since the last call, in the order to write them; None deletes one."""
+        changed = {key: rows.encode(self._book, key) for key in sorted(self._book.changed, key=rows.order)}
         self._book.changed.clear()
         return changed
 
@@ -179,6 +189,18 @@ class Desk:
     def silences(self) -> Mapping[str, Silence]:
         """Every silence held, by id, those lately over too; to look at, not to change."""
         return self._book.silences
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The ids of all groups."""
+        return frozenset(self._book.groups)
+
+    def group(self, group_id: str) -> tuple[str, dict[str, str], str] | None:
+        """Return a group's key, its labels and its receiver; None if there is none."""
+        group = self._book.groups.get(group_id)
+        return (
+            None if group is None else (group.key, group.labels, self._book.nodes[group.route_key].receiver)
+        )
 
     def suppressions(self, fingerprint: str, now_ms: int) -> tuple[Suppression, ...]:
         """Return what keeps an alert that fires from being told, in any of its groups."""

@@ -15,6 +15,9 @@ from alerts.state import Group, Ledger, Record
 from alerts.tenure import Owner
 
 _VERSION = 1
+#: The row that says how far the commands were read.
+POSITION = "position/commands"
+_LAST = ("answer/", "position/")
 _RECORD = TypeAdapter(Record)
 _GROUP = TypeAdapter(Group)
 _LEDGER = TypeAdapter(Ledger)
@@ -25,6 +28,17 @@ _ANSWER = TypeAdapter(Answer)
 _NOT_IN_ROW = {"members", "ledgers"}
 # A group may hold thousands of alerts: their fingerprints are written by severity, in one text each.
 _PACKED = ("told", "maybe", "sending")
+
+
+def order(key: str) -> tuple[bool, str]:
+    """Return what rows are sorted by when they are written: what a command changed before it counts as done.
+
+    Examples
+    --------
+    >>> sorted(["position/commands", "silence/a", "answer/a", "alert/b"], key=order)
+    ['alert/b', 'silence/a', 'answer/a', 'position/commands']
+    """
+    return key.startswith(_LAST), key
 
 
 def encode(book: Book, key: str) -> bytes | None:
@@ -39,6 +53,8 @@ def encode(book: Book, key: str) -> bytes | None:
     if kind in ("silence", "answer"):
         held = (book.silences if kind == "silence" else book.answers).get(rest)
         return None if held is None else _dump(held.model_dump(mode="json"))
+    if kind == "position":
+        return _dump({"next": book.next_command})
     group_id, _, place = rest.partition("/")
     group = book.groups.get(group_id)
     if kind == "group":
@@ -90,11 +106,13 @@ def _load_row(book: Book, key: str, row: bytes) -> None:
             book.owners[int(rest)] = _OWNER.validate_python(data)
         elif kind == "silence":
             book.silences[rest] = _SILENCE.validate_python(data)
+        elif key == POSITION:
+            book.next_command = int(data["next"])
         elif kind == "answer":
             book.answers[rest] = _ANSWER.validate_python(data)
         else:
             raise ValueError(f"{kind!r} is none of alert, answer, group, ledger, silence, tenure")
-    except (AttributeError, ValueError, ValidationError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ValidationError) as error:
         raise RowError(
             f"row {key!r} of the desk's state cannot be read: {error}; "
             "run the version that wrote it, or delete the row to forget it"

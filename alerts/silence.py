@@ -40,6 +40,8 @@ def _one(text: str) -> str:
 
 
 def _not_everything(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if not texts:
+        raise MatcherError('a silence needs at least 1 matcher, such as alertname="FeatureDrift"')
     if all(holds("") for _, holds in compiled(texts)):
         raise MatcherError(
             "these matchers hold for alerts that have none of the labels, so for nearly all; "
@@ -72,7 +74,7 @@ def _test(one: matchers.Matcher) -> Holds:
 MatcherText = Annotated[str, Field(max_length=2_000), AfterValidator(_one)]
 Matchers = Annotated[
     tuple[MatcherText, ...],
-    Field(min_length=1, max_length=MAX_MATCHERS, description='such as model="churn"; all must hold'),
+    Field(max_length=MAX_MATCHERS, description='such as model="churn"; all must hold'),
     AfterValidator(_not_everything),
 ]
 

@@ -8,7 +8,8 @@ row key                   what
 ``ledger/<id>/<place>``   `Ledger`: the notification log's entry of one group at one receiver
 ``tenure/<partition>``    `alerts.tenure.Owner`: the judge that owns a profile partition
 ``silence/<id>``          `alerts.silence.Silence`, for a while after its end too
-``answer/<id>``           `alerts.command.Answer`: what came of a command
+``answer/<id>``           `alerts.answer.Answer`: what came of a command
+``position/commands``     the offset of the next command
 ========================  ==================================================================
 """
 

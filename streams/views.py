@@ -13,7 +13,7 @@ key                                           type     value
 ============================================  =======  ====================================================
 
 Values are JSON. Keys of a model expire `TTL_S` after its last pane. Nothing is kept here alone: the
-topics are the record, and the projection is written again after a flush.
+topics are the record, and the projection is written again after a flush. What the desk shows: `streams.desk_views`.
 """
 
 from datetime import UTC, datetime, timedelta

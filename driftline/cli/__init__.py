@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from driftline import __version__
-from driftline.cli import alerts, dead_letter, history, offline, running, topics
+from driftline.cli import alerts, dead_letter, history, offline, running, silence, topics
 
 EXIT_CODES = (
     "Exit codes: 0 done, or stopped in order (up, worker, web); 1 something to mend; 2 wrong usage; "
@@ -29,8 +29,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (running, offline, history, alerts):
+for module in (running, offline, history):
     module.register(app)
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(silence.app, name="silence")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letter.app, name="dead-letter")
 

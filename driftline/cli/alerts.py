@@ -1,11 +1,13 @@
-"""``driftline alerts``: what fires now."""
+"""``driftline alerts``: what fires now; ``ack`` and ``unack``: who looks after it."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from driftline import settings as configuration
+from driftline.cli.asking import By, asker, do
 from driftline.cli.tables import AsJson, print_rows, printable
 from driftline.errors import DriftlineError
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from streams.connections import StoreAddress
     from streams.views import AlertRow
 
-_COLUMNS = ("severity", "kind", "model", "version", "feature", "since", "summary", "cause")
+_COLUMNS = ("severity", "kind", "model", "version", "feature", "since", "id", "ack", "summary", "cause")
 _ORDER = ("critical", "warning", "info")
 
 
@@ -21,12 +23,20 @@ class UnknownModelError(DriftlineError):
     """No model of that name was seen."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(alerts)
+app = typer.Typer(invoke_without_command=True)
+
+Target = Annotated[
+    list[str],
+    typer.Argument(
+        help="Ids of alerts, as `driftline alerts` shows them; or the key of a group, for all of it.",
+        metavar="ID|GROUP...",
+    ),
+]
 
 
+@app.callback()
 def alerts(
+    context: typer.Context,
     model: Annotated[str | None, typer.Option(help="Only the alerts of this model.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Also those lately resolved.")] = False,
     as_json: AsJson = False,
@@ -37,11 +47,13 @@ def alerts(
 
     Example: driftline alerts --model churn --all
     """
+    if context.invoked_subcommand is not None:
+        return
     from driftline import access
 
-    found = asyncio.run(_read(access.store(configuration.load()), model))
+    found, acks = asyncio.run(_read(access.store(configuration.load()), model))
     rows = sorted(
-        (_row(alert) for alert in found if all_ or alert.status == "firing"),
+        (_row(alert, acks) for alert in found if all_ or alert.status == "firing"),
         key=lambda row: (row["until"] is not None, _rank(row["severity"]), row["since"], row["model"]),
     )
     if rows or as_json:
@@ -50,7 +62,39 @@ def alerts(
         typer.echo("no alert" + (" in the store" if all_ else " is firing"))
 
 
-async def _read(address: "StoreAddress", model: str | None) -> "list[AlertRow]":
+@app.command()
+def ack(
+    targets: Target,
+    by: By = None,
+    comment: Annotated[
+        str, typer.Option("--comment", "-c", help="What you found, or do, for those who look next.")
+    ] = "",
+) -> None:
+    """Say that you look after alerts: they are repeated to nobody while all of their group are acknowledged.
+
+    News is told all the same: a rise of severity (which takes the ack away), alerts that join, and ends.
+    To have an alert told to nobody at all, silence it.
+
+    Example: driftline alerts ack 0a1b2c3d4e5f6071 -c "rolling back 1.4.2"
+    """
+    from alerts.command import Acknowledge
+
+    do([{"target": target, "by": asker(by), "comment": comment} for target in targets], Acknowledge)
+
+
+@app.command()
+def unack(targets: Target, by: By = None) -> None:
+    """Take an ack back: what fires is repeated again.
+
+    Example: driftline alerts unack 0a1b2c3d4e5f6071
+    """
+    from alerts.command import Unacknowledge
+
+    do([{"target": target, "by": asker(by)} for target in targets], Unacknowledge)
+
+
+async def _read(address: "StoreAddress", model: str | None) -> "tuple[list[AlertRow], dict[str, str]]":
+    """Return the alerts, and who looks after which, by fingerprint."""
     from driftline.web.store import Store
 
     store = Store(address)
@@ -62,14 +106,20 @@ async def _read(address: "StoreAddress", model: str | None) -> "list[AlertRow]":
             )
         answers = await store.alerts(known if model is None else [model])
         itself = await store.fleet_alerts() if model is None else []
+        acks = {row.fingerprint: row.ack.by for row in await store.desk_alerts() if row.ack}
     finally:
         await store.close()
-    return itself + [row for rows in answers.values() for row in rows]
+    return itself + [row for rows in answers.values() for row in rows], acks
 
 
-def _row(alert: "AlertRow") -> dict[str, Any]:
+def _row(alert: "AlertRow", acks: Mapping[str, str]) -> dict[str, Any]:
+    from alerts.alert import fingerprint
+
+    name = fingerprint(alert.labels)
     labels = {name: printable(value) for name, value in alert.labels.items()}
     return {
+        "id": name,
+        "ack": printable(acks.get(name, "")),
         "severity": labels.get("severity", ""),
         "kind": labels.get("alertname", ""),
         "model": labels.get("model", ""),

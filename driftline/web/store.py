@@ -10,9 +10,12 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 from redis.exceptions import RedisError
 
+from alerts.silence import Silence
 from driftline.web.errors import StoreUnavailable
+from streams import desk_views
 from streams.connections import StoreAddress, connect, remedy
-from streams.views import AlertRow, ModelSummary, ModelView, VerdictRow, WorkerRow
+from streams.desk_views import DeskAlertRow, DeskGroupRow
+from streams.views import PREFIX, AlertRow, ModelSummary, ModelView, VerdictRow, WorkerRow
 
 MODELS = "driftline:models"
 WORKERS = "driftline:workers"
@@ -111,6 +114,22 @@ class Store:
     async def fleet_alerts(self) -> list[AlertRow]:
         """Return the alerts of no model, Driftline's on itself: firing and lately resolved."""
         return _rows(AlertRow, FLEET_ALERTS, await self._hash(FLEET_ALERTS))
+
+    async def desk_alerts(self) -> list[DeskAlertRow]:
+        """Return the alerts the desk holds, in no order."""
+        key = f"{PREFIX}:{desk_views.ALERTS}"
+        return _rows(DeskAlertRow, key, await self._hash(key))
+
+    async def desk_groups(self) -> dict[str, DeskGroupRow]:
+        """Return the desk's groups by id."""
+        key = f"{PREFIX}:{desk_views.GROUPS}"
+        held = await self._hash(key)
+        return {name.decode(): row for name in held for row in _rows(DeskGroupRow, key, {name: held[name]})}
+
+    async def silences(self) -> dict[str, Silence]:
+        """Return the desk's silences by id, those lately over too."""
+        key = f"{PREFIX}:{desk_views.SILENCES}"
+        return {silence.id: silence for silence in _rows(Silence, key, await self._hash(key))}
 
     async def workers(self) -> list[WorkerRow]:
         """Return the last heartbeat of each worker."""

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Any
 
 from aiohttp import ClientSession
 from faust.types.tuples import TP
 from pydantic import ValidationError
 
+from alerts.command import Command
 from alerts.config import Config
 from alerts.desk import Desk
 from alerts.dispatch import Delivery
@@ -16,6 +18,9 @@ from alerts.outcome import Failed, Outcome, Retry
 from alerts.receivers.registry import Receivers, open_session
 from alerts.tenure import Written
 from streams.metrics import Metrics
+from streams.projection import Projection
+from streams.stages.command_reader import follow
+from streams.stages.desk_board import DeskBoard
 from streams.stages.desk_log import DeskLog, SupersededError
 from streams.stages.fleet import Fleet
 from streams.stages.pulse import Pulse
@@ -30,7 +35,7 @@ LAST_DELIVERIES_S = 5.0
 
 
 class DeskStage:
-    """The shell of `Desk`: alerts topic in, rows on ``driftline.desk``, receivers out.
+    """The shell of `Desk`: alerts and commands in, rows and answers on ``driftline.desk``, receivers out.
 
     Rows are written before a delivery leaves and after it is settled; input is acknowledged after its
     rows are written. So a crash repeats at most what was under way, and says so. Who may write and send
@@ -52,9 +57,12 @@ class DeskStage:
         self.desk: Desk | None = None
         self.log = self._new_log()
         self.pulse = Pulse("desk", fleet, metrics)
+        self.projection = Projection(fleet.redis_url, f"{fleet.worker}/desk", metrics, self._refill)
+        self._board = DeskBoard(self.projection)
         self._config = config
         self._ours = asyncio.Event()
         self._taking_over: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._receipts: list[Receipt] = []
         self._under_way: set[asyncio.Task[None]] = set()
         self._working = asyncio.Lock()
@@ -85,7 +93,8 @@ class DeskStage:
                 self.take(self.desk, chunk, receipt)
 
         self.app.every(EVERY_S, self.work)
-        self.app.task(self.pulse.run)
+        for run in (self.pulse.run, self.projection.run):
+            self.app.task(run)
 
     # Owning the desk.
 
@@ -106,7 +115,16 @@ class DeskStage:
         await log.succeed(past, {key: row for key, row in (state | changed).items() if row is not None})
         _logger.info("this worker owns the desk as epoch %d, with %d rows", log.epoch, len(log))
         self.desk, self.log = desk, log
+        self.projection.in_doubt()
         self._ours.set()
+        commands = follow(
+            self.fleet.brokers, self.fleet.topics.commands.name, desk.next_command, partial(self.obey, desk)
+        )
+        self._following = asyncio.create_task(self._crashing(commands))
+
+    async def _refill(self, lost: bool) -> None:
+        if self.desk is not None:
+            await self._board.refill(self.desk, _now_ms())
 
     async def revoking(self, partitions: frozenset[TP]) -> None:
         """Begin no delivery any more, let those under way end, write and acknowledge what was taken."""
@@ -132,6 +150,10 @@ class DeskStage:
         if self._taking_over is not None:
             self._taking_over.cancel()
             await asyncio.wait([self._taking_over])
+        # Begun by the one that has ended by now.
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
 
     async def revoked(self, partitions: frozenset[TP]) -> None:
         """Forget what is not acknowledged; whoever owns the desk next is told it again."""
@@ -165,6 +187,13 @@ class DeskStage:
         self._receipts.append(receipt)
         self._next_offset = chunk.last_offset + 1
 
+    def obey(self, desk: Desk, command: Command | None, asked_at_ms: int, next_offset: int) -> None:
+        """Carry out a command; its answer is a row, written after what it changed."""
+        if command is not None:
+            answer = desk.command(command, _now_ms(), asked_at_ms=asked_at_ms)
+            _logger.info("command %s: %s (%s)", command.id, answer.sentence, answer.code)
+        desk.commands_read_to(next_offset)
+
     async def work(self) -> None:
         """Write what changed, acknowledge, and send what is due."""
         async with self._working:
@@ -182,7 +211,9 @@ class DeskStage:
 
     async def _write(self, desk: Desk) -> None:
         async with self._writing:
-            await self.log.write(desk.take_changed_rows())
+            changed = desk.take_changed_rows()
+            await self.log.write(changed)
+        self._board.show(desk, changed, _now_ms())
 
     def _acknowledge(self, count: int) -> None:
         for receipt in self._receipts[:count]:

@@ -269,20 +269,20 @@ class Owners(World):
 
     def take(self, upsert: AlertUpsert) -> tuple[Decision, ...]:
         self.taken.append(upsert)
-        self._or_take_over(lambda: World.take(self, upsert))
+        self.or_take_over(lambda: World.take(self, upsert))
         self.acknowledged = len(self.taken)
         return ()
 
     def tick(self) -> None:
-        self._or_take_over(lambda: World.tick(self))
+        self.or_take_over(lambda: World.tick(self))
 
     def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        self._or_take_over(lambda: World.settle(self, delivery, outcome))
+        self.or_take_over(lambda: World.settle(self, delivery, outcome))
 
     def crash(self) -> None:
         self.take_over()
 
-    def _or_take_over(self, do: Callable[[], object]) -> None:
+    def or_take_over(self, do: Callable[[], object]) -> None:
         try:
             do()
         except (Killed, Superseded):

@@ -4,7 +4,10 @@ import pytest
 from command_line import Ran, Run
 from redis import Redis
 
+from alerts.ack import Ack
+from alerts.alert import fingerprint
 from driftline.embedded import EmbeddedStore
+from streams.desk_views import DeskAlertRow
 from streams.views import AlertRow, ModelSummary
 
 
@@ -61,7 +64,7 @@ def test_what_fires_is_listed_worst_first_then_longest(alerts: Run) -> None:
     ran = alerts()
     assert (ran.status, ran.err) == (0, "")
     assert [line.split() for line in ran.out.splitlines()][:1] == [
-        ["severity", "kind", "model", "version", "feature", "since", "summary", "cause"]
+        ["severity", "kind", "model", "version", "feature", "since", "id", "ack", "summary", "cause"]
     ]
     assert [line.split()[:3] for line in ran.out.splitlines()[2:]] == [
         ["critical", "LatencyHigh", "churn"],
@@ -83,7 +86,9 @@ def test_lately_resolved_ones_come_last_with_all(alerts: Run) -> None:
 
 def test_json_has_all_a_script_needs(alerts: Run) -> None:
     rows = json.loads(alerts("--json", "--model", "churn").out)
+    labels = {"alertname": "FeatureDrift", "model": "churn", "version": "1.4.2", "feature": "age"}
     assert rows[1] == {
+        "id": fingerprint(labels), "ack": "",
         "severity": "warning", "kind": "FeatureDrift", "model": "churn", "version": "1.4.2", "feature": "age",
         "segment": "", "status": "firing", "since": "2026-11-23T09:02:00.000Z", "until": None,
         "summary": "PSI of age is 0.4", "cause": "mean 41.2 → 63\\x1b[2J", "runbook": "http://web/runbooks/FeatureDrift",
@@ -122,3 +127,15 @@ def test_the_cause_is_told_and_cannot_steer_the_terminal(alerts: Run) -> None:
     assert line.rstrip().endswith("mean 41.2 → 63\\x1b[2J")
     causes = {row["feature"]: row["cause"] for row in json.loads(alerts("--model", "churn", "--json").out)}
     assert causes == {"age": "mean 41.2 → 63\\x1b[2J", "": ""}
+
+
+def test_who_looks_after_an_alert_is_listed(alerts: Run, store: str) -> None:
+    row = alert("churn", "p99 is 730 ms", kind="LatencyHigh", severity="critical", since=3)
+    held = DeskAlertRow(
+        fingerprint=fingerprint(row.labels), status="firing", labels=row.labels, annotations={},
+        starts_at_ms=0, updated_at_ms=0, ack=Ack("ana", "on it", 0, "critical"),
+    )  # fmt: skip
+    with Redis.from_url(store) as redis:
+        redis.hset("driftline:desk:alerts", held.fingerprint, held.model_dump_json())
+    acks = {row["kind"]: row["ack"] for row in json.loads(alerts("--json").out) if row["model"] == "churn"}
+    assert acks == {"LatencyHigh": "ana", "FeatureDrift": ""}

@@ -1,0 +1,97 @@
+"""What Redis holds of the desk: its alerts, groups and silences, beside what `streams.views` lists.
+
+============================================  =======  ====================================================
+key                                           type     value
+============================================  =======  ====================================================
+``driftline:desk:alerts``                     HASH     fingerprint -> `DeskAlertRow`; those that are not closed
+``driftline:desk:groups``                     HASH     group id -> `DeskGroupRow`
+``driftline:desk:silences``                   HASH     id -> `alerts.silence.Silence`, lately over too
+============================================  =======  ====================================================
+
+The desk's owner writes them once its own rows are confirmed. Whether a silence holds now follows from its times: who
+reads asks `DeskAlertRow.silenced_by`.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel
+
+from alerts.ack import Ack
+from alerts.desk import Desk
+from alerts.silence import Silence
+
+ALERTS = "desk:alerts"
+GROUPS = "desk:groups"
+SILENCES = "desk:silences"
+
+
+class DeskAlertRow(BaseModel):
+    """An alert as the desk holds it; times in epoch ms.
+
+    Parameters
+    ----------
+    groups
+        Ids of the groups it is in.
+    silences
+        Ids of the silences that match it and were not ended for it by a rise of severity.
+    suppressed
+        What else kept it from being told when this was written, by kind: what it is suppressed by.
+    """
+
+    fingerprint: str
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    starts_at_ms: int
+    ends_at_ms: int | None = None
+    updated_at_ms: int
+    groups: list[str] = []
+    silences: list[str] = []
+    suppressed: dict[str, list[str]] = {}
+    ack: Ack | None = None
+
+    def silenced_by(self, silences: Mapping[str, Silence], now_ms: int) -> list[str]:
+        """Return the ids of the silences that hold for it now."""
+        return [
+            name for name in self.silences if name in silences and silences[name].state(now_ms) == "active"
+        ]
+
+
+class DeskGroupRow(BaseModel):
+    """A group: its key, the labels its alerts share, and the receiver it is told to."""
+
+    key: str
+    labels: dict[str, str]
+    receiver: str
+
+
+def alert_row(desk: Desk, fingerprint: str, now_ms: int) -> DeskAlertRow | None:
+    """Return the row of an alert; None if it is closed, or not held."""
+    record = desk.alerts.get(fingerprint)
+    if record is None or record.closed_at_ms is not None:
+        return None
+    suppressed: dict[str, list[str]] = {}
+    for found in desk.suppressions(fingerprint, now_ms):
+        if found.kind != "silenced":
+            suppressed.setdefault(found.kind, []).append(found.by)
+    upsert = record.upsert
+    return DeskAlertRow(
+        fingerprint=fingerprint,
+        status=upsert.status,
+        labels=upsert.labels,
+        annotations=upsert.annotations,
+        starts_at_ms=upsert.starts_at_ms,
+        ends_at_ms=upsert.ends_at_ms,
+        updated_at_ms=upsert.pane_end_ms,
+        groups=sorted(name for name, departure in record.groups.items() if departure is None),
+        silences=sorted(name for name, held in record.silenced.items() if not held.outgrown),
+        suppressed=suppressed,
+        ack=record.ack,
+    )
+
+
+def group_row(desk: Desk, group_id: str) -> DeskGroupRow | None:
+    """Return the row of a group; None if there is none."""
+    found = desk.group(group_id)
+    return None if found is None else DeskGroupRow(key=found[0], labels=found[1], receiver=found[2])
