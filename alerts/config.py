@@ -21,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from alerts.alertmanager_config import AlertmanagerConfig
 from alerts.duration import DurationMs, PositiveDurationMs
+from alerts.email_config import EmailConfig, SmtpDefaults, readable_defaults, with_defaults
 from alerts.inhibit_config import InhibitRule
 from alerts.matcher import Matcher
 from alerts.matcher_config import MatcherLines, Patterns, together
@@ -41,6 +42,7 @@ class _Context:
     receivers: frozenset[str]
     intervals: frozenset[str]
     slack_token: bool
+    smtp: SmtpDefaults | None
     seen: set[str] = field(default_factory=set)
     seen_intervals: set[str] = field(default_factory=set)
 
@@ -87,7 +89,7 @@ NotSupported = Annotated[None, BeforeValidator(_refuse)]
 GroupBy = Annotated[tuple[str, ...], AfterValidator(_label_names)]
 
 
-class Global(Section):
+class Global(SmtpDefaults):
     """What holds for every receiver that does not say otherwise."""
 
     slack_token: SecretStr | None = Field(
@@ -180,6 +182,7 @@ class Receiver(Section):
     slack_configs: tuple[SlackConfig, ...] = ()
     pagerduty_configs: tuple[PagerdutyConfig, ...] = ()
     alertmanager_configs: tuple[AlertmanagerConfig, ...] = ()
+    email_configs: tuple[EmailConfig, ...] = ()
 
     @field_validator("name")
     @classmethod
@@ -232,6 +235,7 @@ class Config(Section):
                 for config in receiver.pagerduty_configs
             ),
             "alertmanager": receiver.alertmanager_configs,
+            "email": tuple(with_defaults(config, self.defaults) for config in receiver.email_configs),
         }
         for kind, configs in kinds.items():
             for index, config in enumerate(configs):
@@ -265,15 +269,15 @@ def parse(data: Mapping[str, Any]) -> Config:
     >>> [place.key for place in config.integrations()["ops"]]
     ['ops/log/0']
     """
+    smtp = readable_defaults(data.get("global") if isinstance(data, Mapping) else None)
+    context = _Context(
+        _names(data, "receivers"),
+        _names(data, "time_intervals", "mute_time_intervals"),
+        _has_slack_token(data),
+        smtp,
+    )
     try:
-        return Config.model_validate(
-            data,
-            context=_Context(
-                _names(data, "receivers"),
-                _names(data, "time_intervals", "mute_time_intervals"),
-                _has_slack_token(data),
-            ),
-        )
+        return Config.model_validate(data, context=context)
     except ValidationError as error:
         bare = [_without_input(details) for details in error.errors(include_url=False, include_input=False)]
     raise ValidationError.from_exception_data("alerting config", bare, hide_input=True)

@@ -25,7 +25,7 @@ def login(config: HttpConfig | None) -> dict[str, str]:
     if config.basic_auth is not None:
         return {"Authorization": _basic(config.basic_auth)}
     if config.authorization is not None:
-        token = _read(
+        token = read_secret(
             "credentials_file", config.authorization.credentials, config.authorization.credentials_file
         )
         return {"Authorization": f"{config.authorization.type} {token}"}
@@ -41,15 +41,22 @@ def trust(config: HttpConfig | None) -> ssl.SSLContext | bool:
         If a certificate or key cannot be used; it names the key of the config.
     """
     tls = None if config is None else config.tls_config
-    return True if tls is None else _context(tls)
+    return True if tls is None else tls_context(tls)
 
 
 def _basic(config: BasicAuth) -> str:
-    password = _read("password_file", config.password, config.password_file)
+    password = read_secret("password_file", config.password, config.password_file)
     return "Basic " + b64encode(f"{config.username}:{password}".encode()).decode()
 
 
-def _read(key: str, value: SecretStr | None, file: str | None) -> str:
+def read_secret(key: str, value: SecretStr | None, file: str | None) -> str:
+    """Return a secret of one line, given in place or by the file that ``key`` names.
+
+    Raises
+    ------
+    SecretUnreadable
+        If the file cannot be read, is empty, or holds more than one line.
+    """
     try:
         text = secret(value, file)
     except SecretUnreadable as error:
@@ -59,7 +66,14 @@ def _read(key: str, value: SecretStr | None, file: str | None) -> str:
     return text
 
 
-def _context(config: TlsConfig) -> ssl.SSLContext:
+def tls_context(config: TlsConfig) -> ssl.SSLContext:
+    """Return the context of these files.
+
+    Raises
+    ------
+    SecretUnreadable
+        If a certificate or key cannot be used; it names the key of the config.
+    """
     try:
         context = ssl.create_default_context(cafile=config.ca_file)
     except (OSError, ValueError) as error:

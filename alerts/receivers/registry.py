@@ -9,6 +9,7 @@ from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from alerts.alertmanager_config import AlertmanagerConfig
 from alerts.config import Config
 from alerts.dispatch import Delivery
+from alerts.email_config import EmailConfig
 from alerts.errors import UnknownReceiver
 from alerts.outcome import Outcome, Retry
 from alerts.pagerduty_config import PagerdutyConfig
@@ -16,6 +17,7 @@ from alerts.receiver_config import LogConfig, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
 from alerts.receivers.alertmanager import AlertmanagerReceiver
 from alerts.receivers.base import Receiver
+from alerts.receivers.email import EmailReceiver
 from alerts.receivers.log import LogReceiver
 from alerts.receivers.pagerduty import PagerdutyReceiver
 from alerts.receivers.slack import SlackReceiver
@@ -31,6 +33,7 @@ REGISTRY: Mapping[type[ReceiverConfig], Callable[[Any, ClientSession], Receiver]
     SlackConfig: SlackReceiver,
     PagerdutyConfig: PagerdutyReceiver,
     AlertmanagerConfig: AlertmanagerReceiver,
+    EmailConfig: lambda config, session: EmailReceiver(config),
 }
 
 

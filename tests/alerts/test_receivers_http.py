@@ -249,6 +249,7 @@ async def test_every_kind_of_receiver_in_the_config_has_its_client(session: Clie
                 "slack_configs": [{"channel": "#x", "token": "t"}],
                 "pagerduty_configs": [{"routing_key": "k"}],
                 "alertmanager_configs": [{"url": "http://x"}],
+                "email_configs": [{"to": "a@x", "from": "b@x", "smarthost": "x:25"}],
             }
         ],
     }

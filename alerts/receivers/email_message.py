@@ -1,0 +1,109 @@
+"""A notification as an e-mail: text and HTML, threaded with those of its group."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, getaddresses
+from html import escape
+
+from alerts.email_config import EmailConfig
+from alerts.notification import Notification, NotifiedAlert, clip
+
+_ALERTS_SHOWN = 50
+_COLOURS = {"critical": "#b3261e", "warning": "#b26a00", "info": "#1f5fbf"}
+_OVER, _OTHER = "#2e7d32", "#555555"
+
+
+def message(notification: Notification, config: EmailConfig, thread: str, now_ms: int) -> EmailMessage:
+    """Return the e-mail.
+
+    ``Message-ID`` is made of the idempotency key, so that a try that may have arrived before is the same
+    message again, which mail servers and programs know by it.
+
+    Parameters
+    ----------
+    thread
+        Message-ID of the group's first e-mail, "" if this is it.
+    """
+    sender = config.sender or ""
+    built = EmailMessage(policy=SMTP)
+    built["From"] = _named(sender)
+    built["To"] = _named(config.to)
+    built["Subject"] = notification.title
+    built["Date"] = format_datetime(datetime.fromtimestamp(now_ms / 1000, UTC))
+    built["Message-ID"] = message_id(notification, sender)
+    # Programs that answer by themselves leave such e-mail alone.
+    built["Auto-Submitted"] = "auto-generated"
+    if thread:
+        built["In-Reply-To"] = thread
+        built["References"] = thread
+    for name, value in config.headers.items():
+        built[name] = value
+    built.set_content("\n".join(_text(notification)) + "\n")
+    built.add_alternative("\n".join(_html(notification)) + "\n", subtype="html")
+    return built
+
+
+def message_id(notification: Notification, sender: str) -> str:
+    """Return the Message-ID, the same for each try of the same content."""
+    (_, address), *_ = getaddresses([sender])
+    return f"<{notification.idempotency_key}@{address.rpartition('@')[2]}>"
+
+
+def _named(text: str) -> tuple[Address, ...]:
+    return tuple(Address(display_name=name, addr_spec=address) for name, address in getaddresses([text]))
+
+
+def _text(notification: Notification) -> Iterator[str]:
+    yield notification.title
+    for alert in notification.alerts[:_ALERTS_SHOWN]:
+        yield ""
+        yield f"{_how_bad(alert)}: {alert.subject}"
+        yield alert.sentence
+        if alert.cause and alert.status == "firing":
+            yield f"Cause: {alert.cause}"
+        yield alert.since
+        yield from (f"{name}: {link}" for name, link in _links(notification, alert))
+    yield ""
+    yield from _foot(notification)
+
+
+def _html(notification: Notification) -> Iterator[str]:
+    yield "<!doctype html>"
+    yield '<html lang="en"><body style="font-family:sans-serif;font-size:14px;color:#1b1b1b">'
+    yield f'<h2 style="font-size:18px">{escape(notification.title)}</h2>'
+    for alert in notification.alerts[:_ALERTS_SHOWN]:
+        colour = _OVER if alert.status == "resolved" else _COLOURS.get(alert.severity, _OTHER)
+        yield f'<div style="border-left:4px solid {colour};padding:2px 12px;margin:0 0 14px">'
+        yield f'<b style="color:{colour}">{escape(_how_bad(alert))}</b> {escape(alert.subject)}<br>'
+        yield f"{escape(alert.sentence)}<br>"
+        if alert.cause and alert.status == "firing":
+            yield f"<b>Cause:</b> {escape(alert.cause)}<br>"
+        yield f'<span style="color:#555555">{escape(alert.since)}</span>'
+        yield " ".join(
+            f'<br><a href="{escape(link)}">{name}</a>' for name, link in _links(notification, alert)
+        )
+        yield "</div>"
+    yield f'<p style="color:#555555">{"<br>".join(map(escape, _foot(notification)))}</p>'
+    yield "</body></html>"
+
+
+def _how_bad(alert: NotifiedAlert) -> str:
+    return "RESOLVED" if alert.status == "resolved" else clip(alert.severity or "firing", 40).upper()
+
+
+def _links(notification: Notification, alert: NotifiedAlert) -> list[tuple[str, str]]:
+    links = {"Runbook": notification.runbook_of(alert), "Dashboard": notification.dashboard_of(alert)}
+    return [(name, link) for name, link in links.items() if link]
+
+
+def _foot(notification: Notification) -> Iterator[str]:
+    hidden = len(notification.alerts) - _ALERTS_SHOWN
+    if hidden > 0:
+        yield f"and {hidden} more alerts"
+    labels = ", ".join(f"{name}={value}" for name, value in notification.group_labels.items())
+    yield f"Group: {clip(labels, 1_000) or 'all alerts'}"
+    if notification.possible_repeat:
+        yield "Possible repeat: whether the last try arrived is not known."
