@@ -4,6 +4,7 @@ Commands travel as JSON on ``driftline.commands``. The answer is a row of the de
 that is read again, by whoever owns the desk then, changes nothing and has the same answer.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -11,8 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from alerts import ack
 from alerts.answer import Answer, Code
 from alerts.book import Book, identify
+from alerts.config import Config
 from alerts.decision import Decision, Reason, Stage
+from alerts.errors import ConfigRefused
 from alerts.notification import rfc3339
+from alerts.regroup import regroup
 from alerts.silence import MAX_SILENCES, Matchers, Silence, cover_all, make_room
 
 #: How long, and how many, answers are kept for callers and for repeats.
@@ -67,7 +71,17 @@ class Unacknowledge(_Command):
     by: Name
 
 
-Command = Annotated[AddSilence | ExpireSilence | Acknowledge | Unacknowledge, Field(discriminator="action")]
+class Reload(_Command):
+    """Read the alerting file again: all of it is taken up, or nothing."""
+
+    action: Literal["reload"] = "reload"
+
+
+Command = Annotated[
+    AddSilence | ExpireSilence | Acknowledge | Unacknowledge | Reload, Field(discriminator="action")
+]
+#: Reads the alerting file; raises `ConfigRefused` where it cannot be taken up.
+Load = Callable[[], Config]
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
 
@@ -82,8 +96,16 @@ def parse(value: bytes) -> Command:
     return _COMMAND.validate_json(value)
 
 
-def handle(book: Book, command: Command, asked_at_ms: int, now_ms: int) -> Answer:
-    """Do what a command says, once, and return the answer; ``asked_at_ms`` is when the broker had it."""
+def handle(book: Book, command: Command, asked_at_ms: int, now_ms: int, load: Load | None = None) -> Answer:
+    """Do what a command says, once, and return the answer.
+
+    Parameters
+    ----------
+    asked_at_ms
+        When the broker had it, epoch ms.
+    load
+        Reads the alerting file for `Reload`; None where there is none.
+    """
     if command.id in book.answers:
         return book.answers[command.id]
     if now_ms - asked_at_ms > STALE_MS:
@@ -92,7 +114,7 @@ def handle(book: Book, command: Command, asked_at_ms: int, now_ms: int) -> Answe
             command, now_ms, "refused", f"it waited {waited_s} s for a desk and was not carried out"
         )
     else:
-        answer = _do(book, command, now_ms)
+        answer = _do(book, command, now_ms, load)
     book.answers[command.id] = answer
     book.changed.add(f"answer/{command.id}")
     forget_answers(book, now_ms)
@@ -109,7 +131,7 @@ def forget_answers(book: Book, now_ms: int) -> None:
         book.changed.add(f"answer/{oldest}")
 
 
-def _do(book: Book, command: Command, now_ms: int) -> Answer:
+def _do(book: Book, command: Command, now_ms: int, load: Load | None) -> Answer:
     match command:
         case AddSilence():
             return _add_silence(book, command, now_ms)
@@ -117,6 +139,8 @@ def _do(book: Book, command: Command, now_ms: int) -> Answer:
             return _expire_silence(book, command, now_ms)
         case Acknowledge() | Unacknowledge():
             return _acknowledge(book, command, now_ms)
+        case Reload():
+            return _reload(book, command, now_ms, load)
 
 
 def _add_silence(book: Book, command: AddSilence, now_ms: int) -> Answer:
@@ -177,6 +201,18 @@ def _end(book: Book, held: Silence, now_ms: int) -> None:
 def _put(book: Book, silence: Silence) -> None:
     book.silences[silence.id] = silence
     book.changed.add(f"silence/{silence.id}")
+
+
+def _reload(book: Book, command: Reload, now_ms: int, load: Load | None) -> Answer:
+    if load is None:
+        return _answer(command, now_ms, "refused", "this desk has no alerting file; set DRIFTLINE_ALERTING")
+    try:
+        config = load()
+    except ConfigRefused as error:
+        return _answer(command, now_ms, "refused", f"{error}\nWhat was taken up before stays.")
+    book.configure(config)
+    regroup(book, now_ms)
+    return _answer(command, now_ms, "done", "the alerting file is taken up")
 
 
 def _acknowledge(book: Book, command: Acknowledge | Unacknowledge, now_ms: int) -> Answer:

@@ -12,7 +12,7 @@ from alerts import dispatch, rows, watchdog
 from alerts.alert import AlertUpsert
 from alerts.answer import Answer
 from alerts.book import Book
-from alerts.command import Command, forget_answers, handle
+from alerts.command import Command, Load, forget_answers, handle
 from alerts.config import Config
 from alerts.decision import Decision, Reason
 from alerts.dispatch import Delivery
@@ -122,9 +122,16 @@ class Desk:
         self._book.purge(now_ms)
         return tuple(intake.decisions)
 
-    def command(self, command: Command, now_ms: int, *, asked_at_ms: int | None = None) -> Answer:
-        """Do what a person asks, once for each id of a command, and return the answer; it has a row too."""
-        return handle(self._book, command, now_ms if asked_at_ms is None else asked_at_ms, now_ms)
+    def command(
+        self, command: Command, now_ms: int, *, asked_at_ms: int | None = None, load: Load | None = None
+    ) -> Answer:
+        """Do what a person asks, once for each id of a command, and return the answer; it has a row too.
+
+        ``load`` reads the alerting file, for those that ask for that.
+        """
+        answer = handle(self._book, command, now_ms if asked_at_ms is None else asked_at_ms, now_ms, load)
+        self._watch(now_ms)
+        return answer
 
     def commands_read_to(self, next_offset: int) -> None:
         """Keep how far the commands were read: whoever owns the desk next goes on there."""
@@ -179,6 +186,11 @@ class Desk:
         changed = {key: rows.encode(self._book, key) for key in sorted(self._book.changed, key=rows.order)}
         self._book.changed.clear()
         return changed
+
+    @property
+    def config(self) -> Config:
+        """What it goes by."""
+        return self._book.config
 
     @property
     def alerts(self) -> Mapping[str, Record]:

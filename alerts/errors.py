@@ -7,7 +7,8 @@
     ├── MatcherError     (also ValueError)  a matcher or its regular expression that cannot be read
     ├── UnknownReceiver  (also KeyError)    a delivery to a receiver the configuration does not have
     ├── SecretUnreadable                    a file that holds a token or an address cannot be read
-    └── RowError                            a row of the desk's state that cannot be read back
+    ├── RowError                            a row of the desk's state that cannot be read back
+    └── ConfigRefused                       the alerting file cannot be taken up as it is now
 
 Errors of a configuration file come as pydantic's ``ValidationError``, with the exact place of each.
 """
@@ -35,3 +36,7 @@ class SecretUnreadable(AlertsError):
 
 class RowError(AlertsError):
     """A row of the desk's state that cannot be read."""
+
+
+class ConfigRefused(AlertsError):
+    """The alerting file cannot be taken up as it is now; says why, and nothing secret."""

@@ -7,10 +7,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from alerts import config as alerting
+from alerts.errors import ConfigRefused
 from alerts.old_keys import old_keys
 from driftline.access import brokers, store
 from driftline.configfile import YamlFile
-from driftline.errors import ConfigError, Problem
+from driftline.errors import ConfigError, DriftlineError, Problem
 from driftline.mistakes import Loc, keys_beside
 from driftline.settings import Settings
 from driftline.topics import Found, ensure_topics
@@ -49,6 +50,20 @@ def load_alerting(path: Path | None, warn: Callable[[Problem], None] = _log) -> 
     for loc, message in old_keys(file.data):
         warn(Problem(path, file.line(loc), ".".join(map(str, loc)), message))
     return config
+
+
+def reload_alerting(path: Path | None) -> alerting.Config:
+    """Return the alerting file as it is now.
+
+    Raises
+    ------
+    ConfigRefused
+        If it has problems: says all of them.
+    """
+    try:
+        return load_alerting(path)
+    except DriftlineError as error:
+        raise ConfigRefused(str(error)) from error
 
 
 def _known_keys(place: Loc) -> set[str]:

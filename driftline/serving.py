@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -34,6 +35,7 @@ async def serve_worker(settings: Settings, stages: Sequence[StageName]) -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
         supervisor = Supervisor(settings_environment(settings), str(home.folder("metrics")), stages)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, supervisor.reload)
         page = worker_page(supervisor)
         await until_one_ends(stop, supervisor.run(stop), serve(page, listener, stop, bound=_tell("metrics")))
 

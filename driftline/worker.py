@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from driftline.monitors import load_folder
 from driftline.settings import Settings, variable
 from driftline.watchdog import end_when_blocked
 from streams.metrics import Metrics
+from streams.stages.desk_stage import DeskStage
 from streams.stages.run import make_stage, run_stage, stages_for
 from streams.views import StageName
 
@@ -39,10 +41,13 @@ async def run_supervised(stage: StageName, settings: Settings) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     fleet = fleets.make_fleet(settings, load_folder(settings.monitors))
+    load = partial(fleets.reload_alerting, settings.alerting)
     config = fleets.load_alerting(settings.alerting)
     instance = f"{settings.worker}-{stage}" if settings.static_membership else None
     count_in_files(stage)
-    shell = make_stage(stage, fleet, Metrics(CollectorRegistry()), config, instance=instance)
+    shell = make_stage(stage, fleet, Metrics(CollectorRegistry()), config, instance=instance, load=load)
+    if isinstance(shell, DeskStage):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, shell.reload)
     _logger.info("stage %s of worker %s runs on %s", stage, fleet.worker, fleet.brokers)
     async with end_when_blocked(settings.stalled_s):
         await run_stage(shell, stop)
@@ -93,6 +98,11 @@ class Supervisor:
         return {
             stage: process.pid for stage, process in self._processes.items() if process.returncode is None
         }
+
+    def reload(self) -> None:
+        """Have the desk read the alerting file again."""
+        if (pid := self.running.get("desk")) is not None:
+            os.kill(pid, signal.SIGHUP)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run the stages until ``stop``; start again what ends before."""

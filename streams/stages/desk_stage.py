@@ -10,10 +10,11 @@ from aiohttp import ClientSession
 from faust.types.tuples import TP
 from pydantic import ValidationError
 
-from alerts.command import Command
+from alerts.command import Command, Load
 from alerts.config import Config
 from alerts.desk import Desk
 from alerts.dispatch import Delivery
+from alerts.errors import ConfigRefused
 from alerts.outcome import Failed, Outcome, Retry
 from alerts.receivers.registry import Receivers, open_session
 from alerts.tenure import Written
@@ -43,7 +44,13 @@ class DeskStage:
     """
 
     def __init__(
-        self, fleet: Fleet, metrics: Metrics, config: Config, *, instance: str | None = None
+        self,
+        fleet: Fleet,
+        metrics: Metrics,
+        config: Config,
+        *,
+        instance: str | None = None,
+        load: Load | None = None,
     ) -> None:
         self.fleet = fleet
         self.metrics = metrics
@@ -60,6 +67,7 @@ class DeskStage:
         self.projection = Projection(fleet.redis_url, f"{fleet.worker}/desk", metrics, self._refill)
         self._board = DeskBoard(self.projection)
         self._config = config
+        self._load = load
         self._ours = asyncio.Event()
         self._taking_over: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
@@ -103,9 +111,33 @@ class DeskStage:
         if any(tp.topic == self.fleet.topics.alerts.name for tp in partitions):
             self._taking_over = asyncio.create_task(self._crashing(self._take_over()))
 
+    def reload(self) -> None:
+        """Read the alerting file again: all of it is taken up, or nothing."""
+        if self._load is None:
+            return
+        try:
+            config = self._load()
+        except ConfigRefused as error:
+            _logger.error("the alerting file is refused, what was taken up before stays: %s", error)
+            return
+        if self.desk is not None:
+            self.desk.reconfigure(config, _now_ms())
+        self._go_by(config)
+
+    def _go_by(self, config: Config) -> None:
+        if config == self._config and self._receivers is not None:
+            return
+        self._config = config
+        if self._session is not None:
+            self._receivers = Receivers(config, self._session)
+        _logger.info("the alerting file is taken up")
+
     async def _take_over(self) -> None:
         if self._session is None:
             self._session = open_session()
+        # It may have changed since this worker last looked, and whoever owned the desk went by it.
+        self.reload()
+        if self._receivers is None:
             self._receivers = Receivers(self._config, self._session)
         log = self._new_log()
         past = await log.claim()
@@ -190,7 +222,8 @@ class DeskStage:
     def obey(self, desk: Desk, command: Command | None, asked_at_ms: int, next_offset: int) -> None:
         """Carry out a command; its answer is a row, written after what it changed."""
         if command is not None:
-            answer = desk.command(command, _now_ms(), asked_at_ms=asked_at_ms)
+            answer = desk.command(command, _now_ms(), asked_at_ms=asked_at_ms, load=self._load)
+            self._go_by(desk.config)
             _logger.info("command %s: %s (%s)", command.id, answer.sentence, answer.code)
         desk.commands_read_to(next_offset)
 
@@ -199,12 +232,15 @@ class DeskStage:
         async with self._working:
             if self.desk is None:
                 return
+            # Those of the config by which the desk decides: another may be taken up while rows are written.
+            receivers = self._receivers
+            assert receivers is not None
             deliveries = self.desk.tick(_now_ms())
             taken = len(self._receipts)
             await self._write(self.desk)
             self._acknowledge(taken)
             for delivery in deliveries:
-                task = asyncio.create_task(self._crashing(self._deliver(self.desk, delivery)))
+                task = asyncio.create_task(self._crashing(self._deliver(self.desk, receivers, delivery)))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
             self._report()
@@ -220,8 +256,8 @@ class DeskStage:
             receipt.ack()
         del self._receipts[:count]
 
-    async def _deliver(self, desk: Desk, delivery: Delivery) -> None:
-        outcome = await self._send(delivery)
+    async def _deliver(self, desk: Desk, receivers: Receivers, delivery: Delivery) -> None:
+        outcome = await self._send(receivers, delivery)
         name = "sent" if not isinstance(outcome, Retry | Failed) else _word(outcome)
         self.metrics.notifications.labels(receiver=delivery.integration.key, outcome=name).inc()
         if isinstance(outcome, Retry | Failed):
@@ -229,14 +265,13 @@ class DeskStage:
         desk.settled(delivery.id, outcome, _now_ms())
         await self._write(desk)
 
-    async def _send(self, delivery: Delivery) -> Outcome:
+    async def _send(self, receivers: Receivers, delivery: Delivery) -> Outcome:
         async with self._writing:
             await self.log.make_sure()
         # From here to the receiver's own first step nothing is awaited.
         if self.desk is None:
             return Retry(0, "not sent: this worker lets go of the desk")
-        assert self._receivers is not None
-        return await self._receivers.send(delivery)
+        return await receivers.send(delivery)
 
     async def _cut_off_deliveries(self) -> None:
         for task in self._under_way:

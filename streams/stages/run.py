@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol, get_args
 
+from alerts.command import Load
 from alerts.config import Config
 from streams.metrics import Metrics
 from streams.stages.desk_stage import DeskStage
@@ -27,16 +28,22 @@ class Stage(Protocol):
 
 
 def make_stage(
-    name: StageName, fleet: Fleet, metrics: Metrics, config: Config, *, instance: str | None = None
+    name: StageName,
+    fleet: Fleet,
+    metrics: Metrics,
+    config: Config,
+    *,
+    instance: str | None = None,
+    load: Load | None = None,
 ) -> Stage:
-    """Return a stage's shell."""
+    """Return a stage's shell; ``load`` reads the alerting file again for the desk."""
     if name == "profile":
         return ProfileStage(fleet, metrics, instance=instance)
     if name == "judge":
         return JudgeStage(fleet, metrics, instance=instance)
     if name == "join":
         return JoinStage(fleet, metrics, instance=instance)
-    return DeskStage(fleet, metrics, config, instance=instance)
+    return DeskStage(fleet, metrics, config, instance=instance, load=load)
 
 
 def stages_for(models: Mapping[str, Watched]) -> tuple[StageName, ...]:

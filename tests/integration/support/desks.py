@@ -133,6 +133,14 @@ class Desks(Pipeline):
         self._stalled[name].send_signal(signal.SIGCONT)
         self._supervising = asyncio.create_task(self._supervise(name))
 
+    def hang_up(self, name: str) -> None:
+        """``kill -HUP``: the worker reads the alerting file again."""
+        self._processes[name].send_signal(signal.SIGHUP)
+
+    def log_of(self, name: str) -> str:
+        """Return all that a worker has logged."""
+        return (self.home / f"{name.replace('/', '-')}.log").read_text(errors="replace")
+
     async def _supervise(self, name: str) -> None:
         await self._stalled[name].wait()
         del self._stalled[name]

@@ -1,0 +1,69 @@
+"""The alerting file is edited while a desk runs: SIGHUP and a command have it read again."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from brokers import Broker
+from desks import ALERTING, Desks, Receiver
+
+from alerts.command import Reload
+from driftline.commands import ask, new_id
+from driftline.embedded import EmbeddedStore
+
+
+@pytest.fixture
+async def receivers() -> AsyncIterator[list[Receiver]]:
+    made = [Receiver(), Receiver()]
+    for one in made:
+        await one.up()
+    yield made
+    for one in made:
+        await one.down()
+
+
+@pytest.fixture
+async def desks(
+    broker: Broker, prefix: str, own_store: EmbeddedStore, receivers: list[Receiver], tmp_path: Path
+) -> AsyncIterator[Desks]:
+    before = receivers[0]
+    async with Desks(broker, prefix, own_store.url, before.url, tmp_path, receiver=before) as made:
+        yield made
+
+
+async def test_an_edited_file_is_taken_up_whole_or_not_at_all_and_by_whoever_owns_the_desk_next(
+    desks: Desks, receivers: list[Receiver]
+) -> None:
+    file, after = desks.home / "alerting.yml", receivers[1]
+    first = await desks.fleet("desk")
+    await desks.send("firing", "a")
+    await desks.told("+a")
+
+    file.write_text("route: {receiver: nobody}\nreceivers: [{name: hook}]\n")
+    desks.hang_up(first)
+    await desks.until(lambda: "alerting.yml:1" in desks.log_of(first), "the desk names the mistake")
+    answer = await ask(desks.broker.bootstrap, desks.topics, Reload(id=new_id()))
+    assert answer.code == "refused"
+    assert "no receiver named 'nobody'" in answer.sentence
+    await desks.send("firing", "b")
+    await desks.told("+b")
+
+    file.write_text(ALERTING.format(url=after.url))
+    desks.hang_up(first)
+    await desks.until(lambda: desks.log_of(first).count("is taken up") == 2, "the file is taken up")
+    desks.receiver = after
+    await desks.send("firing", "c")
+    await desks.told("+c")
+    await desks.kill(first)
+
+    file.write_text(ALERTING.format(url=receivers[0].url))
+    await desks.start("desk/2")
+    await desks.owner_after(first)
+    desks.receiver = receivers[0]
+    answer = await ask(desks.broker.bootstrap, desks.topics, Reload(id=new_id()))
+    assert answer.code == "done"
+    await desks.send("firing", "d")
+    await desks.told("+d")
+    # What was told under one config is not told again under the next.
+    assert receivers[0].words == ["+a", "+b", "+d"]
+    assert after.words == ["+c"]
