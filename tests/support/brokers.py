@@ -66,7 +66,7 @@ class KafkaBroker(EmbeddedServer):
     format_options: Sequence[str] = ()
 
     def __init__(self, libs: Path) -> None:
-        super().__init__(ready_timeout_s=60.0, stop_timeout_s=15.0)
+        super().__init__(ready_timeout_s=240.0, stop_timeout_s=15.0)
         self.libs = libs
 
     @property
