@@ -10,7 +10,7 @@ from alerts.decision import Decision, Reason, Stage
 from alerts.notification import Change, Notification, NotifiedAlert, rank, severity_rank
 from alerts.routing import Node
 from alerts.state import Group, Ledger, Record
-from alerts.suppression import mute, suppress
+from alerts.suppression import mute, put_off, suppress
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ def notification_log(book: Book, draft: Draft) -> None:
         draft.reason, draft.stopped = Reason.UNCHANGED, True
     if draft.stopped and not draft.held & ledger.known.keys():
         _nothing_to_send(book, draft)
+    elif draft.stopped:
+        put_off(book, draft)
 
 
 def deliver(book: Book, draft: Draft) -> None:

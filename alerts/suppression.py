@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from alerts.agenda import Due
 from alerts.decision import Decision, Reason, Stage
 from alerts.notification import rfc3339
 from alerts.silence import observe, silenced_by
@@ -112,6 +113,7 @@ def mute(book: "Book", draft: "Draft") -> None:
     found = group_suppressions(book, draft.group_id, draft.now_ms)
     if found:
         draft.reason, draft.stopped = REASONS[found[0].kind], True
+        put_off(book, draft)
         for fingerprint in sorted(draft.group.members):
             if book.records[fingerprint].fires_in(draft.group_id):
                 _note(book, fingerprint, found[0], draft.now_ms)
@@ -130,6 +132,15 @@ def suppress(book: "Book", draft: "Draft") -> None:
         kept.append(alert)
     draft.alerts, draft.held = tuple(kept), frozenset(held)
     _keep_held(book, draft)
+
+
+def put_off(book: "Book", draft: "Draft") -> None:
+    """Have a try that is due wait for the group's next turn, over a restart too."""
+    ledger, place = draft.ledger, draft.integration.key
+    if ledger.state == "PENDING" and place in draft.group.ledgers and draft.group.due_ms > draft.now_ms:
+        ledger.not_before_ms = draft.group.due_ms
+        book.agenda.add(Due(ledger.not_before_ms, draft.group_id, place))
+        book.touch_ledger(draft.group_id, place)
 
 
 def _keep_held(book: "Book", draft: "Draft") -> None:

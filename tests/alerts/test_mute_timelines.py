@@ -80,6 +80,18 @@ def test_a_try_that_failed_waits_for_the_end_too(world: Any) -> None:
     assert told(desk) == [(30, "+a"), (1230, "+a")]
 
 
+@pytest.mark.parametrize("crashes", [True, False])
+def test_a_try_that_came_due_while_muted_waits_for_the_groups_turn(world: Any, crashes: bool) -> None:
+    desk = world(config(mute_time_intervals=["second-10m"]))
+    desk.outcomes["night/webhook/0"] = [Retry(600_000, "busy")]
+    desk.upsert("firing", "a", team="x")
+    desk.run_until(1210)
+    if crashes:
+        desk.crash()
+    desk.run_until(3000)
+    assert told(desk) == [(30, "+a"), (1230, "+a")]
+
+
 def test_outside_of_its_active_times_a_route_is_told_nothing(world: Any) -> None:
     desk = world(config(active_time_intervals=["second-10m"]))
     desk.upsert("firing", "a", team="x")

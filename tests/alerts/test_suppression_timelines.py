@@ -7,7 +7,7 @@ import pytest
 from alerts import suppression
 from alerts.config import Config, parse
 from alerts.decision import Reason, Stage
-from alerts.outcome import Retry
+from alerts.outcome import Failed, Retry
 
 INHIBIT = {
     "source_matchers": ["severity=critical"],
@@ -89,7 +89,23 @@ def test_what_may_have_arrived_before_it_was_inhibited_is_known_to_the_receiver(
     desk.crash()
     desk.upsert("resolved", "slow")
     desk.run_until(1000)
-    assert desk.timeline() == [(30, "+slow"), (70, "+down"), (340, "-slow?")]
+    assert desk.timeline() == [(30, "+slow"), (70, "+down"), (630, "-slow?")]
+
+
+@pytest.mark.parametrize("crashes", [True, False])
+def test_a_try_that_came_due_meanwhile_waits_for_the_groups_turn(world: Any, crashes: bool) -> None:
+    desk = world(config())
+    desk.outcomes["ops/webhook/0"] = [Retry(0, "timeout", maybe_delivered=True), Failed("no")]
+    desk.upsert("firing", "slow", team="")
+    desk.run_until(40)
+    desk.upsert("firing", "down", "critical", team="")
+    desk.run_until(332)
+    # The group's turn at 330 tells of "down"; else the second try would be due at 331.
+    desk.upsert("resolved", "down", "critical", team="")
+    if crashes:
+        desk.crash()
+    desk.run_until(1000)
+    assert desk.timeline() == [(30, "+slow"), (31, "+slow?"), (331, "+down?"), (630, "-down +slow")]
 
 
 def test_repeats_do_not_name_it(world: Any) -> None:
