@@ -21,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from alerts.alertmanager_config import AlertmanagerConfig
 from alerts.duration import DurationMs, PositiveDurationMs
+from alerts.egress import readable
 from alerts.email_config import EmailConfig, SmtpDefaults, readable_defaults, with_defaults
 from alerts.inhibit_config import InhibitRule
 from alerts.matcher import Matcher
@@ -98,6 +99,11 @@ class Global(SmtpDefaults):
     slack_token_file: str | None = Field(default=None, min_length=1, description="file that holds that token")
     slack_api_url: ApiBase = Field(
         default="https://slack.com/api/", description="base address of the Slack API"
+    )
+    egress_allow: tuple[Annotated[str, AfterValidator(readable)], ...] | None = Field(
+        default=None,
+        description="the only hosts (hooks.slack.com, *.example.org) and networks (10.1.0.0/16) that receivers "
+        "may reach; default all",
     )
     pagerduty_url: HttpAddress = Field(default=ENQUEUE, description="address of PagerDuty's Events API v2")
     resolve_timeout_ms: PositiveDurationMs = Field(

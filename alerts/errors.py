@@ -6,6 +6,7 @@
     ├── DurationError    (also ValueError)  a duration that is not written as Alertmanager writes them
     ├── MatcherError     (also ValueError)  a matcher or its regular expression that cannot be read
     ├── UnknownReceiver  (also KeyError)    a delivery to a receiver the configuration does not have
+    ├── EgressRefused                       a receiver's host that global.egress_allow does not name
     ├── SecretUnreadable                    a file that holds a token or an address cannot be read
     ├── RowError                            a row of the desk's state that cannot be read back
     └── ConfigRefused                       the alerting file cannot be taken up as it is now
@@ -28,6 +29,10 @@ class MatcherError(AlertsError, ValueError):
 
 class UnknownReceiver(AlertsError, KeyError):
     """A delivery names a receiver that the configuration does not have."""
+
+
+class EgressRefused(AlertsError):
+    """A notification would go to a host that the configuration does not allow."""
 
 
 class SecretUnreadable(AlertsError):

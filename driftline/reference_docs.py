@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from alerts import duration
-from alerts.config import Receiver
+from alerts.config import Global, Receiver
 from detectors.registry import DETECTORS
 from driftline.cli import EXIT_CODES, app
 from driftline.settings import Settings, variable
@@ -44,7 +44,7 @@ def reference() -> str:
         "One YAML file a model. Durations are written as 10s, 5m, 1h, 7d.",
         *_models(Monitor, ""),
         "## Receivers",
-        "In the alerting file, what `receivers` may hold beside `name`. Examples: [receivers.md](receivers.md).",
+        "In the alerting file, what `global` and `receivers` may hold. Examples: [receivers.md](receivers.md).",
         *_receivers(),
         "## Detectors",
         *_detectors(),
@@ -128,6 +128,7 @@ def _models(model: type[BaseModel], key: str, beside: Sequence[str] = ()) -> Ite
 
 
 def _receivers() -> Iterator[str]:
+    yield from _models(Global, "global")
     for name, field in Receiver.model_fields.items():
         for inner, _ in _inner(field.annotation, is_named=False):
             yield from _models(inner, name)

@@ -20,6 +20,7 @@ from alerts.notification import Notification
 from alerts.outcome import Failed, Outcome, Retry, Sent
 from alerts.receivers.base import clock_ms
 from alerts.receivers.email_message import message, message_id
+from alerts.receivers.gate import demand_host
 from alerts.receivers.login import read_secret, tls_context
 
 _logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class EmailReceiver:
         return read_secret("auth_password_file", self.config.auth_password, self.config.auth_password_file)
 
     async def _hand_over(self, client: SMTP, password: str, mail: EmailMessage, given: "_Given") -> None:
+        await demand_host(host_and_port(self.config.smarthost or "")[0])
         await client.connect()
         await client.ehlo()
         if self.config.auth_username is not None:

@@ -7,17 +7,21 @@ from typing import Any
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 
 from alerts.alertmanager_config import AlertmanagerConfig
+from alerts.breaker import Breaker, admit, after
 from alerts.config import Config
 from alerts.dispatch import Delivery
+from alerts.egress import Egress
 from alerts.email_config import EmailConfig
-from alerts.errors import UnknownReceiver
-from alerts.outcome import Outcome, Retry
+from alerts.errors import EgressRefused, UnknownReceiver
+from alerts.notification import rfc3339
+from alerts.outcome import Failed, Outcome, Retry
 from alerts.pagerduty_config import PagerdutyConfig
 from alerts.receiver_config import LogConfig, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
 from alerts.receivers.alertmanager import AlertmanagerReceiver
-from alerts.receivers.base import Receiver
+from alerts.receivers.base import Receiver, clock_ms
 from alerts.receivers.email import EmailReceiver
+from alerts.receivers.gate import ListResolver, keep_to_list, through
 from alerts.receivers.log import LogReceiver
 from alerts.receivers.pagerduty import PagerdutyReceiver
 from alerts.receivers.slack import SlackReceiver
@@ -42,12 +46,14 @@ def open_session() -> ClientSession:
 
     Proxies come from the environment; cookies are neither kept nor sent. No connection is used twice: one
     that is kept open may be closed by the other side as we send, and nobody knows then what arrived.
+    It keeps to the allow-list of the `Receivers` that send through it.
     """
     return ClientSession(
         headers={"User-Agent": "driftline"},
         cookie_jar=DummyCookieJar(),
         trust_env=True,
-        connector=TCPConnector(force_close=True),
+        connector=TCPConnector(force_close=True, resolver=ListResolver(), use_dns_cache=False),
+        middlewares=[keep_to_list],
     )
 
 
@@ -57,7 +63,7 @@ def make(config: ReceiverConfig, session: ClientSession) -> Receiver:
 
 
 class Receivers:
-    """The clients of every integration of a config.
+    """The clients of every integration of a config, each behind a breaker of its own.
 
     Raises
     ------
@@ -65,19 +71,36 @@ class Receivers:
         By `send`, for a delivery of another config.
     """
 
-    def __init__(self, config: Config, session: ClientSession) -> None:
+    def __init__(self, config: Config, session: ClientSession, now_ms: Callable[[], int] = clock_ms) -> None:
         places = (place for places in config.integrations().values() for place in places)
         self._receivers = {place.key: make(place.config, session) for place in places}
+        self._breakers = dict.fromkeys(self._receivers, Breaker())
+        self._egress = Egress(config.defaults.egress_allow)
+        self._now_ms = now_ms
 
     async def send(self, delivery: Delivery) -> Outcome:
-        """Try once to send. Deliveries are independent: send them concurrently, and settle each by itself."""
-        receiver = self._receivers.get(delivery.integration.key)
+        """Try once to send. Deliveries are independent: send them concurrently, and settle each by itself.
+
+        What is for a receiver that is let rest is not sent, but told to be tried later: see `alerts.breaker`.
+        """
+        key = delivery.integration.key
+        receiver = self._receivers.get(key)
         if receiver is None:
-            raise UnknownReceiver(
-                f"no receiver {delivery.integration.key!r} in this config; build Receivers anew"
-            )
+            raise UnknownReceiver(f"no receiver {key!r} in this config; build Receivers anew")
+        now_ms = self._now_ms()
+        self._breakers[key], wait_ms = admit(self._breakers[key], now_ms)
+        if wait_ms:
+            return Retry(wait_ms, f"not sent: {key} is let rest until {rfc3339(now_ms + wait_ms)}")
+        outcome = await self._try(receiver, delivery)
+        self._breakers[key] = after(self._breakers[key], outcome, self._now_ms())
+        return outcome
+
+    async def _try(self, receiver: Receiver, delivery: Delivery) -> Outcome:
         try:
-            return await receiver.send(delivery.notification, delivery.previous_reference)
+            with through(self._egress):
+                return await receiver.send(delivery.notification, delivery.previous_reference)
+        except EgressRefused as error:
+            return Failed(str(error))
         except Exception as error:
             # A defect of one receiver must neither lose the notification nor stop the others. Only the
             # kind is told, as messages may hold addresses with secrets.

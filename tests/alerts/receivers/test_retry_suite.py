@@ -12,10 +12,13 @@ from aiohttp import ClientSession, web
 
 from alerts.config import Integration, parse
 from alerts.decision import Reason
+from alerts.egress import Egress
 from alerts.email_config import EmailConfig
+from alerts.errors import EgressRefused
 from alerts.notification import Notification, NotifiedAlert
 from alerts.outcome import Failed, Outcome, Retry, Sent
 from alerts.receiver_config import LogConfig
+from alerts.receivers.gate import through
 from alerts.receivers.registry import REGISTRY, make
 
 NINE = 1_795_424_400_000
@@ -171,6 +174,16 @@ async def test_a_redirect_to_a_private_address_is_not_followed(
     assert isinstance(await send(case, session, stub.url), Failed)
     assert [path for path, *_ in stub.requests if "meta-data" in path] == []
     assert len(stub.requests) == 1
+
+
+async def test_what_the_allow_list_does_not_name_is_not_called(
+    case: Case, stub: Any, session: ClientSession
+) -> None:
+    receiver = make(integration(case, stub.url).config, session)
+    with through(Egress(("hooks.example.org", "10.0.0.0/8"))), pytest.raises(EgressRefused) as caught:
+        await receiver.send(TOLD, None)
+    assert stub.requests == []
+    assert SECRET not in str(caught.value)
 
 
 async def test_no_secret_gets_out(
