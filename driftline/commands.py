@@ -7,6 +7,7 @@ command was sent.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -30,6 +31,18 @@ class NotTaken(DriftlineError):
 def new_id() -> str:
     """Return an id for a command: a random UUID, which becomes a new silence's."""
     return str(uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The way to a fleet's desk."""
+
+    brokers: Brokers | str
+    topics: Topics
+
+    async def ask(self, command: Command) -> Answer:
+        """Send a command, and return the desk's answer; raises `NotTaken`."""
+        return await ask(self.brokers, self.topics, command)
 
 
 async def ask(

@@ -11,9 +11,11 @@ from fastapi import FastAPI, Response
 
 from driftline import access
 from driftline import fleet as fleets
+from driftline.commands import Door
 from driftline.homes import Home
 from driftline.monitors import load_folder
 from driftline.settings import Settings, variable
+from driftline.web import api_v2
 from driftline.web.app import create_app
 from driftline.web.errors import CannotListen
 from driftline.web.server import listen, serve
@@ -44,11 +46,14 @@ async def serve_web(settings: Settings, port: int) -> None:
     """Serve the web face until a signal."""
     stop = asyncio.Event()
     stop_on_signals(stop)
+    topics = Topics(settings.topic_prefix)
+    door = None if settings.kafka is None else Door(access.brokers(settings), topics)
     app = create_app(
         redis_url=access.store(settings),
         public_url=settings.public_url,
-        topic=Topics(settings.topic_prefix).predictions.name,
+        topic=topics.predictions.name,
         brokers=settings.kafka or "localhost:9092",
+        routers=[api_v2.router(door)],
     )
     await serve(app, listen(settings.host, port), stop, bound=_tell("web"))
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from driftline import access
 from driftline import demo as demonstration
 from driftline import fleet as fleets
+from driftline.commands import Door
 from driftline.embedded import EmbeddedBroker, EmbeddedStore
 from driftline.errors import DriftlineError
 from driftline.homes import Home
@@ -20,6 +21,7 @@ from driftline.journal import Journal, owned
 from driftline.monitors import load_folder
 from driftline.serving import until_one_ends
 from driftline.settings import Settings
+from driftline.web import api_v2
 from driftline.web.app import create_app
 from driftline.web.server import listen, serve
 from driftline.worker import Supervisor, metrics_page, settings_environment, stop_on_signals
@@ -74,6 +76,7 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
             metrics=lambda: metrics_page(folder),
             topic=topics.predictions.name,
             brokers=str(access.brokers(settings)),
+            routers=[api_v2.router(Door(access.brokers(settings), topics))],
         )
         journal = None
         if data is not None:

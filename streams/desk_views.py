@@ -6,6 +6,7 @@ key                                           type     value
 ``driftline:desk:alerts``                     HASH     fingerprint -> `DeskAlertRow`; those that are not closed
 ``driftline:desk:groups``                     HASH     group id -> `DeskGroupRow`
 ``driftline:desk:silences``                   HASH     id -> `alerts.silence.Silence`, lately over too
+``driftline:desk:status``                     STRING   `DeskStatus`
 ============================================  =======  ====================================================
 
 The desk's owner writes them once its own rows are confirmed. Whether a silence holds now follows from its times: who
@@ -24,6 +25,7 @@ from alerts.silence import Silence
 ALERTS = "desk:alerts"
 GROUPS = "desk:groups"
 SILENCES = "desk:silences"
+STATUS = "desk:status"
 
 
 class DeskAlertRow(BaseModel):
@@ -66,15 +68,31 @@ class DeskGroupRow(BaseModel):
     receiver: str
 
 
+class DeskStatus(BaseModel):
+    """Who is told what, as others may see it, since when this owner has the desk, and who there is to be told.
+
+    ``config`` is an `alerts.outline.outline`.
+    """
+
+    config: str
+    receivers: list[str]
+    since_ms: int
+
+
+def suppressed_by(desk: Desk, fingerprint: str, now_ms: int) -> dict[str, list[str]]:
+    """Return what keeps an alert from being told but silences, by kind."""
+    found: dict[str, list[str]] = {}
+    for one in desk.suppressions(fingerprint, now_ms):
+        if one.kind != "silenced":
+            found.setdefault(one.kind, []).append(one.by)
+    return found
+
+
 def alert_row(desk: Desk, fingerprint: str, now_ms: int) -> DeskAlertRow | None:
     """Return the row of an alert; None if it is closed, or not held."""
     record = desk.alerts.get(fingerprint)
     if record is None or record.closed_at_ms is not None:
         return None
-    suppressed: dict[str, list[str]] = {}
-    for found in desk.suppressions(fingerprint, now_ms):
-        if found.kind != "silenced":
-            suppressed.setdefault(found.kind, []).append(found.by)
     upsert = record.upsert
     return DeskAlertRow(
         fingerprint=fingerprint,
@@ -86,7 +104,7 @@ def alert_row(desk: Desk, fingerprint: str, now_ms: int) -> DeskAlertRow | None:
         updated_at_ms=upsert.pane_end_ms,
         groups=sorted(name for name, departure in record.groups.items() if departure is None),
         silences=sorted(name for name, held in record.silenced.items() if not held.outgrown),
-        suppressed=suppressed,
+        suppressed=suppressed_by(desk, fingerprint, now_ms) if record.firing else {},
         ack=record.ack,
     )
 

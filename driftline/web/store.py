@@ -14,7 +14,7 @@ from alerts.silence import Silence
 from driftline.web.errors import StoreUnavailable
 from streams import desk_views
 from streams.connections import StoreAddress, connect, remedy
-from streams.desk_views import DeskAlertRow, DeskGroupRow
+from streams.desk_views import DeskAlertRow, DeskGroupRow, DeskStatus
 from streams.views import PREFIX, AlertRow, ModelSummary, ModelView, VerdictRow, WorkerRow
 
 MODELS = "driftline:models"
@@ -125,6 +125,14 @@ class Store:
         key = f"{PREFIX}:{desk_views.GROUPS}"
         held = await self._hash(key)
         return {name.decode(): row for name in held for row in _rows(DeskGroupRow, key, {name: held[name]})}
+
+    async def desk_status(self) -> DeskStatus | None:
+        """Return what the desk's owner says of itself; None if none has reported."""
+        key = f"{PREFIX}:{desk_views.STATUS}"
+        async with self._asking():
+            row = cast("bytes | None", await self._redis.get(key))
+        found = _rows(DeskStatus, key, {b"": row} if row else {})
+        return found[0] if found else None
 
     async def silences(self) -> dict[str, Silence]:
         """Return the desk's silences by id, those lately over too."""

@@ -37,6 +37,11 @@ def epoch_ms(text: str) -> int:
         raise ValueError(
             f"{text!r} is no time; give RFC 3339 with an offset, like 2026-11-23T09:00:00Z, or epoch ms"
         )
+    return since_epoch_ms(at)
+
+
+def since_epoch_ms(at: datetime) -> int:
+    """Return the epoch milliseconds of a datetime with an offset."""
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 

@@ -147,6 +147,7 @@ class DeskStage:
         await log.succeed(past, {key: row for key, row in (state | changed).items() if row is not None})
         _logger.info("this worker owns the desk as epoch %d, with %d rows", log.epoch, len(log))
         self.desk, self.log = desk, log
+        self._board.own(_now_ms())
         self.projection.in_doubt()
         self._ours.set()
         commands = follow(
@@ -243,6 +244,7 @@ class DeskStage:
                 task = asyncio.create_task(self._crashing(self._deliver(self.desk, receivers, delivery)))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
+            self._board.refresh(self.desk, _now_ms())
             self._report()
 
     async def _write(self, desk: Desk) -> None:
