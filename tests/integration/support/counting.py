@@ -25,11 +25,11 @@ async def all_counted(pipeline: Pipeline, traffic: Traffic) -> None:
     for model in MODELS:
         wanted = recount(traffic.sent, model)
 
-        async def complete(model: str = model, count: int = len(wanted.panes)) -> bool:
-            return len(shown(await pipeline.panes(model))) >= count
+        async def closed(model: str = model) -> int:
+            return len(shown(await pipeline.panes(model)))
 
         try:
-            await pipeline.until(complete, f"{model}'s last pane closes")
+            await pipeline.until_grown(closed, len(wanted.panes), f"{model}'s last pane closes")
         except AssertionError as error:
             raise AssertionError(f"{await _difference(pipeline, model, wanted)}\n{error}") from None
         rows = await pipeline.panes(model)

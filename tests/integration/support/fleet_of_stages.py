@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -194,6 +194,17 @@ class Pipeline:
         except TimeoutError:
             shown = [await self.redis.hgetall(f"driftline:{key}") for key in ("workers", "models")]
             raise AssertionError(f"not within {deadline_s:g} s: {says}\n{shown}\n{self.log()}") from None
+
+    async def until_grown(self, count: Callable[[], Awaitable[int]], wanted: int, says: str) -> None:
+        """Wait until a count has come to what is wanted, for as long as it grows now and then."""
+        held = 0
+        while held < wanted:
+
+            async def grown(before: int = held) -> int:
+                found = await count()
+                return found if found > before else 0
+
+            held = await self.until(grown, f"{says} ({held} of {wanted} are there)", every_s=0.5)
 
     # What can be seen.
 
