@@ -27,6 +27,8 @@ GROUPS = "desk:groups"
 SILENCES = "desk:silences"
 STATUS = "desk:status"
 
+_UNTOLD = {"inhibited": "inhibited by alert", "muted": "muted in", "inactive": "active only in"}
+
 
 class DeskAlertRow(BaseModel):
     """An alert as the desk holds it; times in epoch ms.
@@ -58,6 +60,25 @@ class DeskAlertRow(BaseModel):
         return [
             name for name in self.silences if name in silences and silences[name].state(now_ms) == "active"
         ]
+
+    def untold(self, silences: Mapping[str, Silence], now_ms: int) -> list[str]:
+        """Return in words what keeps it from being told, as far as the desk has said; nothing once it is over.
+
+        Examples
+        --------
+        >>> row = DeskAlertRow(fingerprint="a", status="firing", labels={}, annotations={}, starts_at_ms=0,
+        ...                    updated_at_ms=0, suppressed={"inhibited": ["0a1b"], "muted": ["nights"]})
+        >>> row.untold({}, 0)
+        ['inhibited by alert 0a1b', 'muted in nights']
+        """
+        if self.status != "firing":
+            return []
+        found = [
+            f"{_UNTOLD.get(kind, kind)} {by}"
+            for kind, names in sorted(self.suppressed.items())
+            for by in names
+        ]
+        return found + [f"silenced by silence {name}" for name in self.silenced_by(silences, now_ms)]
 
 
 class DeskGroupRow(BaseModel):

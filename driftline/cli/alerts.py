@@ -1,8 +1,9 @@
 """``driftline alerts``: what fires now; ``ack`` and ``unack``: who looks after it."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from streams.connections import StoreAddress
     from streams.views import AlertRow
 
-_COLUMNS = ("severity", "kind", "model", "version", "feature", "since", "id", "ack", "summary", "cause")
+_COLUMNS = (
+    "severity", "kind", "model", "version", "feature", "since", "id", "ack", "untold", "summary", "cause",
+)  # fmt: skip
 _ORDER = ("critical", "warning", "info")
 
 
@@ -43,7 +46,8 @@ def alerts(
 ) -> None:
     """List the alerts that fire now, the worst first; those without a model are Driftline's on itself.
 
-    What to do about one stands in its runbook: <web>/runbooks/<kind>.
+    What to do about one stands in its runbook: <web>/runbooks/<kind>. `untold` says what keeps one from being
+    told: an alert that inhibits it, a silence, a time interval of its route.
 
     Example: driftline alerts --model churn --all
     """
@@ -51,9 +55,9 @@ def alerts(
         return
     from driftline import access
 
-    found, acks = asyncio.run(_read(access.store(configuration.load()), model))
+    found, held = asyncio.run(_read(access.store(configuration.load()), model))
     rows = sorted(
-        (_row(alert, acks) for alert in found if all_ or alert.status == "firing"),
+        (_row(alert, held) for alert in found if all_ or alert.status == "firing"),
         key=lambda row: (row["until"] is not None, _rank(row["severity"]), row["since"], row["model"]),
     )
     if rows or as_json:
@@ -93,8 +97,8 @@ def unack(targets: Target, by: By = None) -> None:
     do([{"target": target, "by": asker(by)} for target in targets], Unacknowledge)
 
 
-async def _read(address: "StoreAddress", model: str | None) -> "tuple[list[AlertRow], dict[str, str]]":
-    """Return the alerts, and who looks after which, by fingerprint."""
+async def _read(address: "StoreAddress", model: str | None) -> "tuple[list[AlertRow], dict[str, _Held]]":
+    """Return the alerts, and what the desk holds of each, by fingerprint."""
     from driftline.web.store import Store
 
     store = Store(address)
@@ -106,20 +110,36 @@ async def _read(address: "StoreAddress", model: str | None) -> "tuple[list[Alert
             )
         answers = await store.alerts(known if model is None else [model])
         itself = await store.fleet_alerts() if model is None else []
-        acks = {row.fingerprint: row.ack.by for row in await store.desk_alerts() if row.ack}
+        rows, silences, now_ms = (
+            await store.desk_alerts(),
+            await store.silences(),
+            time.time_ns() // 1_000_000,
+        )
     finally:
         await store.close()
-    return itself + [row for rows in answers.values() for row in rows], acks
+    held = {
+        row.fingerprint: _Held(row.ack.by if row.ack else "", row.untold(silences, now_ms)) for row in rows
+    }
+    return itself + [row for rows in answers.values() for row in rows], held
 
 
-def _row(alert: "AlertRow", acks: Mapping[str, str]) -> dict[str, Any]:
+class _Held(NamedTuple):
+    """Who looks after an alert, and what keeps it from being told."""
+
+    ack: str = ""
+    untold: Sequence[str] = ()
+
+
+def _row(alert: "AlertRow", held: Mapping[str, _Held]) -> dict[str, Any]:
     from alerts.alert import fingerprint
 
     name = fingerprint(alert.labels)
+    known = held.get(name, _Held())
     labels = {name: printable(value) for name, value in alert.labels.items()}
     return {
         "id": name,
-        "ack": printable(acks.get(name, "")),
+        "ack": printable(known.ack),
+        "untold": printable("; ".join(known.untold)),
         "severity": labels.get("severity", ""),
         "kind": labels.get("alertname", ""),
         "model": labels.get("model", ""),

@@ -64,7 +64,19 @@ def test_what_fires_is_listed_worst_first_then_longest(alerts: Run) -> None:
     ran = alerts()
     assert (ran.status, ran.err) == (0, "")
     assert [line.split() for line in ran.out.splitlines()][:1] == [
-        ["severity", "kind", "model", "version", "feature", "since", "id", "ack", "summary", "cause"]
+        [
+            "severity",
+            "kind",
+            "model",
+            "version",
+            "feature",
+            "since",
+            "id",
+            "ack",
+            "untold",
+            "summary",
+            "cause",
+        ]
     ]
     assert [line.split()[:3] for line in ran.out.splitlines()[2:]] == [
         ["critical", "LatencyHigh", "churn"],
@@ -88,7 +100,7 @@ def test_json_has_all_a_script_needs(alerts: Run) -> None:
     rows = json.loads(alerts("--json", "--model", "churn").out)
     labels = {"alertname": "FeatureDrift", "model": "churn", "version": "1.4.2", "feature": "age"}
     assert rows[1] == {
-        "id": fingerprint(labels), "ack": "",
+        "id": fingerprint(labels), "ack": "", "untold": "",
         "severity": "warning", "kind": "FeatureDrift", "model": "churn", "version": "1.4.2", "feature": "age",
         "segment": "", "status": "firing", "since": "2026-11-23T09:02:00.000Z", "until": None,
         "summary": "PSI of age is 0.4", "cause": "mean 41.2 → 63\\x1b[2J", "runbook": "http://web/runbooks/FeatureDrift",
@@ -139,3 +151,18 @@ def test_who_looks_after_an_alert_is_listed(alerts: Run, store: str) -> None:
         redis.hset("driftline:desk:alerts", held.fingerprint, held.model_dump_json())
     acks = {row["kind"]: row["ack"] for row in json.loads(alerts("--json").out) if row["model"] == "churn"}
     assert acks == {"LatencyHigh": "ana", "FeatureDrift": ""}
+
+
+def test_what_keeps_an_alert_from_being_told_is_listed(alerts: Run, store: str) -> None:
+    row = alert("churn", "p99 is 730 ms", kind="LatencyHigh", severity="critical", since=3)
+    held = DeskAlertRow(
+        fingerprint=fingerprint(row.labels), status="firing", labels=row.labels, annotations={},
+        starts_at_ms=0, updated_at_ms=0, suppressed={"inhibited": ["0a1b2c3d4e5f6071"], "muted": ["nights"]},
+    )  # fmt: skip
+    with Redis.from_url(store) as redis:
+        redis.hset("driftline:desk:alerts", held.fingerprint, held.model_dump_json())
+    rows = json.loads(alerts("--json", "--model", "churn").out)
+    assert {row["kind"]: row["untold"] for row in rows} == {
+        "LatencyHigh": "inhibited by alert 0a1b2c3d4e5f6071; muted in nights",
+        "FeatureDrift": "",
+    }
