@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # importmode=importlib puts no test folder on the path.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
@@ -17,6 +18,10 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from brokers import Broker, KafkaBroker, NotHere, RedisStore, kafka_libs, unique
 
 from driftline.embedded import EmbeddedBroker, EmbeddedStore
+
+# Time says nothing on a machine that has other things to do.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -122,7 +122,7 @@ def test_a_fingerprint_depends_neither_on_order_nor_on_severity(
 
 @pytest.mark.parametrize("continues", [True, False])
 @given(steps=st.one_of(wild, asked))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_nothing_that_fires_is_lost_and_nothing_that_is_over_is_believed(
     world: Any, continues: bool, steps: list[tuple[Any, ...]]
 ) -> None:
@@ -141,7 +141,7 @@ def test_nothing_that_fires_is_lost_and_nothing_that_is_over_is_believed(
 
 
 @given(steps=wild)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_muted_is_told_later_but_never_then(world: Any, steps: list[tuple[Any, ...]]) -> None:
     desk = world(config(mutes=True))
     for step in steps:
@@ -161,7 +161,7 @@ def test_what_is_muted_is_told_later_but_never_then(world: Any, steps: list[tupl
 
 
 @given(steps=wild)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_fires_uninhibited_is_believed_and_nothing_that_is_over(
     world: Any, steps: list[tuple[Any, ...]]
 ) -> None:
@@ -179,7 +179,7 @@ def test_what_fires_uninhibited_is_believed_and_nothing_that_is_over(
 
 
 @given(steps=wild)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_inhibited_is_never_told_to_fire(world: Any, steps: list[tuple[Any, ...]]) -> None:
     desk = world(config(inhibits=True))
     for step in [*steps, ("firing", "c", "critical"), ("wait", 4000)]:
@@ -197,7 +197,7 @@ def test_what_is_inhibited_is_never_told_to_fire(world: Any, steps: list[tuple[A
 
 
 @given(steps=wild)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_same_content_is_told_twice_only_as_repeat_or_marked(
     world: Any, steps: list[tuple[Any, ...]]
 ) -> None:
@@ -218,7 +218,7 @@ def test_the_same_content_is_told_twice_only_as_repeat_or_marked(
 
 @pytest.mark.parametrize("inhibits", [True, False])
 @given(steps=wild)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_an_end_is_told_only_to_those_who_may_know_of_the_beginning(
     world: Any, inhibits: bool, steps: list[tuple[Any, ...]]
 ) -> None:
@@ -236,7 +236,7 @@ def test_an_end_is_told_only_to_those_who_may_know_of_the_beginning(
 
 @pytest.mark.parametrize("inhibits", [True, False])
 @given(steps=calm, at=st.integers(0, 25))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_restored_at_any_step_the_future_is_the_same(
     world: Any, inhibits: bool, steps: list[tuple[Any, ...]], at: int
 ) -> None:
@@ -254,7 +254,7 @@ def test_restored_at_any_step_the_future_is_the_same(
 
 
 @given(steps=wild)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_at_most_one_delivery_is_out_per_group_and_integration(
     world: Any, steps: list[tuple[Any, ...]]
 ) -> None:
@@ -267,7 +267,7 @@ def test_at_most_one_delivery_is_out_per_group_and_integration(
 
 
 @given(steps=wild, others=st.lists(st.booleans(), min_size=1, max_size=3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_reloads_lose_nothing_that_fires(
     world: Any, steps: list[tuple[Any, ...]], others: list[bool]
 ) -> None:
@@ -284,7 +284,7 @@ def test_reloads_lose_nothing_that_fires(
 
 
 @given(steps=calm)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_row_stays_small(world: Any, steps: list[tuple[Any, ...]]) -> None:
     desk = world(config())
     for step in steps:

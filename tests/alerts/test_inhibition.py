@@ -105,7 +105,7 @@ changes = st.lists(st.tuples(st.sampled_from("pqrst"), st.none() | labels), max_
 
 
 @given(rules=rules, changes=changes)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_looked_up_is_what_comparing_every_pair_says(
     rules: list[dict[str, Any]], changes: list[tuple[str, dict[str, str] | None]]
 ) -> None:

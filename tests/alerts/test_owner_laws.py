@@ -73,7 +73,7 @@ def live(world: Any, taken: list[tuple[Any, ...]]) -> Any:
 
 
 @given(steps=steps)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_no_notification_is_lost_and_every_end_is_told(owners: Any, steps: list[tuple[Any, ...]]) -> None:
     world = live(owners, steps)
     fires: dict[str, bool] = {}
@@ -88,7 +88,7 @@ def test_no_notification_is_lost_and_every_end_is_told(owners: Any, steps: list[
 
 
 @given(steps=steps)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_none_arrives_twice_without_the_mark(owners: Any, steps: list[tuple[Any, ...]]) -> None:
     world = live(owners, steps)
     unmarked = Counter(
@@ -100,7 +100,7 @@ def test_none_arrives_twice_without_the_mark(owners: Any, steps: list[tuple[Any,
 
 
 @given(steps=steps)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_cannot_have_arrived_is_never_marked(owners: Any, steps: list[tuple[Any, ...]]) -> None:
     """Nobody dies or stalls here, and receivers refuse before they take anything."""
     refused = Retry(0, "refused")

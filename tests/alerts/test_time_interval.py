@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -136,7 +136,6 @@ zones = st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Apia", "America/St_Joh
 
 
 @given(at=moments, zone=zones, index=st.integers(0, 6), other=st.integers(0, 6))
-@settings(deadline=None)
 def test_a_range_of_weekdays_is_its_days(at: datetime, zone: str, index: int, other: int) -> None:
     first, last = sorted((index, other))
     whole = Span.model_validate({"weekdays": [f"{DAYS[first]}:{DAYS[last]}"], "location": zone})
@@ -148,7 +147,6 @@ def test_a_range_of_weekdays_is_its_days(at: datetime, zone: str, index: int, ot
 
 
 @given(at=moments, zone=zones, day=st.integers(1, 31))
-@settings(deadline=None)
 def test_days_from_the_end_are_those_that_so_many_days_later_are_in_the_next_month(
     at: datetime, zone: str, day: int
 ) -> None:
@@ -161,7 +159,6 @@ def test_days_from_the_end_are_those_that_so_many_days_later_are_in_the_next_mon
 
 
 @given(at=moments, zone=zones, cut=st.integers(1, 24 * 60 - 1))
-@settings(deadline=None)
 def test_parts_of_a_day_are_apart_and_leave_nothing_out(at: datetime, zone: str, cut: int) -> None:
     middle = f"{cut // 60:02}:{cut % 60:02}"
     morning = Span.model_validate({"times": [{"start_time": "00:00", "end_time": middle}], "location": zone})
@@ -170,7 +167,6 @@ def test_parts_of_a_day_are_apart_and_leave_nothing_out(at: datetime, zone: str,
 
 
 @given(at_ms=st.integers(-(2**62), 2**62), zone=zones)
-@settings(deadline=None)
 def test_no_moment_is_too_early_or_too_late(at_ms: int, zone: str) -> None:
     span = {"days_of_month": ["-31:-1"], "location": zone}
     assert TimeInterval.model_validate({"name": "x", "time_intervals": [span]}).contains(at_ms)

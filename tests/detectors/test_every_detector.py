@@ -129,7 +129,7 @@ def test_two_detectors_given_the_same_windows_agree(name: str, target: str) -> N
     assert first == second
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(cut=st.integers(0, 99), shift_at=st.integers(30, 99))
 @pytest.mark.parametrize(("name", "target"), CASES)
 def test_a_restored_detector_judges_as_if_it_had_never_stopped(

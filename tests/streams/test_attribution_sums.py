@@ -59,7 +59,7 @@ def _assert_same(one: AttributionSums | None, other: AttributionSums | None) -> 
     assert (np.abs(one.sums[1] - other.sums[1]) <= 1e-9 * one.sums[0]).all()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(table=tables)
 def test_sums_are_those_of_the_events_one_by_one(table: list[dict[str, float] | None]) -> None:
     profile = _folded(table)
@@ -78,7 +78,7 @@ def test_sums_are_those_of_the_events_one_by_one(table: list[dict[str, float] | 
         assert seen.sums[:, place] == pytest.approx(wanted, rel=1e-9, abs=1e-9 * max(wanted[0], 1e-300))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(table=tables, cuts=st.lists(st.integers(0, 25), max_size=4), order=st.randoms())
 def test_chunks_order_and_merging_change_nothing(
     table: list[dict[str, float] | None], cuts: list[int], order: Any

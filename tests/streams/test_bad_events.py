@@ -173,14 +173,14 @@ def test_null_predictions_in_one_chunk_with_unexpected_features_do_not_disturb_e
     assert result.events["churn"] == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.one_of(st.binary(max_size=60), st.none(), st.just(event())), min_size=1, max_size=8))
 def test_no_bytes_whatever_stop_the_stream(values: list[bytes | None]) -> None:
     result = _fold(*values)
     assert len(result.bad) + sum(result.events.values()) == len(values)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(places=st.lists(st.tuples(st.integers(0, 120), st.integers(0, 255)), min_size=1, max_size=3))
 def test_no_damaged_event_stops_the_stream(places: list[tuple[int, int]]) -> None:
     raw = bytearray(event(features={"age": 41, "plan": "pro", "city": "Bonn", "new": True}, latency_ms=1))

@@ -34,7 +34,7 @@ def _merged(counted: Counted) -> list[bytes]:
     return [one.tobytes() for one in (counted.out_of_range, counted.bins, keys, counts)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(table=tables)
 def test_all_columns_at_once_counts_as_column_by_column_does(table: list[list[float]]) -> None:
     numbers = np.asfortranarray(np.array(table))

@@ -206,7 +206,7 @@ def test_what_covers_comes_before_what_it_covers(
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_nothing_is_lost_and_a_restart_shows_nowhere(restarts: bool, data: st.DataObject) -> None:
     names = tuple(KIND_OF)

@@ -77,7 +77,7 @@ KINDS: dict[str, tuple[Monitor, tuple[type, ...]]] = {
 DECODERS = {kind: _decoder(monitor) for kind, (monitor, _) in KINDS.items()}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     kind=st.sampled_from(sorted(KINDS)), whole=complete, changes=events, drop=st.sampled_from([None, "id"])
 )
@@ -95,7 +95,7 @@ def test_contract_and_decoder_accept_the_same_events(
     assert _taken(DECODERS[kind], raw) == (_published(raw) and fits)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=values, kind=st.sampled_from(["number", "category", "boolean"]))
 def test_features_are_the_contracts_and_of_the_monitors_type(value: Any, kind: str) -> None:
     decoder = _decoder(Monitor.model_validate({"model": "m", "features": {"x": {"type": kind}}}))
@@ -106,7 +106,7 @@ def test_features_are_the_contracts_and_of_the_monitors_type(value: Any, kind: s
     assert _taken(decoder, raw) == (_published(raw) and fits)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(value=values, is_named=st.booleans())
 def test_attributions_are_the_contracts_and_may_name_features_nobody_lists(
     value: Any, is_named: bool
@@ -119,7 +119,7 @@ def test_attributions_are_the_contracts_and_may_name_features_nobody_lists(
     assert _taken(decoder, json.dumps(held | {"attributions": {"x": 0.5, "other": value}}).encode())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(whole=complete, changes=events)
 def test_without_a_monitor_the_decoder_takes_all_that_the_contract_takes(
     whole: dict[str, Any], changes: dict[str, Any]

@@ -100,7 +100,7 @@ def _low_caps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folding, "UNMONITORED_KEPT", 2)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(plan=records, steps=steps)
 def test_any_chunks_flushes_and_crashes_give_the_profiles_of_one_pass(
     plan: list[tuple[dict[str, Any], int]], steps: list[tuple[int, str, int, int]]
@@ -110,7 +110,7 @@ def test_any_chunks_flushes_and_crashes_give_the_profiles_of_one_pass(
     _agree(rows, finder, one_pass(MODELS, log) if log else {})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plan=records, chunk=st.integers(1, 9))
 def test_the_clocks_and_caps_of_a_checkpoint_do_not_depend_on_the_chunks(
     plan: list[tuple[dict[str, Any], int]], chunk: int

@@ -42,7 +42,7 @@ def _filled(gaps: list[tuple[int, int]]) -> History:
     return history
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(gaps=slots)
 def test_totals_stay_and_nothing_is_in_the_window_and_behind_it(gaps: list[tuple[int, int]]) -> None:
     history = _filled(gaps)
@@ -55,7 +55,7 @@ def test_totals_stay_and_nothing_is_in_the_window_and_behind_it(gaps: list[tuple
     assert _events(history.behind()) + inside <= sum(events for _, events in gaps)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(gaps=slots, more=slots, cut=st.integers(0, 60))
 def test_a_history_restored_from_its_panes_goes_on_alike(
     gaps: list[tuple[int, int]], more: list[tuple[int, int]], cut: int

@@ -43,7 +43,7 @@ UPSERTS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(order=st.permutations(sorted(UPSERTS) * 2))
 def test_repeats_and_reordering_change_nothing(order: list[tuple[int, int, int]]) -> None:
     inbox = Inbox(PANE_MS)

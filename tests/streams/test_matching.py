@@ -63,7 +63,7 @@ def _recounted(values: Sequence[str | None], regex: str, *, wanted: bool) -> tup
     return len(present), len(present) - len(bad), Counter(value[:NAME_KEPT] for value in bad)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(table=tables)
 def test_counts_are_those_of_the_rows_one_by_one(table: list[dict[str, Any]]) -> None:
     values = [row["code"] for row in table]
@@ -78,7 +78,7 @@ def test_counts_are_those_of_the_rows_one_by_one(table: list[dict[str, Any]]) ->
         assert all(bad[name] == times for name, times in found[key].examples.items())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(table=tables, cuts=st.lists(st.integers(0, 30), max_size=4), order=st.randoms())
 def test_chunks_order_and_merging_change_nothing(
     table: list[dict[str, Any]], cuts: list[int], order: Any
@@ -96,7 +96,7 @@ def test_chunks_order_and_merging_change_nothing(
     assert whole == one_by_one.matched
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(table=tables)
 def test_the_wire_and_a_new_layout_carry_them(table: list[dict[str, Any]]) -> None:
     profile = _folded(table)

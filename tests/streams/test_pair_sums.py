@@ -52,7 +52,7 @@ def _same(one: PairSums | None, other: PairSums | None) -> bool:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(table=tables)
 def test_sums_are_those_of_the_rows_one_by_one(table: list[dict[str, Any]]) -> None:
     found = _folded(table).pairs
@@ -72,7 +72,7 @@ def test_sums_are_those_of_the_rows_one_by_one(table: list[dict[str, Any]]) -> N
     np.testing.assert_array_equal(found.counts, np.einsum("ni,nj->ij", held, held))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(table=tables, cuts=st.lists(st.integers(0, 30), max_size=4), order=st.randoms())
 def test_chunks_order_and_merging_change_nothing(
     table: list[dict[str, Any]], cuts: list[int], order: Any
@@ -91,7 +91,7 @@ def test_chunks_order_and_merging_change_nothing(
     assert _same(whole, one_by_one.pairs)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(one=tables, two=tables, three=tables)
 def test_workers_that_count_other_pairs_still_merge_in_any_order(
     one: list[dict[str, Any]], two: list[dict[str, Any]], three: list[dict[str, Any]]
@@ -101,7 +101,7 @@ def test_workers_that_count_other_pairs_still_merge_in_any_order(
     assert all(_same(totals[0], total) for total in totals)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(table=tables)
 def test_the_wire_carries_them_to_the_bit(table: list[dict[str, Any]]) -> None:
     profile = _folded(table)

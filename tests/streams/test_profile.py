@@ -55,7 +55,7 @@ def _assert_moments_agree(one: Profile, two: Profile) -> None:
     assert (np.abs(one.squares - two.squares) <= 1e-9 * one.squares + noise + 1e-12).all()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(table=tables, cuts=st.lists(st.integers(0, 40), max_size=4))
 def test_folding_in_chunks_equals_folding_at_once(table: list[dict[str, Any]], cuts: list[int]) -> None:
     whole = folded(LAYOUT, table)
@@ -66,7 +66,7 @@ def test_folding_in_chunks_equals_folding_at_once(table: list[dict[str, Any]], c
     _assert_moments_agree(whole, in_chunks)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(one=tables, two=tables, three=tables)
 def test_merging_is_associative_commutative_and_the_same_as_folding(
     one: list[dict[str, Any]], two: list[dict[str, Any]], three: list[dict[str, Any]]
@@ -85,7 +85,7 @@ def test_merging_is_associative_commutative_and_the_same_as_folding(
         _assert_moments_agree(left, other)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(table=tables, seed=st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(table: list[dict[str, Any]], seed: Any) -> None:
     shuffled = list(table)
@@ -93,7 +93,7 @@ def test_the_order_of_rows_changes_nothing(table: list[dict[str, Any]], seed: An
     assert bits(folded(LAYOUT, table)) == bits(folded(LAYOUT, shuffled))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(table=tables)
 def test_statistics_equal_an_independent_recount(table: list[dict[str, Any]]) -> None:
     profile = folded(LAYOUT, table)
@@ -155,7 +155,7 @@ def test_quantiles_are_within_the_stated_relative_error(values: np.ndarray[Any, 
         assert found == pytest.approx(ordered[rank], rel=sketch.RELATIVE_ERROR * 1.0001, abs=1e-12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(2.0**-31, 2.0**63), st.booleans())
 def test_a_bucket_lies_within_the_relative_error_of_its_values(magnitude: float, negative: bool) -> None:
     value = np.array([-magnitude if negative else magnitude])
@@ -163,7 +163,7 @@ def test_a_bucket_lies_within_the_relative_error_of_its_values(magnitude: float,
     assert abs(found[0] - value[0]) <= sketch.RELATIVE_ERROR * magnitude * (1 + 1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=20))
 def test_buckets_grow_with_their_values(values: list[float]) -> None:
     ordered = np.sort(np.array(values))

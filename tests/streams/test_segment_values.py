@@ -62,7 +62,7 @@ values = st.sampled_from(["", "de", "fr", "pl", "se", "other", "x" * 300, "x" * 
         (monitor(segments=["country"]), compile_layout(monitor(segments=["country"]), segments=BY_REFERENCE)),
     ],
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.lists(st.tuples(values, st.integers(0, 2), st.integers(0, 30)), max_size=40),
     chunk=st.integers(1, 9),

@@ -24,7 +24,7 @@ def _arrive(clock: Clock, pairs: list[tuple[int, int]]) -> Arrival:
     return clock.arrive(ts, record, pane_ms=PANE_MS, lateness_ms=LATENESS_MS)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pairs=times)
 def test_the_watermark_never_reverses_and_is_capped_by_record_time(pairs: list[tuple[int, int]]) -> None:
     clock = Clock()
@@ -38,7 +38,7 @@ def test_the_watermark_never_reverses_and_is_capped_by_record_time(pairs: list[t
     assert clock.watermark_ms >= before
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pairs=times, cuts=st.lists(st.integers(0, 40), max_size=4))
 def test_lateness_and_the_clock_do_not_depend_on_the_chunks(
     pairs: list[tuple[int, int]], cuts: list[int]
@@ -57,7 +57,7 @@ def test_lateness_and_the_clock_do_not_depend_on_the_chunks(
     assert whole == parts
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pairs=times)
 def test_each_row_is_judged_as_plain_arithmetic_says(pairs: list[tuple[int, int]]) -> None:
     arrival = _arrive(Clock(), pairs)

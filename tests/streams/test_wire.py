@@ -64,7 +64,7 @@ def _sent(profile: Profile) -> Profile:
     return profile_of(profile.layout, [decode_part(raw) for raw in parts_of(profile)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(table=rows, wide=st.booleans(), counters=st.tuples(*[st.integers(0, 2**40)] * 3))
 def test_a_profile_comes_back_to_the_bit(
     table: list[dict[str, Any]], wide: bool, counters: tuple[int, int, int]
@@ -77,7 +77,7 @@ def test_a_profile_comes_back_to_the_bit(
     assert back.fence == profile.fence
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(one=rows, two=rows)
 def test_what_was_sent_merges_and_folds_on_like_what_was_not(
     one: list[dict[str, Any]], two: list[dict[str, Any]]

@@ -37,14 +37,14 @@ def _recount(table: list[dict[str, Any]]) -> int:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(table=tables)
 def test_the_count_is_that_of_the_rows_one_by_one(table: list[dict[str, Any]]) -> None:
     profile = folded(LAYOUT, table)
     assert (profile.all_zero, profile.vectors) == (_recount(table), len(table))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(table=tables, cuts=st.lists(st.integers(0, 30), max_size=4), order=st.randoms())
 def test_chunks_order_and_merging_change_nothing(
     table: list[dict[str, Any]], cuts: list[int], order: Any

@@ -67,7 +67,7 @@ def test_a_wait_that_was_asked_for_holds_for_everything() -> None:
     assert [admit(breaker, at)[1] for at in (0, 10_000, 30_000)] == [30_000, 20_000, 0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(OUTCOMES, st.integers(0, 300_000))))
 def test_nothing_waits_for_ever(history: list[tuple[Outcome, int]]) -> None:
     breaker, now_ms = Breaker(), 0

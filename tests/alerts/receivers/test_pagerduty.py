@@ -159,7 +159,7 @@ def test_long_texts_are_shortened_before_an_alert_is_left_out() -> None:
     assert details["cut"] == ["texts are shortened to 1000 characters"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.dictionaries(st.text(max_size=20), st.text(max_size=3000), max_size=6), min_size=1, max_size=8),
     st.integers(1, 60),

@@ -66,7 +66,7 @@ def test_bins_rise_with_the_scores_and_are_narrow(scores: list[float]) -> None:
             assert high - low <= max(min(low, 1 - high) / 128 + 1e-15, 2.0**-20)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(scored)
 def test_binned_areas_are_off_by_no_more_than_they_say(rows: Rows) -> None:
     scores, truth = np.array([s for s, _ in rows]), np.array([t for _, t in rows])
@@ -103,7 +103,7 @@ def test_standard_errors_are_those_of_repeated_sampling() -> None:
         assert float(np.mean([one[name].error for one in found])) == pytest.approx(spread, rel=0.25), name
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(scored)
 def test_counts_and_losses_of_scores_are_exact(rows: Rows) -> None:
     scores, truth = np.array([s for s, _ in rows]), np.array([t for _, t in rows])
@@ -204,7 +204,7 @@ def test_costs_are_paid_by_the_confusion_matrix() -> None:
     assert "cost" not in of(SCORE, rows)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=40))
 def test_errors_of_numbers_are_exact(rows: Rows) -> None:
     task = Task("number")

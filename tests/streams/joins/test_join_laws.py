@@ -114,7 +114,7 @@ class World:
         return self.join.models["churn"].counts
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(found=records, again=st.lists(st.integers(0, 59), max_size=20), seed=st.integers(0, 2**32))
 def test_any_order_and_any_repeats_give_the_same_outcomes(
     found: list[JoinRecord], again: list[int], seed: int
@@ -124,7 +124,7 @@ def test_any_order_and_any_repeats_give_the_same_outcomes(
     assert World().run(*shuffled).outcomes == World().run(*found).outcomes
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     found=records,
     spread=st.sampled_from([1, 20]),
@@ -156,7 +156,7 @@ def test_a_restart_anywhere_goes_on_as_if_nothing_had_happened(
     assert told == {group: one for group, one in calm.shown.items() if one.tally}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(found=records, seed=st.integers(0, 2**32))
 def test_with_too_many_ids_a_sample_is_left_that_is_the_same_in_any_order(
     found: list[JoinRecord], seed: int
