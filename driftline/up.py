@@ -21,7 +21,7 @@ from driftline.journal import Journal, owned
 from driftline.monitors import load_folder
 from driftline.serving import until_one_ends
 from driftline.settings import Settings
-from driftline.web import api_v2
+from driftline.web import api_v2, management
 from driftline.web.app import create_app
 from driftline.web.server import listen, serve
 from driftline.worker import Supervisor, metrics_page, settings_environment, stop_on_signals
@@ -70,13 +70,14 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
         fleets.prepare_topics(settings)
         folder = str(home.folder("metrics"))
         supervisor = Supervisor(settings_environment(settings), folder, stages)
+        door = Door(access.brokers(settings), topics)
         app = create_app(
             redis_url=access.store(settings),
             public_url=settings.public_url,
             metrics=lambda: metrics_page(folder),
             topic=topics.predictions.name,
             brokers=str(access.brokers(settings)),
-            routers=[api_v2.router(Door(access.brokers(settings), topics))],
+            routers=[api_v2.router(door), management.router(door)],
         )
         journal = None
         if data is not None:
