@@ -74,6 +74,8 @@ def _leaves(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
     if not hasattr(command, "commands"):
         yield path, command
         return
+    if path and command.invoke_without_command:
+        yield path, command
     for name, inner in command.commands.items():
         yield from _leaves(inner, (*path, name))
 

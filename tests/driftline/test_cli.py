@@ -29,8 +29,9 @@ def test_every_command_teaches_with_a_summary_and_an_example(command: str, drift
 
 def test_the_commands_of_the_house_are_all_there() -> None:
     assert set(commands()) == {
-        "up", "worker", "web", "replay", "reference build", "check", "alerts", "dead-letter list",
-        "dead-letter requeue", "detectors", "schemas", "topics create",
+        "up", "worker", "web", "replay", "reference build", "check", "alerts", "alerts ack", "alerts unack",
+        "silence add", "silence list", "silence expire", "dead-letter list", "dead-letter requeue",
+        "detectors", "schemas", "topics create",
     }  # fmt: skip
 
 
