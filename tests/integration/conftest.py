@@ -9,6 +9,7 @@ from brokers import Broker
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from desks import Desks, Receiver
 from fault_proxy import FaultProxy
 from fleet_of_stages import Pipeline
 from webhook import Webhook
@@ -43,4 +44,22 @@ async def pipeline(
 ) -> AsyncIterator[Pipeline]:
     """Topics and files are there; the stages wait to be started."""
     async with Pipeline(broker, prefix, own_store.url, webhook.url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Whom a desk tells, with moods."""
+    made = Receiver()
+    await made.up()
+    yield made
+    await made.down()
+
+
+@pytest.fixture
+async def desks(
+    broker: Broker, prefix: str, own_store: EmbeddedStore, receiver: Receiver, tmp_path: Path
+) -> AsyncIterator[Desks]:
+    """Topics and files are there; the desk workers wait to be started."""
+    async with Desks(broker, prefix, own_store.url, receiver.url, tmp_path, receiver=receiver) as made:
         yield made

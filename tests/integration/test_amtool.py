@@ -36,14 +36,6 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    await made.up()
-    yield made
-    await made.down()
-
-
-@pytest.fixture
 async def up(receiver: Receiver, tmp_path: Path) -> AsyncIterator[Up]:
     (tmp_path / "monitors").mkdir()
     (tmp_path / "alerting.yml").write_text(ALERTING.format(url=receiver.url))

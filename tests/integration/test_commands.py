@@ -4,37 +4,17 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from brokers import Broker
 from clients import produce
 from desks import Desks, Receiver
 
 from alerts.alert import fingerprint
 from alerts.command import AddSilence
 from driftline.commands import NotTaken, ask, new_id
-from driftline.embedded import EmbeddedStore
 
 A, B = (fingerprint({"alertname": name, "model": "m"}) for name in "ab")
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    await made.up()
-    yield made
-    await made.down()
-
-
-@pytest.fixture
-async def desks(
-    broker: Broker, prefix: str, own_store: EmbeddedStore, receiver: Receiver, tmp_path: Path
-) -> AsyncIterator[Desks]:
-    async with Desks(broker, prefix, own_store.url, receiver.url, tmp_path, receiver=receiver) as made:
-        yield made
 
 
 async def driftline(desks: Desks, *arguments: str) -> tuple[int, str, str]:

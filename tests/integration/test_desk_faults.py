@@ -2,34 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from itertools import pairwise
-from pathlib import Path
 
-import pytest
 from aiohttp import web
-from brokers import Broker
 from desks import TIMEOUT_S, Desks, Receiver, holds, says
 
 from alerts.epoch import epoch_of
-from driftline.embedded import EmbeddedStore
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    await made.up()
-    yield made
-    await made.down()
-
-
-@pytest.fixture
-async def desks(
-    broker: Broker, prefix: str, own_store: EmbeddedStore, receiver: Receiver, tmp_path: Path
-) -> AsyncIterator[Desks]:
-    """Topics and files are there; the workers wait to be started."""
-    async with Desks(broker, prefix, own_store.url, receiver.url, tmp_path, receiver=receiver) as made:
-        yield made
 
 
 async def test_an_owner_that_is_killed_is_followed_and_each_notification_arrives_once(

@@ -1,40 +1,26 @@
 """The alerting file is edited while a desk runs: SIGHUP and a command have it read again."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from brokers import Broker
 from desks import ALERTING, Desks, Receiver
 
 from alerts.command import Reload
 from driftline.commands import ask, new_id
-from driftline.embedded import EmbeddedStore
 
 
 @pytest.fixture
-async def receivers() -> AsyncIterator[list[Receiver]]:
-    made = [Receiver(), Receiver()]
-    for one in made:
-        await one.up()
+async def another() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    await made.up()
     yield made
-    for one in made:
-        await one.down()
-
-
-@pytest.fixture
-async def desks(
-    broker: Broker, prefix: str, own_store: EmbeddedStore, receivers: list[Receiver], tmp_path: Path
-) -> AsyncIterator[Desks]:
-    before = receivers[0]
-    async with Desks(broker, prefix, own_store.url, before.url, tmp_path, receiver=before) as made:
-        yield made
+    await made.down()
 
 
 async def test_an_edited_file_is_taken_up_whole_or_not_at_all_and_by_whoever_owns_the_desk_next(
-    desks: Desks, receivers: list[Receiver]
+    desks: Desks, receiver: Receiver, another: Receiver
 ) -> None:
-    file, after = desks.home / "alerting.yml", receivers[1]
+    file = desks.home / "alerting.yml"
     first = await desks.fleet("desk")
     await desks.send("firing", "a")
     await desks.told("+a")
@@ -48,22 +34,22 @@ async def test_an_edited_file_is_taken_up_whole_or_not_at_all_and_by_whoever_own
     await desks.send("firing", "b")
     await desks.told("+b")
 
-    file.write_text(ALERTING.format(url=after.url))
+    file.write_text(ALERTING.format(url=another.url))
     desks.hang_up(first)
     await desks.until(lambda: desks.log_of(first).count("is taken up") == 2, "the file is taken up")
-    desks.receiver = after
+    desks.receiver = another
     await desks.send("firing", "c")
     await desks.told("+c")
     await desks.kill(first)
 
-    file.write_text(ALERTING.format(url=receivers[0].url))
+    file.write_text(ALERTING.format(url=receiver.url))
     await desks.start("desk/2")
     await desks.owner_after(first)
-    desks.receiver = receivers[0]
+    desks.receiver = receiver
     answer = await ask(desks.broker.bootstrap, desks.topics, Reload(id=new_id()))
     assert answer.code == "done"
     await desks.send("firing", "d")
     await desks.told("+d")
     # What was told under one config is not told again under the next.
-    assert receivers[0].words == ["+a", "+b", "+d"]
-    assert after.words == ["+c"]
+    assert receiver.words == ["+a", "+b", "+d"]
+    assert another.words == ["+c"]

@@ -35,14 +35,6 @@ pytestmark = pytest.mark.broker
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    await made.up()
-    yield made
-    await made.down()
-
-
-@pytest.fixture
 async def up(receiver: Receiver, tmp_path: Path) -> AsyncIterator[Up]:
     (tmp_path / "monitors").mkdir()
     (tmp_path / "monitors" / "quiet.yaml").write_text(MONITOR)
