@@ -34,6 +34,7 @@ class Book:
     root: Node = field(init=False)
     nodes: dict[str, Node] = field(init=False)
     places: dict[str, tuple[Integration, ...]] = field(init=False)
+    fallbacks: dict[str, str] = field(init=False)
     inhibition: Inhibition = field(init=False)
     intervals: dict[str, TimeInterval] = field(init=False)
     records: dict[str, Record] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Book:
         self.root = compile_routes(config.route)
         self.nodes = {node.key: node for node in self.root.walk()}
         self.places = config.integrations()
+        self.fallbacks = config.fallbacks()
         self.intervals = config.intervals()
         self.inhibition = Inhibition(config.inhibit_rules)
         for fingerprint in self.records:
@@ -64,7 +66,8 @@ class Book:
 
     def integrations(self, group: Group) -> tuple[Integration, ...]:
         """Return the places a group's notifications go to."""
-        return self.places[self.nodes[group.route_key].receiver]
+        receivers = dict.fromkeys((self.nodes[group.route_key].receiver, *group.fallbacks))
+        return tuple(place for receiver in receivers for place in self.places.get(receiver, ()))
 
     def alerts_held(self) -> int:
         """Return how many alerts are not closed."""

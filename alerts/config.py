@@ -29,6 +29,7 @@ from alerts.matcher_config import MatcherLines, Patterns, together
 from alerts.pagerduty_config import ENQUEUE, PagerdutyConfig
 from alerts.receiver_config import ApiBase, HttpAddress, LogConfig, Section, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
+from alerts.references import IntervalName, MaybeReceiverName, ReceiverName
 from alerts.time_interval import TimeInterval
 from alerts.webhook_config import WebhookConfig
 
@@ -60,20 +61,6 @@ def _label_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _receiver_exists(name: str | None, info: ValidationInfo) -> str | None:
-    if name is not None and info.context and name not in info.context.receivers:
-        known = ", ".join(sorted(info.context.receivers)) or "none"
-        raise ValueError(f"no receiver named {name[:80]!r}; there are: {known}")
-    return name
-
-
-def _interval_exists(name: str, info: ValidationInfo) -> str:
-    if info.context and name not in info.context.intervals:
-        known = ", ".join(sorted(info.context.intervals)) or "none"
-        raise ValueError(f"no time interval named {name[:80]!r}; there are: {known}")
-    return name
-
-
 def _interval_named_once(interval: TimeInterval, info: ValidationInfo) -> TimeInterval:
     if info.context:
         if interval.name in info.context.seen_intervals:
@@ -84,7 +71,6 @@ def _interval_named_once(interval: TimeInterval, info: ValidationInfo) -> TimeIn
     return interval
 
 
-IntervalName = Annotated[str, AfterValidator(_interval_exists)]
 Interval = Annotated[TimeInterval, AfterValidator(_interval_named_once)]
 NotSupported = Annotated[None, BeforeValidator(_refuse)]
 GroupBy = Annotated[tuple[str, ...], AfterValidator(_label_names)]
@@ -112,6 +98,10 @@ class Global(SmtpDefaults):
         description="when an alert is over that came without an end and is not told of any more; "
         "Driftline's own always come with one",
     )
+    fallback: MaybeReceiverName = Field(
+        default=None,
+        description="name of the receiver that is told as well where another refuses a notification for good",
+    )
 
     @model_validator(mode="after")
     def _one_token(self) -> "Global":
@@ -123,9 +113,7 @@ class Global(SmtpDefaults):
 class Route(Section):
     """Which alerts go to which receiver, and in which groups. What is not said is the parent's."""
 
-    receiver: Annotated[str | None, AfterValidator(_receiver_exists)] = Field(
-        default=None, description="name of a receiver"
-    )
+    receiver: MaybeReceiverName = Field(default=None, description="name of a receiver")
     matchers: MatcherLines = Field(default=(), description='all must hold, e.g. severity="critical"')
     goes_on: bool = Field(default=False, alias="continue", description="also try the routes after this one")
     group_by: GroupBy | None = Field(
@@ -162,7 +150,7 @@ class Route(Section):
 class RootRoute(Route):
     """The route every alert enters."""
 
-    receiver: Annotated[str, AfterValidator(_receiver_exists)] = Field(description="name of a receiver")
+    receiver: ReceiverName = Field(description="name of a receiver")
 
     @field_validator("matchers", "match", "match_re", "goes_on")
     @classmethod
@@ -183,6 +171,9 @@ class Receiver(Section):
     """A name, and every place a notification for it goes to."""
 
     name: str = Field(min_length=1, description="what routes call it")
+    fallback: MaybeReceiverName = Field(
+        default=None, description="another receiver, told as well where this one refuses; default global's"
+    )
     log_configs: tuple[LogConfig, ...] = ()
     webhook_configs: tuple[WebhookConfig, ...] = ()
     slack_configs: tuple[SlackConfig, ...] = ()
@@ -198,6 +189,13 @@ class Receiver(Section):
                 raise ValueError(f"a second receiver named {name[:80]!r}; join the two, or rename one")
             info.context.seen.add(name)
         return name
+
+    @field_validator("fallback")
+    @classmethod
+    def _is_another(cls, fallback: str | None, info: ValidationInfo) -> str | None:
+        if fallback is not None and fallback == info.data.get("name"):
+            raise ValueError("a receiver cannot stand in for itself; name another one")
+        return fallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +223,11 @@ class Config(Section):
     def intervals(self) -> dict[str, TimeInterval]:
         """Return the time intervals by name."""
         return {interval.name: interval for interval in (*self.time_intervals, *self.mute_time_intervals)}
+
+    def fallbacks(self) -> dict[str, str]:
+        """Return, by receiver name, who is told as well where it refuses; nobody stands in for themselves."""
+        named = {one.name: one.fallback or self.defaults.fallback for one in self.receivers}
+        return {name: fallback for name, fallback in named.items() if fallback and fallback != name}
 
     def integrations(self) -> dict[str, tuple[Integration, ...]]:
         """Return, by receiver name, the places it sends to, with ``global`` filled in."""

@@ -52,6 +52,8 @@ class Reason(StrEnum):
     SENT = "sent"
     RETRY = "not taken, will be tried again"
     FAILED = "refused by the receiver, will be tried again at the next group_interval"
+    FELL_BACK = "refused, so the fallback receiver is told as well"
+    STOOD_DOWN = "the receiver it stands in for takes notifications again"
     INHIBITED = "not told: another alert inhibits it"
     MUTED = "not told: its route is muted at this time"
     INACTIVE = "not told: its route is not active at this time"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from alerts import fallback
 from alerts.agenda import Due
 from alerts.book import Book, identify
 from alerts.config import Integration
@@ -33,7 +34,8 @@ class Delivery:
 class Draft:
     """A notification in the making; a stage that sends nothing sets ``stopped``.
 
-    ``held`` are the fingerprints of what fires and is suppressed.
+    ``held`` are the fingerprints of what fires and is suppressed. ``only_ends``: nothing but the end of what it was
+    told is news to the receiver.
     """
 
     group_id: str
@@ -42,6 +44,7 @@ class Draft:
     integration: Integration
     ledger: Ledger
     now_ms: int
+    only_ends: bool = False
     alerts: tuple[NotifiedAlert, ...] = ()
     held: frozenset[str] = frozenset()
     news: dict[str, Change] = field(default_factory=dict)
@@ -68,6 +71,8 @@ def gather(book: Book, draft: Draft) -> None:
     for fingerprint in sorted(draft.group.members):
         record = book.records[fingerprint]
         if record.fires_in(draft.group_id):
+            if draft.only_ends and fingerprint not in draft.ledger.known:
+                continue
             alerts.append(_as_firing(fingerprint, record))
         elif fingerprint in draft.ledger.known:
             over.append(fingerprint)
@@ -90,6 +95,8 @@ def notification_log(book: Book, draft: Draft) -> None:
         draft.reason, draft.stopped = Reason.SUPPRESSED if draft.held else Reason.NOTHING_TO_TELL, True
     elif ledger.uncertain:
         draft.reason = Reason.OUTCOME_UNKNOWN
+    elif draft.only_ends and "resolved" not in changes:
+        draft.reason, draft.stopped = Reason.STOOD_DOWN, True
     elif any(name in ledger.held for name, change in draft.news.items() if change == "joined"):
         draft.reason = Reason.TOLD_AGAIN
     elif "joined" in changes:
@@ -168,7 +175,8 @@ def dispatch(book: Book, group_id: str, integration: Integration, now_ms: int) -
     """Lead one group through the stages of one integration."""
     group = book.groups[group_id]
     ledger = group.ledgers.get(integration.key) or Ledger()
-    draft = Draft(group_id, group, book.nodes[group.route_key], integration, ledger, now_ms)
+    only_ends = fallback.only_ends(book, group, integration)
+    draft = Draft(group_id, group, book.nodes[group.route_key], integration, ledger, now_ms, only_ends)
     for stage in DISPATCH:
         stage(book, draft)
         if draft.stopped:
@@ -209,6 +217,7 @@ def _notification(book: Book, draft: Draft, key: str) -> Notification:
         possible_repeat=draft.ledger.uncertain,
         external_url=book.external_url,
         repeat_interval_ms=draft.node.repeat_interval_ms,
+        notes=fallback.notes(book, draft.group, draft.integration),
     )
 
 

@@ -118,6 +118,7 @@ class Notification:
     ``alerts`` are ranked: firing before resolved, worse before less bad, older before newer.
     ``reason`` says why it is sent. ``idempotency_key`` is the same for each try of the same content.
     ``repeat_interval_ms`` is when it is said again, at the latest, while nothing changes.
+    ``notes`` are sentences about the notification itself, such as why a fallback receiver gets it.
     """
 
     group_key: str
@@ -129,6 +130,7 @@ class Notification:
     possible_repeat: bool = False
     external_url: str = ""
     repeat_interval_ms: int = 0
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def firing(self) -> tuple[NotifiedAlert, ...]:
@@ -153,7 +155,11 @@ class Notification:
     @cached_property
     def common_annotations(self) -> dict[str, str]:
         """Annotations that all alerts share."""
-        return _shared([alert.annotations for alert in self.alerts])
+        return _shared([self.annotations_of(alert) for alert in self.alerts])
+
+    def annotations_of(self, alert: NotifiedAlert) -> dict[str, str]:
+        """Return an alert's annotations, with ``note`` for the notes: for receivers that have no other place."""
+        return {**alert.annotations, **({"note": " ".join(self.notes)} if self.notes else {})}
 
     @cached_property
     def title(self) -> str:
@@ -178,7 +184,7 @@ class Notification:
     def text(self) -> str:
         """The whole in a few words: title, worst alert's sentence, since when, and its runbook."""
         first = self.alerts[0]
-        parts = [self.title, first.sentence, first.since]
+        parts = [self.title, *self.notes, first.sentence, first.since]
         runbook = self.runbook_url
         return " | ".join([*parts, f"runbook: {runbook}"] if runbook else parts)
 

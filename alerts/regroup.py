@@ -46,3 +46,6 @@ def _drop_ledgers(book: Book, group_id: str) -> None:
     for gone in sorted(group.ledgers.keys() - kept):
         book.in_flight.pop(group.ledgers.pop(gone).delivery_id, None)
         book.touch_ledger(group_id, gone)
+    for gone in sorted(group.refusals.keys() - kept):
+        del group.refusals[gone]
+        book.touch_group(group_id)

@@ -1,5 +1,6 @@
 """What came of a delivery, written into the notification log: told, or to be tried again, and when."""
 
+from alerts import fallback
 from alerts.agenda import Due
 from alerts.book import Book
 from alerts.decision import Decision, Reason, Stage
@@ -29,6 +30,8 @@ def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple
     book.counts[decision.reason] += 1
     for fingerprint in told:
         book.note(fingerprint, decision)
+    if isinstance(outcome, Failed):
+        fallback.refused(book, where, outcome.reason[:_ERROR_KEPT], told, now_ms)
     book.touch_ledger(group_id, place)
     book.sweep(group_id, now_ms)
     return (decision,)
@@ -38,6 +41,7 @@ def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> De
     group_id, place = where
     ledger = book.groups[group_id].ledgers[place]
     again = ledger.again
+    fallback.taken(book, group_id, place)
     book.groups[group_id].ledgers[place] = Ledger(
         state="PENDING" if again else "SENT",
         told=ledger.sending,

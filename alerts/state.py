@@ -118,7 +118,10 @@ class Ledger:
 
 @dataclass(slots=True)
 class Group:
-    """Alerts told together; ``members`` and ``ledgers`` have rows of their own."""
+    """Alerts told together; ``members`` and ``ledgers`` have rows of their own.
+
+    ``refusals``: why which integration refused the last notification; ``fallbacks``: who was told as well.
+    """
 
     key: str
     route_key: str
@@ -126,5 +129,7 @@ class Group:
     created_ms: int
     due_ms: int
     flushed: bool = False
+    refusals: dict[str, str] = field(default_factory=dict)
+    fallbacks: list[str] = field(default_factory=list)
     members: set[str] = field(default_factory=set)
     ledgers: dict[str, Ledger] = field(default_factory=dict)

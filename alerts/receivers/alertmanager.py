@@ -108,7 +108,7 @@ def _alert(
 ) -> dict[str, Any]:
     return {
         "labels": {**labels, **alert.labels, "severity": severity},
-        "annotations": dict(alert.annotations),
+        "annotations": notification.annotations_of(alert),
         "startsAt": rfc3339(alert.starts_at_ms),
         "endsAt": rfc3339(max(ends_at_ms, alert.starts_at_ms)),
         "generatorURL": notification.dashboard_of(alert) or notification.external_url,

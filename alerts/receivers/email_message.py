@@ -58,6 +58,7 @@ def _named(text: str) -> tuple[Address, ...]:
 
 def _text(notification: Notification) -> Iterator[str]:
     yield notification.title
+    yield from notification.notes
     for alert in notification.alerts[:_ALERTS_SHOWN]:
         yield ""
         yield f"{_how_bad(alert)}: {alert.subject}"
@@ -74,6 +75,7 @@ def _html(notification: Notification) -> Iterator[str]:
     yield "<!doctype html>"
     yield '<html lang="en"><body style="font-family:sans-serif;font-size:14px;color:#1b1b1b">'
     yield f'<h2 style="font-size:18px">{escape(notification.title)}</h2>'
+    yield from (f"<p><b>{escape(note)}</b></p>" for note in notification.notes)
     for alert in notification.alerts[:_ALERTS_SHOWN]:
         colour = _OVER if alert.status == "resolved" else _COLOURS.get(alert.severity, _OTHER)
         yield f'<div style="border-left:4px solid {colour};padding:2px 12px;margin:0 0 14px">'

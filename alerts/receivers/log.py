@@ -33,6 +33,7 @@ def line(notification: Notification, alert: NotifiedAlert) -> str:
     parts = [f"{how_bad} {alert.subject}: {alert.sentence}", alert.since]
     runbook = notification.runbook_of(alert)
     parts += [f"runbook {runbook}"] if runbook else []
+    parts += notification.notes
     parts += ["possible repeat"] if notification.possible_repeat else []
     return " | ".join(parts)
 

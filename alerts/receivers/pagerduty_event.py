@@ -90,7 +90,7 @@ def _payload(notification: Notification, config: PagerdutyConfig) -> dict[str, A
 
 def _details(notification: Notification, config: PagerdutyConfig) -> dict[str, Any]:
     labels = list(notification.group_labels.items())[:_LABELS_SHOWN]
-    given = {
+    given: dict[str, Any] = {
         "status": notification.status,
         "firing": len(notification.firing),
         "resolved": len(notification.resolved),
@@ -98,6 +98,9 @@ def _details(notification: Notification, config: PagerdutyConfig) -> dict[str, A
         "group": {clip(name, _VALUE_LIMIT): clip(value, _VALUE_LIMIT) for name, value in labels},
         "why": str(notification.reason),
     }
+    given |= (
+        {"notes": [clip(note, _VALUE_LIMIT) for note in notification.notes]} if notification.notes else {}
+    )
     given |= {"possible_repeat": True} if notification.possible_repeat else {}
     return {**config.details, **given}
 

@@ -57,6 +57,7 @@ def reply(notification: Notification) -> str:
         lines += [f"*{words}:* {_named(alerts)}"] if alerts else []
     if not lines:
         lines.append(f"*Still firing:* {_named(list(notification.firing or notification.alerts))}")
+    lines += [f"_{escape(note, 1_000)}_" for note in notification.notes]
     if notification.possible_repeat:
         lines.append("_Possible repeat: whether the last try arrived is not known._")
     return "\n".join(lines)
@@ -82,6 +83,7 @@ def _context(notification: Notification) -> list[str]:
     texts = [f"Group: {escape(labels, 1_000) or 'all alerts'}"]
     hidden = len(notification.alerts) - _ALERTS_SHOWN
     texts += [f"and {hidden} more alerts"] if hidden > 0 else []
+    texts += [escape(note, 1_000) for note in notification.notes]
     texts += ["Possible repeat"] if notification.possible_repeat else []
     return texts
 

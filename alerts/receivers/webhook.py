@@ -102,7 +102,7 @@ def _alert(notification: Notification, alert: NotifiedAlert) -> dict[str, Any]:
     return {
         "status": alert.status,
         "labels": dict(alert.labels),
-        "annotations": dict(alert.annotations),
+        "annotations": notification.annotations_of(alert),
         "startsAt": rfc3339(alert.starts_at_ms),
         "endsAt": rfc3339(alert.ends_at_ms or 0) if ended else NO_END,
         "generatorURL": notification.dashboard_of(alert) or notification.external_url,
