@@ -3,9 +3,15 @@
 import heapq
 from typing import NamedTuple
 
+#: What a timer of an escalation has for its integration; those have slashes in their names.
+LOOK = "escalate"
+
 
 class Due(NamedTuple):
-    """A moment something of a group is due. ``integration`` "" is the group itself, else one retry."""
+    """A moment something of a group is due.
+
+    ``integration`` "" is the group itself, `LOOK` its next escalation, else one retry.
+    """
 
     at_ms: int
     group: str

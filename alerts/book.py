@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-from alerts.agenda import Agenda, Due
+from alerts.agenda import LOOK, Agenda, Due
 from alerts.answer import Answer
 from alerts.config import Config, Integration
 from alerts.decision import Decision, Reason
@@ -66,8 +66,22 @@ class Book:
 
     def integrations(self, group: Group) -> tuple[Integration, ...]:
         """Return the places a group's notifications go to."""
-        receivers = dict.fromkeys((self.nodes[group.route_key].receiver, *group.fallbacks))
+        receivers = dict.fromkeys((*self.receivers(group), *group.fallbacks))
         return tuple(place for receiver in receivers for place in self.places.get(receiver, ()))
+
+    def receivers(self, group: Group) -> tuple[str, ...]:
+        """Return whom a group is told to: its route's receiver, and those it was escalated to."""
+        return (self.nodes[group.route_key].receiver, *group.escalated)
+
+    def tell_now(self, group_id: str, place: str, now_ms: int) -> None:
+        """Have an integration told at once what it does not know of a group."""
+        ledger = self.groups[group_id].ledgers.setdefault(place, Ledger(not_before_ms=now_ms))
+        if ledger.state == "SENDING":
+            ledger.again = True
+        elif ledger.state == "SENT":
+            ledger.state, ledger.not_before_ms = "PENDING", now_ms
+        self.agenda.add(Due(ledger.not_before_ms, group_id, place))
+        self.touch_ledger(group_id, place)
 
     def alerts_held(self) -> int:
         """Return how many alerts are not closed."""
@@ -118,6 +132,8 @@ class Book:
             return False
         if not due.integration:
             return group.due_ms == due.at_ms
+        if due.integration == LOOK:
+            return group.look_ms == due.at_ms
         ledger = group.ledgers.get(due.integration)
         return ledger is not None and ledger.state == "PENDING" and ledger.not_before_ms == due.at_ms
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from alerts import ack
+from alerts import ack, escalation
 from alerts.answer import Answer, Code
 from alerts.book import Book, identify
 from alerts.config import Config
@@ -228,6 +228,8 @@ def _acknowledge(book: Book, command: Acknowledge | Unacknowledge, now_ms: int) 
             ack.acknowledge(book, fingerprint, command.by, command.comment, now_ms)
         else:
             ack.take_back(book, fingerprint, command.by, now_ms)
+    for group_id in sorted({name for one in found for name in book.records[one].groups}):
+        escalation.heed(book, group_id, now_ms)
     word = "acknowledged" if isinstance(command, Acknowledge) else "no longer acknowledged"
     return _answer(command, now_ms, "done", f"{_alerts(len(found))} {word}", " ".join(found))
 

@@ -23,6 +23,7 @@ from alerts.alertmanager_config import AlertmanagerConfig
 from alerts.duration import DurationMs, PositiveDurationMs
 from alerts.egress import readable
 from alerts.email_config import EmailConfig, SmtpDefaults, readable_defaults, with_defaults
+from alerts.escalation_config import EscalationStep
 from alerts.inhibit_config import InhibitRule
 from alerts.matcher import Matcher
 from alerts.matcher_config import MatcherLines, Patterns, together
@@ -127,6 +128,9 @@ class Route(Section):
     )
     repeat_interval_ms: PositiveDurationMs | None = Field(
         default=None, alias="repeat_interval", description="time until it is said again; default 4h"
+    )
+    escalate: tuple[EscalationStep, ...] | None = Field(
+        default=None, description="who is told as well while nobody acknowledges; [] ends what is inherited"
     )
     routes: tuple["Route", ...] = Field(
         default=(), description="more special routes, the first that matches wins"

@@ -20,6 +20,7 @@ class Stage(StrEnum):
     NOTIFICATION_LOG = "notification_log"
     DELIVER = "deliver"
     COMMAND = "command"
+    ESCALATE = "escalate"
 
 
 class Reason(StrEnum):
@@ -53,6 +54,7 @@ class Reason(StrEnum):
     RETRY = "not taken, will be tried again"
     FAILED = "refused by the receiver, will be tried again at the next group_interval"
     FELL_BACK = "refused, so the fallback receiver is told as well"
+    ESCALATED = "nobody acknowledged it in time, so another receiver is told as well"
     STOOD_DOWN = "the receiver it stands in for takes notifications again"
     INHIBITED = "not told: another alert inhibits it"
     MUTED = "not told: its route is muted at this time"

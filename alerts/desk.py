@@ -8,7 +8,8 @@ Commands, such as silences and acks: `alerts.command`.
 from collections import Counter
 from collections.abc import Mapping
 
-from alerts import dispatch, rows, watchdog
+from alerts import dispatch, escalation, rows, watchdog
+from alerts.agenda import LOOK
 from alerts.alert import AlertUpsert
 from alerts.answer import Answer
 from alerts.book import Book
@@ -149,7 +150,9 @@ class Desk:
         for due in self._book.agenda.pop_due(now_ms):
             if not self._book.still_due(due):
                 continue
-            if due.integration:
+            if due.integration == LOOK:
+                escalation.look(self._book, due.group, now_ms)
+            elif due.integration:
                 deliveries += dispatch.retry(self._book, due, now_ms)
             else:
                 deliveries += dispatch.flush(self._book, due.group, now_ms)

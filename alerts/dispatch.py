@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from alerts import fallback
+from alerts import escalation, fallback
 from alerts.agenda import Due
 from alerts.book import Book, identify
 from alerts.config import Integration
@@ -157,7 +157,9 @@ def flush(book: Book, group_id: str, now_ms: int) -> list[Delivery]:
     group.due_ms = now_ms + book.nodes[group.route_key].group_interval_ms
     book.agenda.add(Due(group.due_ms, group_id))
     book.touch_group(group_id)
+    escalation.heed(book, group_id, now_ms)
     drafts = [dispatch(book, group_id, integration, now_ms) for integration in book.integrations(group)]
+    escalation.heed(book, group_id, now_ms)
     book.sweep(group_id, now_ms)
     return [delivery for delivery in drafts if delivery]
 
@@ -217,7 +219,10 @@ def _notification(book: Book, draft: Draft, key: str) -> Notification:
         possible_repeat=draft.ledger.uncertain,
         external_url=book.external_url,
         repeat_interval_ms=draft.node.repeat_interval_ms,
-        notes=fallback.notes(book, draft.group, draft.integration),
+        notes=(
+            *escalation.notes(draft.group, draft.integration),
+            *fallback.notes(book, draft.group, draft.integration),
+        ),
     )
 
 

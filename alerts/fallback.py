@@ -8,11 +8,10 @@ any refusal is, but goes to nobody else: so there are no loops.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from alerts.agenda import Due
 from alerts.config import Integration
 from alerts.decision import Decision, Reason, Stage
 from alerts.notification import clip
-from alerts.state import Group, Ledger
+from alerts.state import Group
 
 _NOTES_SHOWN = 5
 _NOTE_LIMIT = 500
@@ -37,19 +36,19 @@ def refused(
     """
     group_id, place = where
     group = book.groups[group_id]
-    receiver = _receiver(place)
+    receiver, own = _receiver(place), book.receivers(group)
     fallback = book.fallbacks.get(receiver)
-    if fallback is None or receiver not in _own(book, group):
+    if fallback is None or receiver not in own:
         return
     known = place in group.refusals and fallback in group.fallbacks
     group.refusals[place] = reason
     book.touch_group(group_id)
-    if known or fallback in _own(book, group):
+    if known or fallback in own:
         return
     if fallback not in group.fallbacks:
         group.fallbacks.append(fallback)
     for integration in book.places[fallback]:
-        tell_now(book, group_id, integration.key, now_ms)
+        book.tell_now(group_id, integration.key, now_ms)
     for fingerprint in fingerprints:
         book.note(
             fingerprint,
@@ -65,7 +64,7 @@ def taken(book: "Book", group_id: str, place: str) -> None:
 
 def only_ends(book: "Book", group: Group, integration: Integration) -> bool:
     """Return whether an integration is there for a refusal that is over."""
-    fell_back = integration.receiver in group.fallbacks and integration.receiver not in _own(book, group)
+    fell_back = integration.receiver in group.fallbacks and integration.receiver not in book.receivers(group)
     return fell_back and not _refusals(book, group, integration)
 
 
@@ -75,27 +74,12 @@ def notes(book: "Book", group: Group, integration: Integration) -> tuple[str, ..
     return tuple(clip(f"{place} refused this notification: {reason}", _NOTE_LIMIT) for place, reason in found)
 
 
-def tell_now(book: "Book", group_id: str, place: str, now_ms: int) -> None:
-    """Have an integration told at once what it does not know of a group."""
-    ledger = book.groups[group_id].ledgers.setdefault(place, Ledger(not_before_ms=now_ms))
-    if ledger.state == "SENDING":
-        ledger.again = True
-    elif ledger.state == "SENT":
-        ledger.state, ledger.not_before_ms = "PENDING", now_ms
-    book.agenda.add(Due(ledger.not_before_ms, group_id, place))
-    book.touch_ledger(group_id, place)
-
-
 def _refusals(book: "Book", group: Group, integration: Integration) -> list[tuple[str, str]]:
     return [
         (place, reason)
         for place, reason in sorted(group.refusals.items())
         if book.fallbacks.get(_receiver(place)) == integration.receiver
     ]
-
-
-def _own(book: "Book", group: Group) -> tuple[str, ...]:
-    return (book.nodes[group.route_key].receiver,)
 
 
 def _receiver(place: str) -> str:

@@ -1,5 +1,6 @@
 """Fitting the state to a config: after a reload, and after a restore."""
 
+from alerts import escalation
 from alerts.agenda import Due
 from alerts.book import Book
 from alerts.intake import place
@@ -26,6 +27,8 @@ def regroup(book: Book, now_ms: int) -> None:
     for group_id in sorted(book.groups):
         if not book.groups[group_id].members:
             book.forget_group(group_id)
+        else:
+            escalation.set_timer(book, group_id, now_ms)
 
 
 def take_up_deliveries(book: Book, now_ms: int) -> None:

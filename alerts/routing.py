@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from alerts.config import ALL_LABELS, Route
+from alerts.escalation_config import EscalationStep
 from alerts.matcher import Matcher, quote
 
 _GROUP_WAIT_MS = 30_000
@@ -31,6 +32,7 @@ class Node:
     muted_in: tuple[str, ...]
     active_in: tuple[str, ...]
     children: tuple["Node", ...]
+    escalate: tuple[EscalationStep, ...] = ()
 
     def match(self, labels: Mapping[str, str]) -> list["Node"]:
         """Return the routes an alert with these labels takes: the deepest that match, in order."""
@@ -93,6 +95,7 @@ def _compile(route: Route, parent: Node, key: str) -> Node:
         muted_in=route.mute_time_intervals,
         active_in=route.active_time_intervals,
         children=(),
+        escalate=parent.escalate if route.escalate is None else route.escalate,
     )
     return _with_children(node, route.routes)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from alerts.agenda import Due
+from alerts.agenda import LOOK, Due
 from alerts.answer import Answer
 from alerts.book import Book
 from alerts.errors import RowError
@@ -85,6 +85,8 @@ def load(book: Book, rows: Mapping[str, bytes]) -> None:
     book.answers = dict(sorted(book.answers.items(), key=lambda item: (item[1].at_ms, item[0])))
     for group_id, group in book.groups.items():
         book.agenda.add(Due(group.due_ms, group_id))
+        if group.look_ms is not None:
+            book.agenda.add(Due(group.look_ms, group_id, LOOK))
 
 
 def _load_row(book: Book, key: str, row: bytes) -> None:

@@ -121,6 +121,8 @@ class Group:
     """Alerts told together; ``members`` and ``ledgers`` have rows of their own.
 
     ``refusals``: why which integration refused the last notification; ``fallbacks``: who was told as well.
+    ``escalated``: who was told as well since nobody acknowledged it for how long (ms); ``unanswered_ms``: since when
+    nobody has; ``look_ms``: when the next step is due.
     """
 
     key: str
@@ -131,5 +133,8 @@ class Group:
     flushed: bool = False
     refusals: dict[str, str] = field(default_factory=dict)
     fallbacks: list[str] = field(default_factory=list)
+    escalated: dict[str, int] = field(default_factory=dict)
+    unanswered_ms: int | None = None
+    look_ms: int | None = None
     members: set[str] = field(default_factory=set)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
