@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, model_validator
 
 from alerts.duration import PositiveDurationMs
+from alerts.zone import ZoneName
 
 #: Limit of one try, unless the file says otherwise.
 TIMEOUT_MS = 10_000
@@ -84,6 +85,9 @@ class SlackConfig(Section):
     )
     token_file: str | None = Field(default=None, min_length=1, description="file that holds the bot token")
     api_url: ApiBase | None = Field(default=None, description="base address of the Slack API, for proxies")
+    location: ZoneName = Field(
+        default="UTC", description="time zone in which the button Silence today ends the day"
+    )
     send_resolved: bool = Field(default=True, description="also tell when an alert is over")
     timeout_ms: PositiveDurationMs = Field(
         default=TIMEOUT_MS, alias="timeout", description="limit of one try"

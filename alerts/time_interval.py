@@ -3,14 +3,13 @@
 import re
 from calendar import monthrange
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from alerts.receiver_config import Section
+from alerts.zone import ZoneName, zone
 
 Range = tuple[int, int]
 
@@ -103,21 +102,6 @@ def _whole(text: str) -> int | None:
     return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
 
 
-@lru_cache(maxsize=256)
-def _zone(name: str) -> tzinfo:
-    return UTC if name in ("", "UTC") else ZoneInfo(name)
-
-
-def _zone_exists(name: str) -> str:
-    try:
-        _zone(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(
-            f"no time zone {name[:80]!r} on this machine; write one such as Europe/Berlin"
-        ) from error
-    return name
-
-
 class Times(Section):
     """A part of the day, from its start up to, but not at, its end."""
 
@@ -149,13 +133,11 @@ class Span(Section):
         default=(), description="such as 1:3 or may:august"
     )
     years: tuple[Annotated[Range, _range(_year)], ...] = Field(default=(), description="such as 2026:2028")
-    location: Annotated[str, AfterValidator(_zone_exists)] = Field(
-        default="UTC", description="time zone of all of it, such as Europe/Berlin"
-    )
+    location: ZoneName = Field(default="UTC", description="time zone of all of it, such as Europe/Berlin")
 
     def contains(self, at: datetime) -> bool:
         """Return whether a moment lies within."""
-        here = at.astimezone(_zone(self.location))
+        here = at.astimezone(zone(self.location))
         minute = 60 * here.hour + here.minute
         return (
             (not self.times or any(one.start_time <= minute < one.end_time for one in self.times))

@@ -1,4 +1,7 @@
-"""From settings to how the brokers and the store are reached."""
+"""From settings to how the brokers and the store are reached, and who is let in from Slack."""
+
+from collections.abc import Callable
+from functools import partial
 
 from driftline.connection_settings import ConnectionSettings
 from driftline.errors import DriftlineError
@@ -79,3 +82,8 @@ def store(settings: ConnectionSettings) -> StoreAddress:
         settings.redis_cert_file,
         settings.redis_key_file,
     )
+
+
+def slack_secret(settings: ConnectionSettings) -> Callable[[], str | None]:
+    """Return what reads the Slack app's signing secret, from its file each time; it returns None without one."""
+    return partial(secret, settings.slack_signing_secret, settings.slack_signing_secret_file)

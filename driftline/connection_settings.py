@@ -1,4 +1,4 @@
-"""Settings of the two servers Driftline speaks to, and of how it is let in.
+"""Settings of the two servers Driftline speaks to, of how it is let in, and of who is let in from Slack.
 
 A secret may stand in a variable or, better, in a file whose path is in the variable of the same name with
 ``_FILE``: what is in the environment shows in more places than one likes.
@@ -133,5 +133,23 @@ class KafkaSettings(_Settings):
         return value
 
 
-class ConnectionSettings(RedisSettings, KafkaSettings):
-    """Both servers; `driftline.contradictions` says what of it cannot be meant together."""
+class SlackSettings(_Settings):
+    """Slack's way back to us: what people press below a message."""
+
+    slack_signing_secret: SecretStr | None = Field(
+        default=None,
+        description="signing secret of the Slack app; with it, messages have buttons. Set it for the web face "
+        "and for workers",
+    )
+    slack_signing_secret_file: Path | None = Field(
+        default=None, description="file that holds this secret, read at each press"
+    )
+
+    @property
+    def has_slack_buttons(self) -> bool:
+        """Whether messages in Slack have buttons."""
+        return self.slack_signing_secret is not None or self.slack_signing_secret_file is not None
+
+
+class ConnectionSettings(RedisSettings, KafkaSettings, SlackSettings):
+    """All of them; `driftline.contradictions` says what of it cannot be meant together."""

@@ -18,7 +18,10 @@ _OF_ENDPOINTS = (
     "oauth_ca_file",
 )
 _OF_SASL = ("sasl_mechanism", *_OF_PASSWORDS, "oauth_token_file", *_OF_ENDPOINTS)
-_SECRETS = ("kafka_key_password", "kafka_sasl_password", "kafka_oauth_client_secret", "redis_password")
+_SECRETS = (
+    "kafka_key_password", "kafka_sasl_password", "kafka_oauth_client_secret", "redis_password",
+    "slack_signing_secret",
+)  # fmt: skip
 _PROTOCOL = variable("kafka_security_protocol")
 _MECHANISM = variable("kafka_sasl_mechanism")
 

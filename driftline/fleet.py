@@ -95,4 +95,5 @@ def make_fleet(settings: Settings, models: Mapping[str, Watched]) -> Fleet:
         links=Links(settings.public_url),
         worker=settings.worker,
         backlog=Limits(round(settings.behind_s * 1000), round(settings.behind_for_s * 1000)),
+        slack_buttons=settings.has_slack_buttons,
     )

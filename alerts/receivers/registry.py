@@ -57,13 +57,20 @@ def open_session() -> ClientSession:
     )
 
 
-def make(config: ReceiverConfig, session: ClientSession) -> Receiver:
+def make(config: ReceiverConfig, session: ClientSession, *, slack_buttons: bool = False) -> Receiver:
     """Return the client of one integration."""
+    if isinstance(config, SlackConfig):
+        return SlackReceiver(config, session, has_buttons=slack_buttons)
     return REGISTRY[type(config)](config, session)
 
 
 class Receivers:
     """The clients of every integration of a config, each behind a breaker of its own.
+
+    Parameters
+    ----------
+    slack_buttons
+        Whether messages in Slack have buttons: presses reach the web face.
 
     Raises
     ------
@@ -71,9 +78,18 @@ class Receivers:
         By `send`, for a delivery of another config.
     """
 
-    def __init__(self, config: Config, session: ClientSession, now_ms: Callable[[], int] = clock_ms) -> None:
+    def __init__(
+        self,
+        config: Config,
+        session: ClientSession,
+        now_ms: Callable[[], int] = clock_ms,
+        *,
+        slack_buttons: bool = False,
+    ) -> None:
         places = (place for places in config.integrations().values() for place in places)
-        self._receivers = {place.key: make(place.config, session) for place in places}
+        self._receivers = {
+            place.key: make(place.config, session, slack_buttons=slack_buttons) for place in places
+        }
         self._breakers = dict.fromkeys(self._receivers, Breaker())
         self._egress = Egress(config.defaults.egress_allow)
         self._now_ms = now_ms

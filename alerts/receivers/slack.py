@@ -16,6 +16,7 @@ from alerts.outcome import Failed, Outcome, Retry, Sent
 from alerts.receiver_config import SlackConfig
 from alerts.receivers.base import judge_status, retry_after_ms, secret
 from alerts.receivers.slack_blocks import blocks, fallback, reply
+from alerts.receivers.slack_buttons import buttons
 
 _TRANSIENT = frozenset(
     {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
@@ -50,11 +51,17 @@ class SlackReceiver:
     """Posts, then updates, one message per group; an update tells nobody, so a thread reply says what is new.
 
     The reference is ``{"channel", "ts"}`` of the message. One that was deleted is posted anew.
+
+    Parameters
+    ----------
+    has_buttons
+        Whether presses of buttons reach us, so that there are any.
     """
 
-    def __init__(self, config: SlackConfig, session: ClientSession) -> None:
+    def __init__(self, config: SlackConfig, session: ClientSession, *, has_buttons: bool = False) -> None:
         self.config = config
         self._session = session
+        self._has_buttons = has_buttons
 
     async def send(self, notification: Notification, previous_reference: Mapping[str, str] | None) -> Outcome:
         """Post the group's message, or update it and reply."""
@@ -95,7 +102,7 @@ class SlackReceiver:
         if not channel or not ts:
             return await self._post(client, notification)
         try:
-            await client.chat_update(channel=channel, ts=ts, **_message(notification))
+            await client.chat_update(channel=channel, ts=ts, **self._message(notification))
             await self._reply(client, notification, channel, ts)
         except SlackApiError as error:
             if _code(error) not in _GONE:
@@ -105,7 +112,7 @@ class SlackReceiver:
 
     async def _post(self, client: AsyncWebClient, notification: Notification) -> Outcome:
         answer = await client.chat_postMessage(
-            channel=self.config.channel, unfurl_links=False, unfurl_media=False, **_message(notification)
+            channel=self.config.channel, unfurl_links=False, unfurl_media=False, **self._message(notification)
         )
         return Sent({"channel": str(answer.get("channel", "")), "ts": str(answer.get("ts", ""))})
 
@@ -123,15 +130,15 @@ class SlackReceiver:
             unfurl_media=False,
         )
 
-
-def _message(notification: Notification) -> dict[str, Any]:
-    return {
-        "text": fallback(notification),
-        "blocks": blocks(notification),
-        "metadata": _metadata(notification),
-        "link_names": False,
-        "parse": "none",
-    }
+    def _message(self, notification: Notification) -> dict[str, Any]:
+        pressed = buttons(notification, self.config.location) if self._has_buttons else []
+        return {
+            "text": fallback(notification),
+            "blocks": blocks(notification, pressed),
+            "metadata": _metadata(notification),
+            "link_names": False,
+            "parse": "none",
+        }
 
 
 def _metadata(notification: Notification) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """A notification as Slack's Block Kit, within its limits, with nothing in it that could mention anyone."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from alerts.notification import Notification, NotifiedAlert, clip
+from alerts.receivers.slack_buttons import LINK
 
 _HEADER_LIMIT = 150
 _SECTION_LIMIT = 3_000
@@ -33,14 +35,14 @@ def escape(text: str, limit: int) -> str:
     return "".join([*parts, "…"])
 
 
-def blocks(notification: Notification) -> list[dict[str, Any]]:
-    """Return the message: header, a section per alert (worst first, at most 10), context, link buttons."""
+def blocks(notification: Notification, buttons: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Return the message: header, a section per alert (worst first, at most 10), context, buttons, then links."""
     shown = notification.alerts[:_ALERTS_SHOWN]
     built: list[dict[str, Any]] = [{"type": "header", "text": _plain(notification.title, _HEADER_LIMIT)}]
     built += [{"type": "section", "text": _markdown(_section(alert))} for alert in shown]
     built.append({"type": "context", "elements": [_markdown(text) for text in _context(notification)]})
-    buttons = _buttons(notification)
-    return [*built, {"type": "actions", "elements": buttons}] if buttons else built
+    pressed = [*buttons, *_links(notification)]
+    return [*built, {"type": "actions", "elements": pressed}] if pressed else built
 
 
 def fallback(notification: Notification) -> str:
@@ -88,10 +90,10 @@ def _context(notification: Notification) -> list[str]:
     return texts
 
 
-def _buttons(notification: Notification) -> list[dict[str, Any]]:
+def _links(notification: Notification) -> list[dict[str, Any]]:
     links = {"Runbook": notification.runbook_url, "Dashboard": notification.dashboard_url}
     return [
-        {"type": "button", "text": _plain(name, 75), "url": url, "action_id": f"open_{name.lower()}"}
+        {"type": "button", "text": _plain(name, 75), "url": url, "action_id": f"{LINK}{name.lower()}"}
         for name, url in links.items()
         if url
     ]

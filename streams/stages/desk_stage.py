@@ -129,7 +129,7 @@ class DeskStage:
             return
         self._config = config
         if self._session is not None:
-            self._receivers = Receivers(config, self._session)
+            self._receivers = Receivers(config, self._session, slack_buttons=self.fleet.slack_buttons)
         _logger.info("the alerting file is taken up")
 
     async def _take_over(self) -> None:
@@ -138,7 +138,7 @@ class DeskStage:
         # It may have changed since this worker last looked, and whoever owned the desk went by it.
         self.reload()
         if self._receivers is None:
-            self._receivers = Receivers(self._config, self._session)
+            self._receivers = Receivers(self._config, self._session, slack_buttons=self.fleet.slack_buttons)
         log = self._new_log()
         past = await log.claim()
         state = past.state

@@ -47,6 +47,8 @@ class Fleet:
         How often it also writes what is open, and acknowledges: what a crash makes it count again.
     backlog
         When the fleet alerts on itself, for being behind.
+    slack_buttons
+        Whether presses of buttons in Slack reach the web face, so that messages have any.
     """
 
     brokers: Brokers | str
@@ -63,6 +65,7 @@ class Fleet:
     flush_s: float = 0.5
     checkpoint_s: float = 3.0
     backlog: Limits = field(default_factory=Limits)
+    slack_buttons: bool = False
 
     @property
     def join_plans(self) -> dict[str, JoinPlan]:

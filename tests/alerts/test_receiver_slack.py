@@ -1,15 +1,16 @@
 """The Slack receiver against a stand-in that checks every message against Slack's limits."""
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import slack_api
 from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
+from slack_api import check_blocks, check_escapes
 
 from alerts.decision import Reason
 from alerts.notification import Notification, NotifiedAlert, rank
@@ -20,8 +21,6 @@ from alerts.receivers.slack_blocks import blocks, escape, fallback, reply
 
 NINE = 1_795_424_400_000
 TOKEN = "xoxb-secret-1"
-MESSAGE = {"channel", "text", "blocks", "metadata", "link_names", "parse"}
-UNFURLS = {"unfurl_links", "unfurl_media"}
 
 
 def alert(
@@ -45,61 +44,9 @@ def told(*alerts: NotifiedAlert, reason: Reason = Reason.FIRST, **more: Any) -> 
     )
 
 
-def check_text(text: dict[str, Any], limit: int, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")) -> None:
-    assert text["type"] in kinds
-    assert 1 <= len(text["text"]) <= limit
-    check_escapes(text["text"])
-
-
-def check_escapes(text: str) -> None:
-    assert not re.search(r"[<>]", text)
-    assert not re.search(r"&(?!(amp|lt|gt);)", text)
-
-
-def check_blocks(given_: list[dict[str, Any]]) -> None:
-    """Slack's limits, as its reference of Block Kit has them."""
-    assert 1 <= len(given_) <= 50
-    for block in given_:
-        match block["type"]:
-            case "header":
-                check_text(block["text"], 150, ("plain_text",))
-            case "section":
-                check_text(block["text"], 3000)
-            case "context":
-                assert 1 <= len(block["elements"]) <= 10
-                for element in block["elements"]:
-                    check_text(element, 3000)
-            case "actions":
-                assert 1 <= len(block["elements"]) <= 25
-                for button in block["elements"]:
-                    assert button["type"] == "button"
-                    check_text(button["text"], 75, ("plain_text",))
-                    assert len(button["url"]) <= 3000
-                    assert re.match(r"https?://", button["url"])
-                assert len({button["action_id"] for button in block["elements"]}) == len(block["elements"])
-            case other:
-                raise AssertionError(f"block {other} is not one we send")
-    json.dumps(given_).encode()
-
-
 def check_request(path: str, headers: dict[str, str], body: dict[str, Any]) -> None:
-    assert headers["Authorization"] == f"Bearer {TOKEN}"
-    assert headers["Content-Type"].startswith("application/json")
-    assert TOKEN not in json.dumps(body)
-    assert 1 <= len(body["text"]) <= 4000
-    check_escapes(body["text"])
-    assert (body["link_names"], body["parse"]) == (False, "none")
-    assert body["metadata"]["event_type"] == "driftline_notification"
+    slack_api.check_request(path, headers, body, TOKEN)
     assert body["metadata"]["event_payload"]["idempotency_key"] == "k-1"
-    if path == "/api/chat.update":
-        assert set(body) == MESSAGE | {"ts"}
-    elif "thread_ts" in body:
-        assert set(body) == MESSAGE - {"blocks"} | UNFURLS | {"thread_ts", "reply_broadcast"}
-    else:
-        assert path == "/api/chat.postMessage"
-        assert set(body) == MESSAGE | UNFURLS
-    if "blocks" in body:
-        check_blocks(body["blocks"])
 
 
 @pytest.fixture

@@ -234,3 +234,20 @@ def test_a_command_says_a_contradiction_without_a_traceback() -> None:
     assert ran.stderr == (
         "DRIFTLINE_REDIS holds a password, and so does DRIFTLINE_REDIS_PASSWORD: leave one of them out\n"
     )
+
+
+def test_buttons_in_slack_come_with_the_apps_signing_secret(give, password_file: Path) -> None:
+    assert not settings.load().has_slack_buttons
+    assert access.slack_secret(settings.load())() is None
+    give({"SLACK_SIGNING_SECRET_FILE": password_file})
+    found = settings.load()
+    assert found.has_slack_buttons
+    assert access.slack_secret(found)() == SECRET
+    password_file.write_text("rotated")
+    assert access.slack_secret(found)() == "rotated"
+    # A worker hands its stages the path alone.
+    assert "rotated" not in str(settings_environment(found).values())
+    give({"SLACK_SIGNING_SECRET": SECRET})
+    assert refusal() == [
+        "DRIFTLINE_SLACK_SIGNING_SECRET and DRIFTLINE_SLACK_SIGNING_SECRET_FILE are both set: unset one of them"
+    ]
