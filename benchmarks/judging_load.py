@@ -22,14 +22,18 @@ from streams.metrics import Metrics
 from streams.monitor import Monitor
 from streams.profile import Profile
 from streams.reference import ReferenceFile
+from streams.stages import turns
 from streams.stages.board import Board
 from streams.stages.fleet import Fleet, Watched
-from streams.stages.judges import Judges
+from streams.stages.judge_stage import TICK_S
+from streams.stages.judges import Judges, Writing
 from streams.window import window_of
 from streams.wire import Heartbeat, HeartbeatKey, Part, PartKey, ProfileKey, encode, split
 
+TURN_MS = turns.MS_PER_MODEL
 START_MS = 1_795_000_000_000 // DAY_MS * DAY_MS
 PANE_MS = 10_000
+TICK_MS = int(TICK_S * 1000)
 WINDOW_PANES = 30
 PARTITIONS = 4
 #: Events of one model.
@@ -53,11 +57,14 @@ class Fleetload:
     ----------
     kind
         What the models are held against: ``file`` or ``trailing``.
+    fleet
+        Models of the fleet these are some of: how often each is shown in full depends on it.
     """
 
-    def __init__(self, kind: str, models: int) -> None:
+    def __init__(self, kind: str, models: int, fleet: int) -> None:
         self._rng = np.random.default_rng(1)
         self.names = [f"model-{number:04d}" for number in range(models)]
+        turns.MS_PER_MODEL = TURN_MS * fleet // models
         stored = _reference(self._rng)
         self._watched = {name: _watched(name, kind, stored) for name in self.names}
         self.judges = Judges(Fleet("", "", self._watched, source_partitions=PARTITIONS))
@@ -87,14 +94,20 @@ class Fleetload:
         with parts.part("rest"):
             self._take(records, self._next_ms)
             for writing in self.judges.close(lambda _: self._rows, self._next_ms):
-                for step in writing.steps:
-                    self.bytes_out += sum(len(record.value or b"") for record in step.records)
-                    self._keep(step.rows)
-                if writing.judge is not None:
-                    self._board.show(writing.judge, writing.judged, self._next_ms, monitored=True)
-                    self.panes += len(writing.judged.panes)
-                    self.verdicts += len(writing.judged.verdicts)
-                    self.firing += sum(one.status == "firing" for _, _, one in writing.judged.verdicts)
+                self._carry_out(writing)
+            for now_ms in range(self._next_ms, self._next_ms + PANE_MS, TICK_MS):
+                for writing in self.judges.tick(lambda _: self._rows, now_ms):
+                    self._carry_out(writing)
+
+    def _carry_out(self, writing: Writing) -> None:
+        for step in writing.steps:
+            self.bytes_out += sum(len(record.value or b"") for record in step.records)
+            self._keep(step.rows)
+        if writing.judge is not None:
+            self._board.show(writing.judge, writing.judged, self._next_ms, monitored=True)
+            self.panes += len(writing.judged.panes)
+            self.verdicts += len(writing.judged.verdicts)
+            self.firing += sum(one.status == "firing" for _, _, one in writing.judged.verdicts)
 
     def _take(self, records: Mapping[bytes, bytes], now_ms: int) -> None:
         self.judges.take(0, list(records), list(records.values()), _NoReceipt(), now_ms)

@@ -67,7 +67,7 @@ class Accumulation:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the sums as JSON-able data."""
-        return {"shape": list(self.kept.shape), "kept": pack(np.rint(self.kept / _STEP).astype(np.int64))}
+        return {"shape": list(self.kept.shape), "kept": pack((self.kept / _STEP).astype(np.int64))}
 
     @classmethod
     def restored(cls, snapshot: Mapping[str, Any]) -> "Accumulation":

@@ -1,9 +1,10 @@
 """The one interface of all detectors: parameters in, verdicts out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, TypeVarTuple
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from detectors.window import Window
@@ -11,6 +12,7 @@ from detectors.window import Window
 Status = Literal["firing", "ok", "insufficient"]
 Target = Literal["number", "category", "prediction", "latency", "model", "outcome"]
 Severity = Literal["critical", "warning", "info"]
+Ts = TypeVarTuple("Ts")
 
 
 class Params(BaseModel):
@@ -47,10 +49,32 @@ class Evidence:
     reference: tuple[float, ...] = ()
     current: tuple[float, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    _make: Any = field(default=None, init=False, repr=False, compare=False)
+
+    @classmethod
+    def when_asked(cls, make: Callable[[*Ts], "Evidence"], *given: *Ts) -> "Evidence":
+        """Return evidence that is made when it is first looked at: of most verdicts nobody looks at it.
+
+        What ``make`` is given, or uses, must stay as it is.
+        """
+        later = object.__new__(cls)
+        object.__setattr__(later, "_make", (make, given))
+        return later
+
+    if not TYPE_CHECKING:  # lest any name were one of its attributes
+
+        def __getattr__(self, name: str) -> Any:
+            """Make the evidence, whose attributes are not there yet."""
+            if name not in self.__slots__ or name == "_make" or self._make is None:
+                raise AttributeError(name)
+            make, given = self._make
+            made = make(*given)
+            for one in fields(Evidence):
+                object.__setattr__(self, one.name, getattr(made, one.name))
+            return getattr(self, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """A detector's judgement of one window. ``score`` is higher when worse; fires at score > threshold.
 
     ``status`` is ``insufficient`` where there is too little to judge by; that never resolves an alert,

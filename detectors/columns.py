@@ -53,6 +53,7 @@ class Comparisons:
         current, reference = self.counts
         return current.sum(axis=1), reference.sum(axis=1)
 
+    @cached_property
     def telling_bins(self) -> list[str]:
         """Return where the two distributions of each column differ most, with both shares.
 

@@ -1,7 +1,6 @@
 """A column of the window beside the same column of the reference, or the reason it can't be judged."""
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from detectors.divergence import Counts
@@ -9,16 +8,14 @@ from detectors.sentence import figure, quantity, shorten
 from detectors.window import Column, Window
 
 
-@dataclass(frozen=True, slots=True)
-class Shortfall:
+class Shortfall(msgspec.Struct, frozen=True):
     """Why there is nothing to judge by yet, and the samples there are."""
 
     samples: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """Two columns counted in the same bins."""
 
     current: Column

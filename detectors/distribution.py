@@ -107,13 +107,18 @@ class DistributionDetector(Detector[D], Generic[D]):
         found = Comparisons(pairs)
         usual = [one.usual(pair.reference, pair.samples) for one, pair in zip(detectors, pairs, strict=True)]
         scores, thresholds = (figures.tolist() for figures in detectors[0].measure(found, usual))
-        told = zip(detectors, pairs, usual, scores, thresholds, found.telling_bins(), strict=True)
-        return [one._verdict(*rest) for one, *rest in told]
+        told = zip(detectors, pairs, usual, scores, thresholds, strict=True)
+        return [
+            one._verdict(pair, swing, score, limit, found, place)
+            for place, (one, pair, swing, score, limit) in enumerate(told)
+        ]
 
-    def _verdict(self, pair: Comparison, usual: Swing, score: float, limit: float, telling: str) -> Verdict:
+    def _verdict(
+        self, pair: Comparison, usual: Swing, score: float, limit: float, found: Comparisons, place: int
+    ) -> Verdict:
         is_noteworthy = score > _NOTEWORTHY * limit
         self._held = (pair.reference.bins_fingerprint, usual) if is_noteworthy else None
-        evidence = self._evidence(pair, score, limit, telling)
+        evidence = Evidence.when_asked(self._evidence, pair, score, limit, found, place)
         return self.verdict(score, pair.samples, evidence, threshold=limit)
 
     def snapshot(self) -> Any:
@@ -127,7 +132,10 @@ class DistributionDetector(Detector[D], Generic[D]):
             fingerprint, alpha, *levels = snapshot
             self._held = (fingerprint, Swing(alpha, tuple(levels)))
 
-    def _evidence(self, comparison: Comparison, score: float, limit: float, telling: str) -> Evidence:
+    def _evidence(
+        self, comparison: Comparison, score: float, limit: float, found: Comparisons, place: int
+    ) -> Evidence:
+        telling = found.telling_bins[place]
         figures = [
             f"{self.measure_name} {against(score, limit)} over {quantity(comparison.samples, 'event')}"
         ]

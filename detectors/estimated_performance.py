@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 from pydantic import Field
 
 from detectors.base import Detector, Evidence, Params, Verdict
@@ -123,7 +124,9 @@ class EstimatedPerformance(Detector[EstimatedPerformanceParams]):
             f"{figure(track.estimated)} was estimated"
         )
         evidence = replace(said.evidence, sentence=sentence)
-        return replace(said, status="insufficient", score=0.0, evidence=evidence, withdrawn=True)
+        return msgspec.structs.replace(
+            said, status="insufficient", score=0.0, evidence=evidence, withdrawn=True
+        )
 
     def _judge(
         self, found: Calibration | LossModel, estimate: Estimate, value: float, samples: int, unseen: float

@@ -169,13 +169,11 @@ class LastingShift(Detector[LastingShiftParams]):
 
     def _judge(self, rule: Rule, state: State, found: Comparison, now_ms: int) -> Verdict:
         score = min(max(state.mixture / math.log(10), 0.0), _HIGHEST_SCORE)
-        strong = strength(score, self.params.threshold)
-        distributions = (found.current.labels, found.reference.listed_shares, found.current.listed_shares)
         if score <= self.params.threshold:
-            sentence = (
-                f"{shorten(self.column)}: no lasting shift; {strong} after {quantity(state.rows, 'event')}"
-            )
-            return self.verdict(score, state.rows, Evidence(sentence, score, *distributions))
+            rows = state.rows
+            evidence = Evidence.when_asked(self._quiet, score, rows, found)
+            return self.verdict(score, rows, evidence)
+        strong = strength(score, self.params.threshold)
         side, direction, _ = state.leads
         since_ms, counts = state.trail.since(rule.bank.gains(np.array(state.trail.counts), state.leads))
         shift = Shift(rule.bank.directions, direction, counts, rule.tally.labels)
@@ -189,4 +187,13 @@ class LastingShift(Detector[LastingShiftParams]):
             "effect": shift.effect,
             "margin": float(rule.bank.margins[side, direction]),
         }
-        return self.verdict(score, shift.rows, Evidence(sentence, score, *distributions, details))
+        return self.verdict(score, shift.rows, Evidence(sentence, score, *_distributions(found), details))
+
+    def _quiet(self, score: float, rows: int, found: Comparison) -> Evidence:
+        strong = strength(score, self.params.threshold)
+        sentence = f"{shorten(self.column)}: no lasting shift; {strong} after {quantity(rows, 'event')}"
+        return Evidence(sentence, score, *_distributions(found))
+
+
+def _distributions(found: Comparison) -> tuple[tuple[str, ...], tuple[float, ...], tuple[float, ...]]:
+    return found.current.labels, found.reference.listed_shares, found.current.listed_shares

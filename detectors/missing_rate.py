@@ -2,11 +2,10 @@
 
 from pydantic import Field
 
-from detectors.base import Detector, Verdict
-from detectors.comparison import shortage
-from detectors.excess_rate import excess_evidence
+from detectors.comparison import Shortfall, shortage
+from detectors.excess_rate import ExcessRate
 from detectors.sentence import shorten
-from detectors.significance import Rate, SignificanceParams, excess_limit
+from detectors.significance import Rate, SignificanceParams
 from detectors.window import Column, Window
 
 #: Excess that matters where the monitor says a value is always there.
@@ -29,7 +28,7 @@ class MissingRateParams(SignificanceParams):
     )
 
 
-class MissingRate(Detector[MissingRateParams]):
+class MissingRate(ExcessRate[MissingRateParams]):
     """Fires when more of a column is missing than in the reference.
 
     ``score = missing / rows - the same in the reference``. The threshold in force is the larger of
@@ -47,34 +46,28 @@ class MissingRate(Detector[MissingRateParams]):
     also = frozenset({"FeatureDrift", "PredictionDrift", "MeanShift"})
     params_class = MissingRateParams
     default = True
+    what = "values missing"
 
-    def observe(self, window: Window, reference: Window | None) -> Verdict:
-        """Judge the share of missing values against the reference's."""
+    def rate(self, column: Column) -> Rate:
+        """Return the missing values, and the rows."""
+        return Rate(column.missing, column.rows)
+
+    def current(self, window: Window, usual: Rate | None) -> Rate | Shortfall:
+        """Return the window's rate; without a reference only where the column must always be there."""
         column = window.column(self.column)
         rows = 0 if column is None else column.rows
         if column is None or rows < self.params.min_samples:
-            return self.insufficient(rows, self._lack(shortage(rows, self.params.min_samples, "row")))
-        usual = self._usual(reference)
+            return self._lack(rows, shortage(rows, self.params.min_samples, "row"))
         if usual is None and not self.params.required:
-            return self.insufficient(rows, self._lack("no reference to compare with"))
-        current = _missing(column)
-        limit = excess_limit(rows, usual, self._smallest_excess(), self.params.alpha)
-        excess = current.share - (usual.share if usual else 0.0)
-        evidence = excess_evidence(self.column, "values missing", current, usual, limit)
-        return self.verdict(max(excess, 0.0), rows, evidence, threshold=limit)
+            return self._lack(rows, "no reference to compare with")
+        return self.rate(column)
 
-    def _smallest_excess(self) -> float:
+    @property
+    def smallest_excess(self) -> float:
+        """The excess that matters, as a share of one."""
         return (
             min(self.params.threshold, REQUIRED_THRESHOLD) if self.params.required else self.params.threshold
         )
 
-    def _usual(self, reference: Window | None) -> Rate | None:
-        column = None if reference is None else reference.column(self.column)
-        return _missing(column) if column is not None and column.rows else None
-
-    def _lack(self, reason: str) -> str:
-        return f"{shorten(self.column)}: {reason}"
-
-
-def _missing(column: Column) -> Rate:
-    return Rate(column.missing, column.rows)
+    def _lack(self, rows: int, reason: str) -> Shortfall:
+        return Shortfall(rows, f"{shorten(self.column)}: {reason}")

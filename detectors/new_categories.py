@@ -53,7 +53,7 @@ class NewCategories(Detector[NewCategoriesParams]):
         column = present(window, self.column, self.params.min_samples)
         if isinstance(column, Shortfall):
             return self.insufficient(column.samples, column.reason)
-        if column.bins.sum() == 0:
+        if column.binned == 0:
             return self.insufficient(
                 column.count, f"{shorten(self.column)}: the known categories are not learned yet"
             )
@@ -62,7 +62,7 @@ class NewCategories(Detector[NewCategoriesParams]):
         limit = excess_limit(current.total, usual, self.params.threshold, self.params.alpha)
         score = max(current.share - (usual.share if usual else 0.0), 0.0)
         gone = self._gone(window, reference) if score > limit else {}
-        evidence = self._evidence(column, known, score, limit, gone)
+        evidence = Evidence.when_asked(self._evidence, column, known, score, limit, gone)
         return self.verdict(score, current.total, evidence, threshold=limit)
 
     def _gone(self, window: Window, reference: Window | None) -> dict[str, float]:
@@ -82,7 +82,7 @@ class NewCategories(Detector[NewCategoriesParams]):
         old = {} if known is None else known.unlisted
         new = {name: count for name, count in column.unlisted.items() if name not in old}
         ranked = sorted(new, key=lambda name: (-new[name], name))
-        total = int(column.bins.sum())
+        total = column.binned
         names = f": {listing(ranked)}" if ranked else ""
         sentence = (
             f"{shorten(self.column)}: {against_percent(score, limit)} of {quantity(total, 'value')} "
@@ -97,10 +97,10 @@ class NewCategories(Detector[NewCategoriesParams]):
 
 def _strangers(column: Column, known: Column | None) -> tuple[Rate, Rate | None]:
     """Return the window's values in unknown categories, and what the reference has of the like."""
-    total, unlisted = int(column.bins.sum()), int(column.bins[-1])
-    if known is None or known.bins.sum() == 0:
+    total, unlisted = column.binned, int(column.bins[-1])
+    if known is None or known.binned == 0:
         return Rate(unlisted, total), None
-    usual = Rate(int(known.bins[-1]), int(known.bins.sum()))
+    usual = Rate(int(known.bins[-1]), known.binned)
     if sum(known.unlisted.values()) < usual.hits:
         return Rate(unlisted, total), usual
     new = sum(count for name, count in column.unlisted.items() if name not in known.unlisted)

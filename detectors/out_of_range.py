@@ -2,11 +2,10 @@
 
 from pydantic import Field
 
-from detectors.base import Detector, Verdict
 from detectors.comparison import Shortfall, present
-from detectors.excess_rate import excess_evidence
-from detectors.significance import Rate, SignificanceParams, excess_limit
-from detectors.window import Window
+from detectors.excess_rate import ExcessRate
+from detectors.significance import Rate, SignificanceParams
+from detectors.window import Column, Window
 
 
 class OutOfRangeParams(SignificanceParams):
@@ -20,7 +19,7 @@ class OutOfRangeParams(SignificanceParams):
     )
 
 
-class OutOfRange(Detector[OutOfRangeParams]):
+class OutOfRange(ExcessRate[OutOfRangeParams]):
     """Fires when more values lie outside the monitor's ``min`` and ``max`` than in the reference.
 
     ``score = out of range / count - the same in the reference`` (nil without a reference: the range is the
@@ -39,19 +38,13 @@ class OutOfRange(Detector[OutOfRangeParams]):
     also = frozenset({"FeatureDrift", "PredictionDrift", "MeanShift"})
     params_class = OutOfRangeParams
     default = True
+    what = "values out of range"
 
-    def observe(self, window: Window, reference: Window | None) -> Verdict:
-        """Judge the share of values out of range."""
+    def rate(self, column: Column) -> Rate:
+        """Return the values out of range, and all there are."""
+        return Rate(column.out_of_range, column.count)
+
+    def current(self, window: Window, usual: Rate | None) -> Rate | Shortfall:
+        """Return the window's rate."""
         column = present(window, self.column, self.params.min_samples)
-        if isinstance(column, Shortfall):
-            return self.insufficient(column.samples, column.reason)
-        current = Rate(column.out_of_range, column.count)
-        usual = self._usual(reference)
-        limit = excess_limit(current.total, usual, self.params.threshold, self.params.alpha)
-        evidence = excess_evidence(self.column, "values out of range", current, usual, limit)
-        excess = current.share - (usual.share if usual else 0.0)
-        return self.verdict(max(excess, 0.0), current.total, evidence, threshold=limit)
-
-    def _usual(self, reference: Window | None) -> Rate | None:
-        column = None if reference is None else reference.column(self.column)
-        return Rate(column.out_of_range, column.count) if column is not None and column.count else None
+        return column if isinstance(column, Shortfall) else self.rate(column)

@@ -1,11 +1,14 @@
 """Arrays as short text, for snapshots that must be JSON."""
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
+from binascii import b2a_base64
 from typing import Any
 from zlib import decompress
 
 import numpy as np
 from numpy.typing import NDArray
+
+_LITTLE = {kind: np.dtype(f"<{kind}") for kind in ("f4", "f8", "u1", "u2", "u4", "u8")}
 
 
 def pack(values: NDArray[Any]) -> str:
@@ -14,9 +17,12 @@ def pack(values: NDArray[Any]) -> str:
     Not compressed: what is packed is small and changes with every pane, and compressing takes ten times as long
     as all the rest, for a fifth of the bytes.
     """
-    kind = values.dtype if values.dtype.kind == "f" else np.min_scalar_type(int(values.max(initial=0)))
-    little = kind.newbyteorder("<")
-    return f"{little.kind}{little.itemsize}:{b64encode(values.astype(little).tobytes()).decode('ascii')}"
+    if values.dtype.kind == "f":
+        kind = f"f{values.dtype.itemsize}"
+    else:
+        most = int(np.maximum.reduce(values, axis=None, initial=0))
+        kind = "u1" if most < 1 << 8 else "u2" if most < 1 << 16 else "u4" if most < 1 << 32 else "u8"
+    return f"{kind}:{b2a_base64(values.astype(_LITTLE[kind]).tobytes(), newline=False).decode('ascii')}"
 
 
 def unpack(text: str, kind: str = "<u4") -> NDArray[Any]:

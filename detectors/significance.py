@@ -1,9 +1,10 @@
 """How many events chance alone explains, for detectors of rates and counts."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
+import msgspec
+import numpy as np
 from pydantic import Field
 from scipy import special
 
@@ -22,8 +23,7 @@ class SignificanceParams(Params):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(msgspec.Struct, frozen=True):
     """``hits`` of ``total`` events."""
 
     hits: int
@@ -110,6 +110,27 @@ def excess_limit(total: int, reference: Rate | None, threshold: float, alpha: fl
         return rate_limit(total, threshold, alpha)
     floor = int((threshold + reference.share) * total)
     return max(threshold, critical_count(total, reference, alpha, floor) / total - reference.share)
+
+
+def excess_limits(
+    totals: Sequence[int], references: Sequence[Rate | None], threshold: float, alpha: float
+) -> list[float]:
+    """Return `excess_limit` of several columns.
+
+    Where chance explains no more than ``threshold``, as it does of most, one look at all of them shows it.
+    """
+    n, usual = np.array(totals, float), [one or Rate(0, 0) for one in references]
+    hits, events = (np.array([getattr(one, name) for one in usual], float) for name in ("hits", "total"))
+    share = hits / np.maximum(events, 1)
+    floor = np.floor((threshold + share) * n)
+    by_hits = special.betainc(floor + 1, hits + 1, n / np.maximum(n + events, 1))
+    explained = (events > 0) & (floor < n) & (by_hits <= alpha)
+    limits = np.maximum(threshold, floor / np.maximum(n, 1) - share).tolist()
+    each = zip(limits, explained.tolist(), totals, references, strict=True)
+    return [
+        limit if is_explained else excess_limit(total, reference, threshold, alpha)
+        for limit, is_explained, total, reference in each
+    ]
 
 
 def rate_limit(total: int, threshold: float, alpha: float) -> float:

@@ -68,7 +68,12 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
             alpha=self.params.alpha,
         )
         score = float(sum(usual[i] for i in gone))
-        evidence = Evidence(
+        evidence = Evidence.when_asked(self._evidence, comparison, gone, score)
+        return self.verdict(score, comparison.samples, evidence)
+
+    def _evidence(self, comparison: Comparison, gone: list[int], score: float) -> Evidence:
+        usual = comparison.reference.shares
+        return Evidence(
             self._sentence(comparison, gone),
             value=score,
             labels=comparison.current.labels,
@@ -76,7 +81,6 @@ class VanishedCategories(Detector[VanishedCategoriesParams]):
             current=comparison.current.listed_shares,
             details={"categories": {comparison.current.labels[i]: float(usual[i]) for i in gone}},
         )
-        return self.verdict(score, comparison.samples, evidence)
 
     def _sentence(self, comparison: Comparison, gone: list[int]) -> str:
         seen = f"over {quantity(comparison.samples, 'event')}"
@@ -101,7 +105,7 @@ def gone_categories(comparison: Comparison, *, min_share: float, remaining: floa
         Probability that chance alone makes any of them so rare, shared out over the categories.
     """
     current, reference = comparison.counts
-    now, usual = shares(current)[:-1], shares(reference)[:-1]
+    now, usual = comparison.current.shares[:-1], comparison.reference.shares[:-1]
     odds = comparison.reference_samples / (comparison.samples + comparison.reference_samples)
     few = (usual >= min_share) & (now <= remaining * usual)
     each = alpha / max(len(usual), 1)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,13 @@ class Column:
     sketch_counts: NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
     spans: tuple[NDArray[np.int64], ...] = ()
 
+    @classmethod
+    def of(cls, **fields: Any) -> "Column":
+        """Return ``Column(**fields)`` in a third of the time: a hundred are made of each pane."""
+        column = object.__new__(cls)
+        column.__dict__.update(_ABSENT, **fields)
+        return column
+
     @property
     def rows(self) -> int:
         """Rows the column was looked for in."""
@@ -131,6 +138,12 @@ class Column:
         told = repr((self.kind, self.labels, self.edges.tolist()))
         return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
+    @cached_property
+    def percentiles(self) -> tuple[float, float, float]:
+        """The `quantile` at 0.5, 0.95 and 0.99; pages and metrics ask for them."""
+        p50, p95, p99 = quantiles([self], 0.5, 0.95, 0.99)[0].tolist()
+        return p50, p95, p99
+
     def quantile(self, q: float) -> float:
         """Return the ``q``-quantile (0 to 1) within the sketch's relative error, clipped to min and max.
 
@@ -145,6 +158,10 @@ class Column:
         (1.0, 8.0)
         """
         return float(quantiles([self], q)[0, 0])
+
+
+#: What a column has that nobody gave; ``name`` and ``kind`` must be given.
+_ABSENT = {name: value for name, value in vars(Column("", "number")).items() if name not in ("name", "kind")}
 
 
 def quantiles(columns: Sequence[Column], *qs: float) -> NDArray[np.float64]:

@@ -35,21 +35,27 @@ REPLACED_AFTER_MS = 900_000
 WARM_UP_EVENTS = 1_000
 LAYOUTS_KEPT = 3
 
+#: A verdict with its version and segment, and its event time.
+Said = tuple[Group, int, Verdict]
+
 
 @dataclass(slots=True)
 class Judged:
     """What pane closes or a tick came to.
 
     ``panes`` are closed ones with version and segment, ``pane_windows`` what detectors saw of each; ``verdicts``
-    come with version and segment and their event time; ``layout`` is a new one and the start of the first pane
-    it is for; ``incomplete`` counts profiles that cannot be read: a part never came, or nobody knows the layout.
-    ``panes_json`` and ``verdicts_json`` are kept by `streams.publish`, which makes them when they are first asked
-    for.
+    come with version and segment and their event time, ``news`` are those of them that fire, or did not say the
+    same of theirs before; ``in_full`` says whether the others are told too; ``layout`` is a new one and the start
+    of the first pane it is for; ``incomplete`` counts profiles that cannot be read: a part never came, or nobody
+    knows the layout. ``panes_json`` and ``verdicts_json`` are kept by `streams.publish`, which makes
+    them when they are first asked for.
     """
 
     panes: list[tuple[Group, Pane]] = field(default_factory=list)
     pane_windows: list[Window] = field(default_factory=list)
-    verdicts: list[tuple[Group, int, Verdict]] = field(default_factory=list)
+    verdicts: list[Said] = field(default_factory=list)
+    news: list[Said] = field(default_factory=list)
+    in_full: bool = True
     alerts: list[AlertUpsert] = field(default_factory=list)
     layout: tuple[int, Layout] | None = None
     incomplete: int = 0
@@ -58,6 +64,11 @@ class Judged:
 
     def __bool__(self) -> bool:
         return bool(self.panes or self.verdicts or self.alerts)
+
+    @property
+    def told(self) -> list[Said]:
+        """The verdicts that are written down and shown."""
+        return self.verdicts if self.in_full else self.news
 
 
 class JudgeState(msgspec.Struct):
@@ -312,8 +323,12 @@ class ModelJudge:
             if asked:
                 verdicts += type(asked[0]).observe_many(asked, window, usual)
         for verdict in verdicts:
-            judged.verdicts.append((group, at_ms, verdict))
-            self.last_verdicts[(group, verdict.detector, verdict.column)] = (at_ms, verdict)
+            said, place = (group, at_ms, verdict), (group, verdict.detector, verdict.column)
+            before = self.last_verdicts.get(place)
+            judged.verdicts.append(said)
+            if verdict.status == "firing" or before is None or before[1].status != verdict.status:
+                judged.news.append(said)
+            self.last_verdicts[place] = (at_ms, verdict)
         return Taken(group, verdicts, (window, usual))
 
     def _view(self, group: Group, history: History) -> View:

@@ -60,9 +60,9 @@ def verdict_row(model: str, group: Group, at_ms: int, verdict: Verdict) -> Row:
 
 
 def verdicts_json(model: str, judged: Judged) -> list[str]:
-    """Return the `verdict_row` of each verdict as JSON, made once: they are sent, and put up for pages."""
-    if len(judged.verdicts_json) != len(judged.verdicts):
-        judged.verdicts_json = [encoded(verdict_row(model, *one)) for one in judged.verdicts]
+    """Return the `verdict_row` of each verdict told as JSON, made once: they are sent, and put up for pages."""
+    if len(judged.verdicts_json) != len(judged.told):
+        judged.verdicts_json = [encoded(verdict_row(model, *one)) for one in judged.told]
     return judged.verdicts_json
 
 
@@ -99,7 +99,7 @@ def pane_row(group: Group, window: Window) -> Row:
 def model_view(judge: ModelJudge, now_ms: int, *, monitored: bool = True) -> Row:
     """Return what the pages show of a model: a `views.ModelView`."""
     return {
-        "summary": _summary(judge, now_ms, monitored),
+        "summary": summary(judge, now_ms, monitored=monitored),
         "windows": [
             _window_view(view, judge.views.get((version, "")))
             for (version, _), view in sorted(judge.views.items())
@@ -108,7 +108,8 @@ def model_view(judge: ModelJudge, now_ms: int, *, monitored: bool = True) -> Row
     }
 
 
-def _summary(judge: ModelJudge, now_ms: int, monitored: bool) -> Row:
+def summary(judge: ModelJudge, now_ms: int, *, monitored: bool) -> Row:
+    """Return a model's line of the fleet page: a `views.ModelSummary`."""
     views = [view for (_, segment), view in sorted(judge.views.items()) if not segment]
     newest_ms = max((view.window.end_ms for view in views), default=0)
     # A version that served until lately still has a window, but is not what serves now.
@@ -117,7 +118,7 @@ def _summary(judge: ModelJudge, now_ms: int, monitored: bool) -> Row:
     errors = sum(view.window.errors for view in recent)
     invalid = sum(view.window.invalid for view in recent)
     latencies = [
-        view.window.latency.quantile(0.99)
+        view.window.latency.percentiles[-1]
         for view in recent
         if view.window.latency is not None and view.window.latency.count
     ]

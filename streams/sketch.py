@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
+#: Ascending keys, not negative, and their counts.
+Sparse = tuple[NDArray[np.int64], Counts]
 
 _MANTISSA_BITS = 5
 _SHIFT = 52 - _MANTISSA_BITS
@@ -93,6 +95,27 @@ def merge_sparse(keys: NDArray[np.int64], counts: Counts) -> tuple[NDArray[np.in
     keys, counts = keys[order], counts[order]
     first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
     return keys[first], np.add.reduceat(counts, first)
+
+
+def added(whole: Sparse, part: Sparse) -> Sparse:
+    """Return `merge_sparse` of two whose keys ascend, the second small beside the first; the first's counts are lost.
+
+    Examples
+    --------
+    >>> one, other = np.array([2, 5, 9]), np.array([1, 5])
+    >>> [side.tolist() for side in added((one, np.array([1, 1, 1])), (other, np.array([3, 4])))]
+    [[1, 2, 5, 9], [3, 1, 5, 1]]
+    """
+    (keys, counts), (new_keys, new_counts) = whole, part
+    places = keys.searchsorted(new_keys)
+    known = np.append(keys, -1)[places] == new_keys
+    counts[places[known]] += new_counts[known]
+    other = ~known
+    if not other.any():
+        return keys, counts
+    return np.insert(keys, places[other], new_keys[other]), np.insert(
+        counts, places[other], new_counts[other]
+    )
 
 
 def hashed(values: Numbers) -> NDArray[np.uint64]:

@@ -35,11 +35,10 @@ class Sliding:
         return total
 
     def _moved(self, came: Sequence[Profile], gone: Sequence[Profile]) -> Sketch:
-        keys, counts = sketch.merge_sparse(
-            np.concatenate([self._sketch[0], *(one.sketch_keys for one in (*came, *gone))]),
-            np.concatenate(
-                [self._sketch[1], *(one.sketch_counts for one in came), *(-one.sketch_counts for one in gone)]
-            ),
-        )
+        keys, counts = self._sketch[0], self._sketch[1].copy()
+        for one in gone:
+            counts[keys.searchsorted(one.sketch_keys)] -= one.sketch_counts
+        for one in came:
+            keys, counts = sketch.added((keys, counts), (one.sketch_keys, one.sketch_counts))
         held = counts != 0
         return keys[held], counts[held]

@@ -16,6 +16,7 @@ from streams.profile import Profile
 from streams.sliding import Sliding
 from streams.spans import category_spans, missing_of, number_spans
 
+_NO_BINS: NDArray[np.int64] = np.zeros(0, np.int64)
 #: What a profile tells of each number column.
 _FIGURES = ("count", "out_of_range", "mean", "squares", "minimum", "maximum")
 
@@ -137,7 +138,7 @@ def _number(
     count, out_of_range, mean, squares, minimum, maximum = told
     start, end = profile.layout.number_offsets[position : position + 2]
     values, counts = held
-    return Column(
+    return Column.of(
         name=spec.name,
         kind="number",
         count=count,
@@ -148,7 +149,7 @@ def _number(
         minimum=minimum if count else math.nan,
         maximum=maximum if count else math.nan,
         distinct=distinct,
-        bins=profile.bins[start:end] if spec.edges else np.zeros(0, np.int64),
+        bins=profile.bins[start:end] if spec.edges else _NO_BINS,
         edges=profile.layout.number_edges[position],
         labels=profile.layout.number_labels[position],
         sketch_values=values,
@@ -188,14 +189,14 @@ def _category(profile: Profile, position: int, spans: Sequence[NDArray[np.int64]
     present = int(counts.sum())
     # Without a list yet (a reference that warms up) there is nothing to compare by.
     listed = bool(spec.values)
-    return Column(
+    return Column.of(
         name=spec.name,
         kind="category",
         count=present,
         missing=missing_of(profile, present, spec.role),
         out_of_range=int(counts[-1]) if spec.closed else 0,
         distinct=int(np.count_nonzero(counts[:-1])) + len(profile.unlisted[position]),
-        bins=counts if listed else np.zeros(0, np.int64),
+        bins=counts if listed else _NO_BINS,
         labels=profile.layout.category_labels[position] if listed else (),
         unlisted=dict(profile.unlisted[position]),
         matched=_matches(profile, position),

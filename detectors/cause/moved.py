@@ -90,6 +90,6 @@ def _driver(column: Column, usual: Column, *, share: float, with_words: bool) ->
         (None, None) if column.kind == "category" else (float(usual.mean), float(column.mean))
     )  # fmt: skip
     found = Comparison(column, usual)
-    how = (means(found) or Comparisons([found]).telling_bins()[0]) if with_words else ""
+    how = (means(found) or Comparisons([found]).telling_bins[0]) if with_words else ""
     words = f"{shorten(column.name)} {percent(share, 2)}" + (f" ({how})" if how else "")
     return Driver(column.name, share, before, after, words)

@@ -10,7 +10,7 @@ from detectors.base import Verdict
 from streams.judge import Judged, ModelJudge
 from streams.metrics import Metrics
 from streams.projection import Projection
-from streams.publish import encoded, model_view, pane_row, panes_json, verdict_row, verdicts_json
+from streams.publish import encoded, model_view, pane_row, panes_json, summary, verdict_row, verdicts_json
 from streams.segment_settings import OTHER
 from streams.segment_values import counted
 from streams.views import RESOLVED_KEPT, AlertRow
@@ -31,12 +31,16 @@ class Board:
         self._resolved: dict[str, list[str]] = {}
 
     def show(self, judge: ModelJudge, judged: Judged, now_ms: int, *, monitored: bool) -> None:
-        """Put up what a pane close or a tick came to."""
+        """Put up what a pane close or a tick came to; its windows where panes closed and it is shown in full."""
         model = judge.monitor.model
-        self._show_model(judge, now_ms, monitored)
+        if judged.panes and judged.in_full:
+            self._show_model(judge, now_ms, monitored)
+        else:
+            row_json = encoded(summary(judge, now_ms, monitored=monitored))
+            self._projection.put("models", model, row_json)
         for (_, pane), row_json in zip(judged.panes, panes_json(judged), strict=True):
             self._projection.append(f"model:{model}:panes", pane.end_ms, row_json)
-        for (group, _, verdict), row_json in zip(judged.verdicts, verdicts_json(model, judged), strict=True):
+        for (group, _, verdict), row_json in zip(judged.told, verdicts_json(model, judged), strict=True):
             field = f"{verdict.detector}|{verdict.column}|{group[0]}|{group[1]}"
             self._projection.put(f"model:{model}:verdicts", field, row_json)
         for upsert in judged.alerts:
@@ -119,7 +123,7 @@ class Board:
         counted = Counter((verdict.detector, verdict.status) for _, _, verdict in judged.verdicts)
         for (detector, status), count in counted.items():
             metrics.verdicts.labels(model, detector, status).inc(count)
-        for (_, segment), _, verdict in judged.verdicts:
+        for (_, segment), _, verdict in judged.told:
             place = (verdict.detector, verdict.column)
             if not segment and (place not in worst or worst[place].score < verdict.score):
                 worst[place] = verdict
@@ -141,10 +145,9 @@ class Board:
         metrics.event_rate.labels(model=model).set(sum(window.events_per_second for window in newest))
         for name in judge.monitor.segments:
             metrics.segment_other.labels(model=model, segment=name).set(_other_share(judge, name))
-        for quantile in _QUANTILES:
-            found = [window.latency.quantile(quantile) for window in newest if window.latency is not None]
-            if found:
-                metrics.latency.labels(model=model, quantile=str(quantile)).set(max(found) / 1000)
+        found = [window.latency.percentiles for window in newest if window.latency is not None]
+        for quantile, *values in zip(_QUANTILES, *found, strict=True) if found else ():
+            metrics.latency.labels(model=model, quantile=str(quantile)).set(max(values) / 1000)
 
 
 def _other_share(judge: ModelJudge, name: str) -> float:

@@ -226,7 +226,9 @@ def tick_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping[
     The clock has moved on when a crash is over, and a tick may find another answer. What fires is known to
     the state before anybody is told, so that its end will be; what is over is known to be till that is told.
     """
-    over = replace(judged, alerts=[one for one in judged.alerts if one.status == "resolved"], verdicts=[])
+    over = replace(
+        judged, alerts=[one for one in judged.alerts if one.status == "resolved"], verdicts=[], news=[]
+    )
     fires = replace(judged, alerts=[one for one in judged.alerts if one.status == "firing"])
     model = judge.monitor.model
     return [

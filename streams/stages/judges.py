@@ -19,6 +19,7 @@ from streams.layout import Layout, fits, unmonitored_layout
 from streams.monitor import Monitor
 from streams.stages import judge_rows, tenures
 from streams.stages.fleet import Fleet
+from streams.stages.turns import has_turn
 from streams.topics import Topics
 from streams.watermark import NEVER_MS
 from streams.wire import (
@@ -203,6 +204,9 @@ class Judges:
                 self._touched.add(model)
                 continue
             judged = judge.close()
+            ends_ms = [pane.end_ms for _, pane in judged.panes]
+            if ends_ms:
+                judged.in_full = has_turn(model, judge.monitor.windows.pane, ends_ms, len(self.models))
             self._judge_outcomes(judge, judged, now_ms)
             if judged.incomplete:
                 _logger.warning(
@@ -273,6 +277,7 @@ class Judges:
         self._outcomes_due_ms[model] = now_ms + OUTCOMES_EVERY_MS + size_kb * OUTCOMES_PAUSE_MS_PER_KB
         found = judge.judge_outcomes()
         judged.verdicts += found.verdicts
+        judged.news += found.news
         judged.alerts += found.alerts
 
     def tick(self, rows_of: RowsOf, now_ms: int) -> Iterator[Writing]:

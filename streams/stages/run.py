@@ -6,6 +6,7 @@ from typing import Protocol, get_args
 
 from alerts.command import Load
 from alerts.config import Config
+from streams.collector import collect_seldom
 from streams.metrics import Metrics
 from streams.stages.desk_stage import DeskStage
 from streams.stages.fleet import Fleet, Watched
@@ -54,6 +55,7 @@ def stages_for(models: Mapping[str, Watched]) -> tuple[StageName, ...]:
 
 async def run_stage(stage: Stage, stop: asyncio.Event) -> None:
     """Run a stage until ``stop`` is set; what ends it otherwise is raised."""
+    collect_seldom()
     try:
         await run(stage.app, stop)
     finally:

@@ -11,6 +11,7 @@ from detectors.significance import (
     critical_count_at,
     critical_poisson_count,
     excess_limit,
+    excess_limits,
     rate_limit,
 )
 
@@ -57,3 +58,19 @@ def test_limits_come_down_to_the_threshold_with_more_events() -> None:
     assert limits == sorted(limits, reverse=True)
     assert limits[-1] == 0.02
     assert rate_limit(10**7, 0.05, 1e-3) == pytest.approx(0.05, rel=0.01)
+
+
+RATES = st.integers(0, 100_000).flatmap(
+    lambda total: st.builds(Rate, st.one_of(st.just(0), st.integers(0, total)), st.just(total))
+)
+SIDES = st.lists(st.tuples(st.integers(1, 100_000), st.none() | RATES), max_size=8)
+
+
+@given(SIDES, st.sampled_from([0.001, 0.01, 0.3, 1.0]), ALPHAS)
+def test_limits_of_several_columns_are_those_of_each(
+    sides: list[tuple[int, Rate | None]], threshold: float, alpha: float
+) -> None:
+    totals, references = [total for total, _ in sides], [reference for _, reference in sides]
+    assert excess_limits(totals, references, threshold, alpha) == [
+        excess_limit(*side, threshold, alpha) for side in sides
+    ]

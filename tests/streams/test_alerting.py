@@ -1,9 +1,9 @@
 """Alerts in event time: when a signal counts, when it stops, and what the desk hears of it."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from prediction_events import monitor
@@ -208,7 +208,7 @@ def test_an_alert_on_no_column_has_no_cause() -> None:
 def test_what_is_taken_back_is_over_at_once_and_says_why() -> None:
     book = _book()
     book.take(GROUP, [FIRING], 70 * SECOND)
-    back = replace(INSUFFICIENT, withdrawn=True, evidence=Evidence("age: not to be trusted"))
+    back = msgspec.structs.replace(INSUFFICIENT, withdrawn=True, evidence=Evidence("age: not to be trusted"))
     (alert,) = book.take(GROUP, [back], 80 * SECOND)
     assert (alert.status, alert.ends_at_ms) == ("resolved", 80 * SECOND)
     assert alert.annotations["description"] == "Taken back: age: not to be trusted."
@@ -220,7 +220,7 @@ def test_what_is_taken_back_is_over_at_once_and_says_why() -> None:
 
 def test_what_another_detector_fires_too_goes_on_when_one_takes_it_back() -> None:
     book = _book()
-    other = replace(FIRING, detector="chi_square")
+    other = msgspec.structs.replace(FIRING, detector="chi_square")
     book.take(GROUP, [FIRING, other], 70 * SECOND)
-    assert not book.take(GROUP, [replace(INSUFFICIENT, withdrawn=True), other], 80 * SECOND)
+    assert not book.take(GROUP, [msgspec.structs.replace(INSUFFICIENT, withdrawn=True), other], 80 * SECOND)
     assert len(book.alerts) == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,9 +12,10 @@ from profile_rows import fold
 from detectors.registry import DETECTORS
 from streams.history import Pane
 from streams.layout import compile_layout
+from streams.monitor import Monitor
 from streams.profile import Profile
 from streams.profiler import Profiler
-from streams.stages import judge_rows, profile_rows
+from streams.stages import judge_rows, profile_rows, turns
 from streams.stages.fleet import Fleet, Watched
 from streams.stages.judges import Judges, Writing
 from streams.wire import Heartbeat, HeartbeatKey, encode
@@ -164,3 +166,54 @@ def test_a_state_a_stalled_judge_wrote_late_does_not_win_over_one_that_knows_a_l
     _carry_out(judges.tick(lambda _: rows, T0 + 100_000), rows)
     assert not judge_rows.newer(key, rows[key], older)
     assert judge_rows.newer(key, older, rows[key])
+
+
+def _verdicts_of_panes(
+    own: Monitor, watched: Fleet, panes: int
+) -> tuple[list[list[dict[str, Any]]], list[Any]]:
+    """Return what is written of the verdicts of each pane, and all alerts: errors come in from the sixth on."""
+    judges, rows = Judges(watched), dict[bytes, bytes]()
+    profiler = Profiler({"churn": (own, watched.models["churn"].layout)})
+    events: list[tuple[dict[str, Any], int]] = []
+    told: list[list[dict[str, Any]]] = []
+    alerts: list[Any] = []
+    for pane in range(panes):
+        at_ms = T0 + 10_000 * pane
+        error = {"error": "timeout"} if pane >= 6 else {}
+        new = [(event(100 * pane + n, at_ms + n, **error), at_ms + n) for n in range(100)]
+        fold(profiler, events + new, len(events), len(events) + len(new))
+        events += new
+        _take(judges, _upserts(profiler))
+        for writing in judges.close(lambda _: rows, 20_000):
+            records = [record for step in writing.steps for record in step.records]
+            found = [one for one in records if one.topic == FLEET.topics.verdicts.name]
+            if writing.judged.panes:
+                told.append([msgspec.json.decode(one.value or b"") for one in found])
+            alerts += writing.judged.alerts
+            _carry_out([writing], rows)
+    return told, alerts
+
+
+def test_in_a_large_fleet_verdicts_that_say_the_same_wait_for_their_models_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = monitor(windows={"pane": "10s", "current": "30s", "allowed_lateness": "0s", "min_samples": 100})
+    watched = Fleet("", "", {"churn": Watched(own, compile_layout(own))})
+    all_told, alerts = _verdicts_of_panes(own, watched, 16)
+    monkeypatch.setattr(turns, "MS_PER_MODEL", 40_000)  # every fourth pane
+    told, same_alerts = _verdicts_of_panes(own, watched, 16)
+    assert same_alerts == alerts != []
+    assert [len(rows) for rows in told].count(len(all_told[-1])) in range(3, 6)
+    before: dict[tuple[str, str], str] = {}
+    for kept, rows in zip(told, all_told, strict=True):
+        if len(kept) == len(rows):
+            assert kept == rows
+        news = [
+            row
+            for row in rows
+            if row["firing"] or before.get((row["detector"], row["feature"])) != row["status"]
+        ]
+        assert [row for row in news if row not in kept] == []
+        assert len(kept) in (len(news), len(rows))
+        before |= {(row["detector"], row["feature"]): row["status"] for row in rows}
+    assert any(0 < len(kept) < len(rows) for kept, rows in zip(told, all_told, strict=True))
