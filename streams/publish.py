@@ -13,7 +13,8 @@ from detectors.window import Column, Window, quantiles
 from streams.evidence import evidence_of
 from streams.finite import finite
 from streams.inbox import Group
-from streams.judge import Judged, ModelJudge, View
+from streams.judge import ModelJudge, View
+from streams.judged import Judged
 from streams.layout import LATENCY
 from streams.segment_values import remarks
 from streams.views import State, rfc3339

@@ -12,7 +12,7 @@ from driftline.replay.report import ReplayReport
 from driftline.replay.run import replay
 from driftline.replay.trial import Trial
 from driftline.replay.virtual_time import Emit, Panel
-from streams.judge import Judged
+from streams.judged import Judged
 from streams.monitor import FalseAlarms
 from streams.stages.fleet import Watched
 from streams.views import rfc3339

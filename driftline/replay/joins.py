@@ -6,7 +6,8 @@ from streams.joins.model_join import ModelJoin
 from streams.joins.plan import join_plan
 from streams.joins.records import JoinRecord, Labelled, Predicted
 from streams.joins.wire import outcome_row
-from streams.judge import Judged, ModelJudge
+from streams.judge import ModelJudge
+from streams.judged import Judged
 from streams.stages.fleet import Watched
 from streams.wire import OutcomeKey, encode
 

@@ -16,7 +16,7 @@ from driftline.replay.rehearsal import Rehearsal
 from driftline.replay.report import ReplayReport
 from driftline.replay.virtual_time import Emit, Panel, VirtualTime
 from streams.alerting import Links
-from streams.judge import Judged
+from streams.judged import Judged
 from streams.publish import encoded, verdict_row
 from streams.stages.fleet import Watched
 from streams.views import AlertRow

@@ -17,7 +17,8 @@ from driftline.replay.joins import VirtualJoins
 from streams.alerting import Links
 from streams.folding import Folded
 from streams.joins.records import Labelled
-from streams.judge import Judged, ModelJudge
+from streams.judge import ModelJudge
+from streams.judged import Judged
 from streams.profiler import Profiler
 from streams.stages.fleet import Watched
 

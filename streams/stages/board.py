@@ -7,7 +7,8 @@ from prometheus_client import Gauge
 
 from alerts.alert import AlertUpsert
 from detectors.base import Verdict
-from streams.judge import Judged, ModelJudge
+from streams.judge import ModelJudge
+from streams.judged import Judged
 from streams.metrics import Metrics
 from streams.projection import Projection
 from streams.publish import encoded, model_view, pane_row, panes_json, summary, verdict_row, verdicts_json

@@ -11,7 +11,8 @@ from alerts.alert import AlertUpsert
 from streams.backlog import BacklogState
 from streams.history import Pane
 from streams.inbox import Group, Inbox, Progress
-from streams.judge import Judged, JudgeState, ModelJudge
+from streams.judge import JudgeState, ModelJudge
+from streams.judged import Judged
 from streams.publish import panes_json, verdicts_json
 from streams.stages.layouts import layout_record
 from streams.topics import Topics

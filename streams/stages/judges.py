@@ -14,7 +14,8 @@ from alerts.tenure import Tenure
 from detectors.registry import DETECTORS
 from streams import backlog
 from streams.backlog import BacklogState, Standings
-from streams.judge import LAYOUTS_KEPT, Judged, ModelJudge
+from streams.judge import LAYOUTS_KEPT, ModelJudge
+from streams.judged import Judged
 from streams.layout import Layout, fits, unmonitored_layout
 from streams.monitor import Monitor
 from streams.stages import judge_rows, tenures

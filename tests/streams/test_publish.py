@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from detectors.base import Evidence, Verdict
 from streams.finite import jsonable
-from streams.judge import Judged
+from streams.judged import Judged
 from streams.publish import Row, encoded, model_view, pane_row, verdict_row, verdicts_json
 from streams.views import ModelView, PaneRow, VerdictRow
 

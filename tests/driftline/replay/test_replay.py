@@ -18,7 +18,8 @@ from driftline.history import files
 from driftline.reference_build import build
 from driftline.replay import ProgressBar, ReplayError, replay
 from driftline.replay.report import ReplayReport
-from streams.judge import Judged, ModelJudge
+from streams.judge import ModelJudge
+from streams.judged import Judged
 from streams.profiler import Profiler
 from streams.publish import verdict_row
 from streams.stages.fleet import Watched

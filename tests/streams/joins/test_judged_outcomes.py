@@ -8,7 +8,8 @@ from prediction_events import T0, event
 from detectors.outcomes.task import Task
 from streams.joins.outcomes import LABELS, PREDICTIONS, Outcomes
 from streams.joins.wire import outcome_row
-from streams.judge import Judged, ModelJudge
+from streams.judge import ModelJudge
+from streams.judged import Judged
 from streams.layout import compile_layout
 from streams.monitor import Monitor
 from streams.profiler import Profiler

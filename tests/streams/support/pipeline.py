@@ -10,7 +10,8 @@ from prediction_events import T0
 
 from alerts.alert import AlertUpsert
 from detectors.window import Window
-from streams.judge import Judged, JudgeState, ModelJudge
+from streams.judge import JudgeState, ModelJudge
+from streams.judged import Judged
 from streams.layout import Layout, compile_layout
 from streams.monitor import Monitor
 from streams.profiler import Profiler
