@@ -24,6 +24,7 @@ from alerts.duration import DurationMs, PositiveDurationMs
 from alerts.egress import readable
 from alerts.email_config import EmailConfig, SmtpDefaults, readable_defaults, with_defaults
 from alerts.escalation_config import EscalationStep
+from alerts.flapping_config import Flapping
 from alerts.inhibit_config import InhibitRule
 from alerts.matcher import Matcher
 from alerts.matcher_config import MatcherLines, Patterns, together
@@ -99,6 +100,7 @@ class Global(SmtpDefaults):
         description="when an alert is over that came without an end and is not told of any more; "
         "Driftline's own always come with one",
     )
+    flapping: Flapping = Field(default=Flapping(), description="what begins and ends again and again")
     fallback: MaybeReceiverName = Field(
         default=None,
         description="name of the receiver that is told as well where another refuses a notification for good",

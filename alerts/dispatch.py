@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from alerts import escalation, fallback
+from alerts import escalation, fallback, flapping
 from alerts.agenda import Due
 from alerts.book import Book, identify
 from alerts.config import Integration
@@ -153,6 +153,8 @@ DISPATCH: tuple[Dispatching, ...] = (wait, mute, gather, suppress, notification_
 def flush(book: Book, group_id: str, now_ms: int) -> list[Delivery]:
     """Send what is due of a group whose timer rang, and set the timer again."""
     group = book.groups[group_id]
+    for fingerprint in sorted(group.members):
+        flapping.calm(book, fingerprint, now_ms)
     group.flushed = True
     group.due_ms = now_ms + book.nodes[group.route_key].group_interval_ms
     book.agenda.add(Due(group.due_ms, group_id))
@@ -235,7 +237,10 @@ def _idempotency_key(draft: Draft) -> str:
 
 def _as_firing(fingerprint: str, record: Record) -> NotifiedAlert:
     upsert = record.upsert
-    return NotifiedAlert(fingerprint, "firing", upsert.labels, upsert.annotations, upsert.starts_at_ms, None)
+    state = flapping.words(record.flap) if record.flap else ""
+    return NotifiedAlert(
+        fingerprint, "firing", upsert.labels, upsert.annotations, upsert.starts_at_ms, None, state=state
+    )
 
 
 def _as_resolved(fingerprint: str, record: Record, group_id: str) -> NotifiedAlert:

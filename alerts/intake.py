@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from alerts import flapping
 from alerts.ack import outlive
 from alerts.alert import AlertUpsert
 from alerts.book import Book
@@ -52,7 +53,7 @@ def dedup_by_version(book: Book, intake: Intake) -> None:
     record = book.records.get(intake.fingerprint)
     if record and (intake.upsert.pane_end_ms, intake.upsert.sequence) <= record.version:
         intake.stop(Stage.DEDUP_BY_VERSION, Reason.OLDER_VERSION)
-    elif intake.upsert.status == "resolved" and (record is None or not record.firing):
+    elif intake.upsert.status == "resolved" and (record is None or record.upsert.status != "firing"):
         if record:
             record.upsert = intake.upsert.model_copy(update={"labels": record.upsert.labels})
         else:
@@ -85,23 +86,27 @@ def _is_waiting_news(record: Record) -> bool:
 
 
 def remember(book: Book, intake: Intake) -> None:
-    """Take the upsert up. A resolve ends here: its groups tell of it when they are due."""
+    """Take the upsert up. A resolve ends here: its groups tell of it when they are due, unless it flaps."""
     upsert, record = intake.upsert, book.records.get(intake.fingerprint)
     if record is None:
         book.records[intake.fingerprint] = Record(upsert)
+        flapping.turn(book, intake.fingerprint, intake.now_ms)
         intake.decide(Stage.REMEMBER, Reason.NEW)
         return
-    before, record.upsert = record.upsert, upsert
+    before, fired, record.upsert = record.upsert, record.firing, upsert
+    turned = before.status != upsert.status
+    if turned:
+        flapping.turn(book, intake.fingerprint, intake.now_ms)
     if upsert.status == "resolved":
         # The routes were taken with the labels it fired with.
         record.upsert = upsert.model_copy(update={"labels": before.labels})
-        intake.stop(Stage.REMEMBER, Reason.RESOLVED)
-    elif before.status == "resolved":
+        intake.stop(Stage.REMEMBER, Reason.FLAP_HELD if record.flap else Reason.RESOLVED)
+    elif not fired:
         record.closed_at_ms = None
         book.closed.pop(intake.fingerprint, None)
         intake.decide(Stage.REMEMBER, Reason.REOPENED)
     elif before.labels == upsert.labels:
-        intake.stop(Stage.REMEMBER, Reason.REFRESHED)
+        intake.stop(Stage.REMEMBER, Reason.FLAP_HELD if turned else Reason.REFRESHED)
     else:
         intake.decide(Stage.REMEMBER, Reason.SEVERITY_CHANGED, detail=record.severity)
 

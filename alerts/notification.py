@@ -63,7 +63,10 @@ def _shown(character: str) -> str:
 
 @dataclass(frozen=True)
 class NotifiedAlert:
-    """One alert of a notification; ``change`` says what is news about it to this receiver."""
+    """One alert of a notification; ``change`` says what is news about it to this receiver.
+
+    ``state`` says what else there is to know about how it stands, such as that it flaps.
+    """
 
     fingerprint: str
     status: Status
@@ -72,6 +75,7 @@ class NotifiedAlert:
     starts_at_ms: int
     ends_at_ms: int | None
     change: Change = ""
+    state: str = ""
 
     @property
     def severity(self) -> str:
@@ -88,7 +92,11 @@ class NotifiedAlert:
 
     @cached_property
     def sentence(self) -> str:
-        """What a person needs to believe it: the evidence's sentence, else summary, else description."""
+        """What a person needs to believe it: its state, and the evidence's sentence, else summary, else description."""
+        return f"{self.state} {self._evidence}" if self.state else self._evidence
+
+    @cached_property
+    def _evidence(self) -> str:
         sources = (_evidence_sentence(self.annotations.get("evidence", "")), *self._written())
         return next(
             (text for text in (clip(source, _TEXT_LIMIT) for source in sources) if text), self.subject
@@ -159,7 +167,8 @@ class Notification:
 
     def annotations_of(self, alert: NotifiedAlert) -> dict[str, str]:
         """Return an alert's annotations, with ``note`` for the notes: for receivers that have no other place."""
-        return {**alert.annotations, **({"note": " ".join(self.notes)} if self.notes else {})}
+        note = " ".join(text for text in (*self.notes, alert.state) if text)
+        return {**alert.annotations, **({"note": note} if note else {})}
 
     @cached_property
     def title(self) -> str:

@@ -20,6 +20,7 @@ from typing import Literal
 from alerts.ack import Ack
 from alerts.alert import AlertUpsert
 from alerts.decision import Decision
+from alerts.flapping import Flap
 from alerts.silence import Silenced
 
 
@@ -35,7 +36,8 @@ class Departure:
 class Record:
     """One alert. ``groups`` maps group ids to None, or to how the alert left; closed ones are in none.
 
-    ``silenced`` holds the silences that match it, by id, whether they hold now or not.
+    ``silenced`` holds the silences that match it, by id, whether they hold now or not. ``turned_ms``: when it last
+    began or ended; ``flap``: held as firing, as it does so again and again.
     """
 
     upsert: AlertUpsert
@@ -44,11 +46,13 @@ class Record:
     closed_at_ms: int | None = None
     silenced: dict[str, Silenced] = field(default_factory=dict)
     ack: Ack | None = None
+    turned_ms: list[int] = field(default_factory=list)
+    flap: Flap | None = None
 
     @property
     def firing(self) -> bool:
-        """Whether it fires."""
-        return self.upsert.status == "firing"
+        """Whether it fires, or is held as if it did."""
+        return self.upsert.status == "firing" or self.flap is not None
 
     @property
     def version(self) -> tuple[int, int]:

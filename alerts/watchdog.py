@@ -35,7 +35,7 @@ def is_wanted(root: Node) -> bool:
 def change(book: "Book", now_ms: int) -> AlertUpsert | None:
     """Return the upsert by which the watchdog begins or ends with the config, None where nothing changes."""
     held = book.records.get(fingerprint(LABELS))
-    fires = held is not None and held.firing
+    fires = held is not None and held.upsert.status == "firing"
     if fires == is_wanted(book.root):
         return None
     before_ms, sequence = (0, 0) if held is None else held.version

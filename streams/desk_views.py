@@ -18,6 +18,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from alerts import flapping
 from alerts.ack import Ack
 from alerts.desk import Desk
 from alerts.silence import Silence
@@ -39,6 +40,8 @@ class DeskAlertRow(BaseModel):
         Ids of the groups it is in.
     silences
         Ids of the silences that match it and were not ended for it by a rise of severity.
+    state
+        In words, what else there is to know of how it stands, such as that it flaps: then it counts as firing.
     suppressed
         What else kept it from being told when this was written, by kind: what it is suppressed by.
     """
@@ -52,6 +55,7 @@ class DeskAlertRow(BaseModel):
     updated_at_ms: int
     groups: list[str] = []
     silences: list[str] = []
+    state: str = ""
     suppressed: dict[str, list[str]] = {}
     ack: Ack | None = None
 
@@ -117,14 +121,15 @@ def alert_row(desk: Desk, fingerprint: str, now_ms: int) -> DeskAlertRow | None:
     upsert = record.upsert
     return DeskAlertRow(
         fingerprint=fingerprint,
-        status=upsert.status,
+        status="firing" if record.firing else "resolved",
         labels=upsert.labels,
         annotations=upsert.annotations,
         starts_at_ms=upsert.starts_at_ms,
-        ends_at_ms=upsert.ends_at_ms,
+        ends_at_ms=None if record.firing else upsert.ends_at_ms,
         updated_at_ms=upsert.pane_end_ms,
         groups=sorted(name for name, departure in record.groups.items() if departure is None),
         silences=sorted(name for name, held in record.silenced.items() if not held.outgrown),
+        state=flapping.words(record.flap) if record.flap else "",
         suppressed=suppressed_by(desk, fingerprint, now_ms) if record.firing else {},
         ack=record.ack,
     )

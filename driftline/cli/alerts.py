@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streams.views import AlertRow
 
 _COLUMNS = (
-    "severity", "kind", "model", "version", "feature", "since", "id", "ack", "untold", "summary", "cause",
+    "severity", "kind", "model", "version", "feature", "since", "id", "ack", "state", "untold", "summary", "cause",
 )  # fmt: skip
 _ORDER = ("critical", "warning", "info")
 
@@ -47,7 +47,8 @@ def alerts(
     """List the alerts that fire now, the worst first; those without a model are Driftline's on itself.
 
     What to do about one stands in its runbook: <web>/runbooks/<kind>. `untold` says what keeps one from being
-    told: an alert that inhibits it, a silence, a time interval of its route.
+    told: an alert that inhibits it, a silence, a time interval of its route; `state` that it flaps, and so is
+    held as firing.
 
     Example: driftline alerts --model churn --all
     """
@@ -57,7 +58,7 @@ def alerts(
 
     found, held = asyncio.run(_read(access.store(configuration.load()), model))
     rows = sorted(
-        (_row(alert, held) for alert in found if all_ or alert.status == "firing"),
+        (row for alert in found if (row := _row(alert, held))["state"] or all_ or alert.status == "firing"),
         key=lambda row: (row["until"] is not None, _rank(row["severity"]), row["since"], row["model"]),
     )
     if rows or as_json:
@@ -118,16 +119,18 @@ async def _read(address: "StoreAddress", model: str | None) -> "tuple[list[Alert
     finally:
         await store.close()
     held = {
-        row.fingerprint: _Held(row.ack.by if row.ack else "", row.untold(silences, now_ms)) for row in rows
+        row.fingerprint: _Held(row.ack.by if row.ack else "", row.untold(silences, now_ms), row.state)
+        for row in rows
     }
     return itself + [row for rows in answers.values() for row in rows], held
 
 
 class _Held(NamedTuple):
-    """Who looks after an alert, and what keeps it from being told."""
+    """Who looks after an alert, what keeps it from being told, and how else it stands."""
 
     ack: str = ""
     untold: Sequence[str] = ()
+    state: str = ""
 
 
 def _row(alert: "AlertRow", held: Mapping[str, _Held]) -> dict[str, Any]:
@@ -139,6 +142,7 @@ def _row(alert: "AlertRow", held: Mapping[str, _Held]) -> dict[str, Any]:
     return {
         "id": name,
         "ack": printable(known.ack),
+        "state": printable(known.state),
         "untold": printable("; ".join(known.untold)),
         "severity": labels.get("severity", ""),
         "kind": labels.get("alertname", ""),

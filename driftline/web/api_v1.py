@@ -9,9 +9,10 @@ from pydantic import BeforeValidator, WithJsonSchema
 from driftline.web.context import Context, ContextOf, ModelName
 from driftline.web.failures import UnknownModel
 from driftline.web.inspection import alerts_in_order, severity_rank
+from driftline.web.standing import StandingAlert, standing
 from driftline.web.store import pane_lines
 from driftline.web.times import epoch_ms
-from streams.views import AlertRow, ModelSummary, ModelView, PaneRow, VerdictRow
+from streams.views import ModelSummary, ModelView, PaneRow, VerdictRow
 
 DESCRIPTION = (
     "Current state and the recent past of every model. Times are UTC. Fields are only ever added, so ignore "
@@ -83,12 +84,13 @@ async def models(context: ContextOf) -> list[ModelSummary]:
 
 
 @router.get("/alerts", summary="Active alerts of all models, and of Driftline itself")
-async def alerts(context: ContextOf) -> list[AlertRow]:
+async def alerts(context: ContextOf) -> list[StandingAlert]:
     """Return the alerts that fire now: the most severe, then the newest first."""
     names = [summary.model for summary in await context.store.summaries()]
     found = await context.store.fleet_alerts()
     found += [alert for rows in (await context.store.alerts(names)).values() for alert in rows]
-    return sorted(alerts_in_order(found, "firing"), key=severity_rank)
+    firing = sorted(alerts_in_order(found, "firing"), key=severity_rank)
+    return await standing(context.store, firing)
 
 
 @router.get("/models/{m:path}/panes", summary="Closed panes, oldest first", response_model=list[PaneRow],
@@ -131,12 +133,12 @@ async def model_alerts(
     status: Annotated[
         Literal["firing", "resolved"] | None, Query(description="only these; both without it")
     ] = None,
-) -> list[AlertRow]:
+) -> list[StandingAlert]:
     """Return alerts that fire, then those lately resolved."""
     await _must_know(context, model)
     rows = (await context.store.alerts([model]))[model]
     wanted = ("firing", "resolved") if status is None else (status,)
-    return [row for each in wanted for row in alerts_in_order(rows, each)]
+    return await standing(context.store, [row for each in wanted for row in alerts_in_order(rows, each)])
 
 
 @router.get(

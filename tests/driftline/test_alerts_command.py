@@ -73,6 +73,7 @@ def test_what_fires_is_listed_worst_first_then_longest(alerts: Run) -> None:
             "since",
             "id",
             "ack",
+            "state",
             "untold",
             "summary",
             "cause",
@@ -100,7 +101,7 @@ def test_json_has_all_a_script_needs(alerts: Run) -> None:
     rows = json.loads(alerts("--json", "--model", "churn").out)
     labels = {"alertname": "FeatureDrift", "model": "churn", "version": "1.4.2", "feature": "age"}
     assert rows[1] == {
-        "id": fingerprint(labels), "ack": "", "untold": "",
+        "id": fingerprint(labels), "ack": "", "state": "", "untold": "",
         "severity": "warning", "kind": "FeatureDrift", "model": "churn", "version": "1.4.2", "feature": "age",
         "segment": "", "status": "firing", "since": "2026-11-23T09:02:00.000Z", "until": None,
         "summary": "PSI of age is 0.4", "cause": "mean 41.2 → 63\\x1b[2J", "runbook": "http://web/runbooks/FeatureDrift",
@@ -164,5 +165,22 @@ def test_what_keeps_an_alert_from_being_told_is_listed(alerts: Run, store: str) 
     rows = json.loads(alerts("--json", "--model", "churn").out)
     assert {row["kind"]: row["untold"] for row in rows} == {
         "LatencyHigh": "inhibited by alert 0a1b2c3d4e5f6071; muted in nights",
+        "FeatureDrift": "",
+    }
+
+
+def test_an_alert_that_flaps_is_listed_though_it_is_over_just_now(alerts: Run, store: str) -> None:
+    row = alert("churn", "was late", kind="StaleStream", severity="critical", since=1, until=4)
+    flaps = "Flaps: began or ended 4 times since 2026-11-23 08:50:00 UTC, held as firing until it is quiet."
+    held = DeskAlertRow(
+        fingerprint=fingerprint(row.labels), status="firing", labels=row.labels, annotations={},
+        starts_at_ms=0, updated_at_ms=0, state=flaps,
+    )  # fmt: skip
+    with Redis.from_url(store) as redis:
+        redis.hset("driftline:desk:alerts", held.fingerprint, held.model_dump_json())
+    rows = json.loads(alerts("--json", "--model", "churn").out)
+    assert {row["kind"]: row["state"] for row in rows} == {
+        "StaleStream": flaps,
+        "LatencyHigh": "",
         "FeatureDrift": "",
     }
