@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -32,6 +32,7 @@ from alerts.pagerduty_config import ENQUEUE, PagerdutyConfig
 from alerts.receiver_config import ApiBase, HttpAddress, LogConfig, Section, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
 from alerts.references import IntervalName, MaybeReceiverName, ReceiverName
+from alerts.templates.library import Library
 from alerts.time_interval import TimeInterval
 from alerts.webhook_config import WebhookConfig
 
@@ -47,12 +48,9 @@ class _Context:
     intervals: frozenset[str]
     slack_token: bool
     smtp: SmtpDefaults | None
+    library: Library
     seen: set[str] = field(default_factory=set)
     seen_intervals: set[str] = field(default_factory=set)
-
-
-def _refuse(value: Any) -> None:
-    raise ValueError("not supported yet; leave it out")
 
 
 def _label_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -74,7 +72,6 @@ def _interval_named_once(interval: TimeInterval, info: ValidationInfo) -> TimeIn
 
 
 Interval = Annotated[TimeInterval, AfterValidator(_interval_named_once)]
-NotSupported = Annotated[None, BeforeValidator(_refuse)]
 GroupBy = Annotated[tuple[str, ...], AfterValidator(_label_names)]
 
 
@@ -224,7 +221,15 @@ class Config(Section):
     )
     time_intervals: tuple[Interval, ...] = Field(default=(), description="names for parts of days and weeks")
     mute_time_intervals: tuple[Interval, ...] = Field(default=(), description="old for time_intervals")
-    templates: NotSupported = None
+    templates: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="files of templates, as globs, from this file's folder"
+    )
+    _library: Library = PrivateAttr(default_factory=Library)
+
+    @property
+    def library(self) -> Library:
+        """What the files of ``templates`` held when this was read."""
+        return self._library
 
     def intervals(self) -> dict[str, TimeInterval]:
         """Return the time intervals by name."""
@@ -264,13 +269,15 @@ class Config(Section):
         return config.model_copy(update=update)
 
 
-def parse(data: Mapping[str, Any]) -> Config:
+def parse(data: Mapping[str, Any], library: Library | None = None) -> Config:
     """Return the configuration of a file's content.
 
     Parameters
     ----------
     data
         What the YAML file holds.
+    library
+        What the files hold that it names under ``templates``.
 
     Raises
     ------
@@ -290,9 +297,12 @@ def parse(data: Mapping[str, Any]) -> Config:
         _names(data, "time_intervals", "mute_time_intervals"),
         _has_slack_token(data),
         smtp,
+        library or Library(),
     )
     try:
-        return Config.model_validate(data, context=context)
+        config = Config.model_validate(data, context=context)
+        config._library = context.library
+        return config
     except ValidationError as error:
         bare = [_without_input(details) for details in error.errors(include_url=False, include_input=False)]
     raise ValidationError.from_exception_data("alerting config", bare, hide_input=True)
@@ -312,7 +322,9 @@ def _without_input(details: Any) -> InitErrorDetails:
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "extra_forbidden":
         message = f"unknown key {str(details['loc'][-1])[:80]!r}; correct its spelling, or leave it out"
-    kind = PydanticCustomError(details["type"], "{message}", {"message": message})
+    # Lines of mistakes within a template are kept.
+    within = {"within": details["ctx"]["within"]} if "within" in details.get("ctx", {}) else {}
+    kind = PydanticCustomError(details["type"], "{message}", {"message": message, **within})
     return InitErrorDetails(type=kind, loc=details["loc"], input=None)
 
 

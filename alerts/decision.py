@@ -55,6 +55,7 @@ class Reason(StrEnum):
     OUTCOME_UNKNOWN = "sent again: whether the last try arrived is not known"
     SENT = "sent"
     RETRY = "not taken, will be tried again"
+    TEMPLATE_FAILED = "told in the built-in words: a template failed"
     FAILED = "refused by the receiver, will be tried again at the next group_interval"
     FELL_BACK = "refused, so the fallback receiver is told as well"
     ESCALATED = "nobody acknowledged it in time, so another receiver is told as well"

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 
 from alerts.duration import PositiveDurationMs
 from alerts.http_config import TlsConfig
-from alerts.receiver_config import TIMEOUT_MS, Section
+from alerts.receiver_config import TIMEOUT_MS, HtmlTemplate, PlainTemplate, Section
 
 #: The port where TLS begins with the connection; elsewhere it is asked for by STARTTLS.
 TLS_PORT = 465
@@ -66,6 +66,8 @@ def _usable_headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not name.isascii() or not name.replace("-", "").isalnum():
             raise ValueError(f"{name[:80]!r} is not the name of a header")
+        if name.lower() == "subject":
+            raise ValueError("write it as `subject`, beside `headers`")
         if name.lower() in _OWN_HEADERS:
             raise ValueError(f"header {name!r} is set by the receiver itself; leave it out")
         if not value.isprintable():
@@ -112,6 +114,9 @@ class EmailConfig(Section):
         default=None, description="send over TLS alone; default smtp_require_tls, which is true"
     )
     tls_config: TlsConfig | None = Field(default=None, description="whom to trust, and who we are")
+    subject: PlainTemplate | None = Field(default=None, description="template of the subject")
+    text: PlainTemplate | None = Field(default=None, description="template of the text")
+    html: HtmlTemplate | None = Field(default=None, description="template of the HTML")
     headers: Annotated[dict[str, str], AfterValidator(_usable_headers)] = Field(
         default={}, description="more headers"
     )

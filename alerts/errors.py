@@ -9,10 +9,14 @@
     ├── EgressRefused                       a receiver's host that global.egress_allow does not name
     ├── SecretUnreadable                    a file that holds a token or an address cannot be read
     ├── RowError                            a row of the desk's state that cannot be read back
-    └── ConfigRefused                       the alerting file cannot be taken up as it is now
+    ├── ConfigRefused                       the alerting file cannot be taken up as it is now
+    ├── TemplateRefused                     a template that cannot be compiled; says every mistake with its line
+    └── TemplateFailed                      a template that cannot be carried out for a notification
 
 Errors of a configuration file come as pydantic's ``ValidationError``, with the exact place of each.
 """
+
+from collections.abc import Sequence
 
 
 class AlertsError(Exception):
@@ -45,3 +49,15 @@ class RowError(AlertsError):
 
 class ConfigRefused(AlertsError):
     """The alerting file cannot be taken up as it is now; says why, and nothing secret."""
+
+
+class TemplateRefused(AlertsError):
+    """A template that cannot be compiled; ``mistakes`` are lines (from 1) and what is wrong there."""
+
+    def __init__(self, mistakes: Sequence[tuple[int, str]]) -> None:
+        super().__init__("; ".join(f"line {line}: {message}" for line, message in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class TemplateFailed(AlertsError):
+    """A template that cannot be carried out, or would cost too much."""

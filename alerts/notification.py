@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal
@@ -50,6 +50,17 @@ def clip(text: str, limit: int) -> str:
     """
     line = " ".join("".join(map(_shown, text[: 4 * limit])).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def legible(text: str) -> str:
+    r"""Return ``text`` without control characters but for its line breaks and tabs.
+
+    Examples
+    --------
+    >>> legible("a\n\tb\x00\u202e")
+    'a\n\tb'
+    """
+    return "".join(one if one in "\n\t" else _shown(one) for one in text.replace("\r\n", "\n"))
 
 
 def _shown(character: str) -> str:
@@ -127,6 +138,8 @@ class Notification:
     ``reason`` says why it is sent. ``idempotency_key`` is the same for each try of the same content.
     ``repeat_interval_ms`` is when it is said again, at the latest, while nothing changes.
     ``notes`` are sentences about the notification itself, such as why a fallback receiver gets it.
+    ``wording`` is what the receiver's own templates made of it, by key of the alerting file; where one is
+    absent, the built-in words hold.
     """
 
     group_key: str
@@ -139,6 +152,7 @@ class Notification:
     external_url: str = ""
     repeat_interval_ms: int = 0
     notes: tuple[str, ...] = ()
+    wording: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def firing(self) -> tuple[NotifiedAlert, ...]:

@@ -1,4 +1,7 @@
-"""What came of one try to send a notification."""
+"""What came of one try to send a notification.
+
+``plain_because`` says why the built-in words were sent though the receiver has templates; "" if they were not.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +12,7 @@ class Sent:
     """The receiver took it. ``reference`` is what it needs to update the message, e.g. channel and ts."""
 
     reference: Mapping[str, str] = field(default_factory=dict)
+    plain_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Retry:
     after_ms: int
     reason: str
     maybe_delivered: bool = False
+    plain_because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Failed:
     """Refused for good; trying the same again at once is of no use. ``reason`` names the remedy."""
 
     reason: str
+    plain_because: str = ""
 
 
 Outcome = Sent | Retry | Failed

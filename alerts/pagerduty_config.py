@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from alerts.duration import PositiveDurationMs
-from alerts.receiver_config import TIMEOUT_MS, HttpAddress, Section
+from alerts.receiver_config import TIMEOUT_MS, HttpAddress, PlainTemplate, Section
 
 #: Where events go outside the EU; there it is ``https://events.eu.pagerduty.com/v2/enqueue``.
 ENQUEUE = "https://events.pagerduty.com/v2/enqueue"
@@ -63,7 +63,8 @@ class PagerdutyConfig(Section):
     severities: dict[str, PagerdutySeverity] = Field(
         default={}, description="PagerDuty's severity by the label's; unknown ones are error"
     )
-    details: dict[str, str] = Field(default={}, description="more custom_details")
+    description: PlainTemplate | None = Field(default=None, description="template of the alert's summary")
+    details: dict[str, PlainTemplate] = Field(default={}, description="templates of more custom_details")
     links: tuple[Link, ...] = Field(default=(), description="links beside runbooks and dashboards")
     images: tuple[Image, ...] = Field(default=(), description="pictures shown with the incident")
     send_resolved: bool = Field(

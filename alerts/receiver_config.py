@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, model_validator
 
 from alerts.duration import PositiveDurationMs
+from alerts.templates.field import TemplateIn
 from alerts.zone import ZoneName
 
 #: Limit of one try, unless the file says otherwise.
@@ -67,6 +68,9 @@ def usable_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
 
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
 Address = Annotated[SecretStr, AfterValidator(_secret_address)]
+PlainTemplate = Annotated[str, TemplateIn("plain")]
+MrkdwnTemplate = Annotated[str, TemplateIn("mrkdwn")]
+HtmlTemplate = Annotated[str, TemplateIn("html")]
 ApiBase = Annotated[str, AfterValidator(_api_base)]
 
 
@@ -84,6 +88,13 @@ class SlackConfig(Section):
         default=None, min_length=1, description="bot token (xoxb-…), scope chat:write"
     )
     token_file: str | None = Field(default=None, min_length=1, description="file that holds the bot token")
+    title: PlainTemplate | None = Field(default=None, description="template of the headline")
+    text: MrkdwnTemplate | None = Field(
+        default=None, description="template of what stands below it, in Slack's mrkdwn"
+    )
+    fallback: PlainTemplate | None = Field(
+        default=None, description="template of what push messages and screen readers say"
+    )
     api_url: ApiBase | None = Field(default=None, description="base address of the Slack API, for proxies")
     location: ZoneName = Field(
         default="UTC", description="time zone in which the button Silence today ends the day"

@@ -23,18 +23,23 @@ def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple
     group = book.groups[group_id]
     ledger = group.ledgers[place]
     told = list(ledger.news)
+    decisions: list[Decision] = []
+    if outcome.plain_because:
+        because = outcome.plain_because[:_ERROR_KEPT]
+        decisions.append(Decision(now_ms, Stage.DELIVER, Reason.TEMPLATE_FAILED, place, because))
     if isinstance(outcome, Sent):
-        decision = _taken(book, where, outcome, now_ms)
+        decisions.append(_taken(book, where, outcome, now_ms))
     else:
-        decision = _put_off(book, where, outcome, now_ms)
-    book.counts[decision.reason] += 1
-    for fingerprint in told:
-        book.note(fingerprint, decision)
+        decisions.append(_put_off(book, where, outcome, now_ms))
+    for decision in decisions:
+        book.counts[decision.reason] += 1
+        for fingerprint in told:
+            book.note(fingerprint, decision)
     if isinstance(outcome, Failed):
         fallback.refused(book, where, outcome.reason[:_ERROR_KEPT], told, now_ms)
     book.touch_ledger(group_id, place)
     book.sweep(group_id, now_ms)
-    return (decision,)
+    return tuple(decisions)
 
 
 def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> Decision:

@@ -104,14 +104,30 @@ class YamlFile:
         """
         found = error.errors()
         places = [one["loc"] for one in found]
-        problems = [
-            Problem(
-                self.path, self.line(one["loc"]), _place(one["loc"]), sentence(one, known_keys(one["loc"]))
-            )
-            for one in found
-            if not (one["type"] == "too_short" and _is_around(one["loc"], places))
-        ]
+        problems: list[Problem] = []
+        for one in found:
+            loc, within = one["loc"], (one.get("ctx") or {}).get("within", ())
+            for line, message in within:
+                problems.append(Problem(self.path, self.line_within(loc, line), _place(loc), message))
+            if not within and not (one["type"] == "too_short" and _is_around(loc, places)):
+                told = sentence(one, known_keys(loc))
+                problems.append(Problem(self.path, self.line(loc), _place(loc), told))
         return sorted(problems, key=lambda problem: problem.line or 0)
+
+    def problem(self, loc: Loc, message: str) -> Problem:
+        """Return what is wrong at a place, with its line."""
+        return Problem(self.path, self.line(loc), _place(loc), message)
+
+    def line_within(self, loc: Loc, line: int) -> int:
+        """Return the file's line of a line (from 1) of the text at a place: exact where that is a ``|`` block."""
+        node: Any = self._root
+        for step in loc:
+            found = _step(node, step)
+            if found is None:
+                return self.line(loc)
+            node = found[1]
+        is_block = isinstance(node, yaml.ScalarNode) and node.style == "|"
+        return node.start_mark.line + 1 + line if is_block else self.line(loc)
 
     def _load(self, text: str) -> Any:
         data, refusals = self._construct(text)

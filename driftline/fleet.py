@@ -9,11 +9,13 @@ from pydantic import ValidationError
 from alerts import config as alerting
 from alerts.errors import ConfigRefused
 from alerts.old_keys import old_keys
+from alerts.templates.rehearsal import failing, misplaced
 from driftline.access import brokers, store
 from driftline.configfile import YamlFile
 from driftline.errors import ConfigError, DriftlineError, Problem
 from driftline.mistakes import Loc, keys_beside
 from driftline.settings import Settings
+from driftline.template_files import load_templates
 from driftline.topics import Found, ensure_topics
 from streams.alerting import Links
 from streams.backlog import Limits
@@ -43,12 +45,19 @@ def load_alerting(path: Path | None, warn: Callable[[Problem], None] = _log) -> 
     if path is None:
         return alerting.default_config()
     file = YamlFile(path)
+    library, problems, warnings = load_templates(file)
+    problems += [file.problem(loc, message) for loc, message in misplaced(file.data)]
     try:
-        config = alerting.parse(file.data)
+        config = alerting.parse(file.data, library)
     except ValidationError as error:
-        raise ConfigError(file.problems(error, _known_keys)) from error
+        raise ConfigError([*file.problems(error, _known_keys), *problems]) from error
+    if problems:
+        raise ConfigError(problems)
+    warnings += [file.problem(loc, message) for loc, message in failing(config)]
+    for warning in warnings:
+        warn(warning)
     for loc, message in old_keys(file.data):
-        warn(Problem(path, file.line(loc), ".".join(map(str, loc)), message))
+        warn(file.problem(loc, message))
     return config
 
 

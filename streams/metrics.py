@@ -213,6 +213,11 @@ class Metrics:
             "receiver",
             "outcome",
         )
+        self.template_failures = self._counter(
+            "driftline_template_failures_total",
+            "Notifications sent in the built-in words, as a template of the alerting file failed.",
+            "receiver",
+        )
         self.verdict_delay = self._histogram(
             "driftline_verdict_delay_seconds",
             "From the close of a pane to its verdicts, in seconds.",

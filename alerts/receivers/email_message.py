@@ -12,6 +12,7 @@ from alerts.email_config import EmailConfig
 from alerts.notification import Notification, NotifiedAlert, clip
 
 _ALERTS_SHOWN = 50
+_SUBJECT_LIMIT = 250
 _COLOURS = {"critical": "#b3261e", "warning": "#b26a00", "info": "#1f5fbf"}
 _OVER, _OTHER = "#2e7d32", "#555555"
 
@@ -31,7 +32,8 @@ def message(notification: Notification, config: EmailConfig, thread: str, now_ms
     built = EmailMessage(policy=SMTP)
     built["From"] = _named(sender)
     built["To"] = _named(config.to)
-    built["Subject"] = notification.title
+    wording = notification.wording
+    built["Subject"] = clip(wording.get("subject", notification.title), _SUBJECT_LIMIT)
     built["Date"] = format_datetime(datetime.fromtimestamp(now_ms / 1000, UTC))
     built["Message-ID"] = message_id(notification, sender)
     # Programs that answer by themselves leave such e-mail alone.
@@ -41,8 +43,11 @@ def message(notification: Notification, config: EmailConfig, thread: str, now_ms
         built["References"] = thread
     for name, value in config.headers.items():
         built[name] = value
-    built.set_content("\n".join(_text(notification)) + "\n")
-    built.add_alternative("\n".join(_html(notification)) + "\n", subtype="html")
+    built.set_content(wording.get("text", "\n".join(_text(notification))) + "\n")
+    # Beside a text of one's own, the built-in HTML would say something else.
+    if "html" in wording or "text" not in wording:
+        html = wording.get("html", "\n".join(_html(notification)))
+        built.add_alternative(html + "\n", subtype="html")
     return built
 
 

@@ -14,6 +14,7 @@ EVENT_LIMIT_BYTES = 512_000
 _VALUE_LIMIT = 1_000
 _LABELS_SHOWN = 50
 _LINKS_SHOWN = 20
+_OWN_DETAILS_LIMIT = 50_000
 _SEVERITIES: Mapping[str, str] = {name: name for name in ("critical", "error", "warning", "info")}
 
 
@@ -76,7 +77,7 @@ def _payload(notification: Notification, config: PagerdutyConfig) -> dict[str, A
     severities = {**_SEVERITIES, **config.severities}
     model = clip(common.get("model", ""), _VALUE_LIMIT)
     given = {
-        "summary": clip(f"{notification.title} | {first.sentence}", SUMMARY_LIMIT),
+        "summary": clip(_summary(notification), SUMMARY_LIMIT),
         "source": model or "driftline",
         "severity": severities.get(first.severity, "error"),
         "timestamp": rfc3339(min(alert.starts_at_ms for alert in notification.alerts)),
@@ -86,6 +87,23 @@ def _payload(notification: Notification, config: PagerdutyConfig) -> dict[str, A
         "custom_details": _details(notification, config),
     }
     return {name: value for name, value in given.items() if value}
+
+
+def _summary(notification: Notification) -> str:
+    built_in = f"{notification.title} | {notification.alerts[0].sentence}"
+    return notification.wording.get("description", built_in)
+
+
+def _own_details(notification: Notification, config: PagerdutyConfig) -> dict[str, str]:
+    """Return what the config's templates made, in order, as far as there is room; plain ones even where one failed."""
+    found: dict[str, str] = {}
+    room = _OWN_DETAILS_LIMIT
+    for name, written in config.details.items():
+        as_it_is = "" if "{" in written else written
+        text = notification.wording.get(f"details.{name}", as_it_is)[:room]
+        found |= {name: text} if text else {}
+        room -= len(text)
+    return found
 
 
 def _details(notification: Notification, config: PagerdutyConfig) -> dict[str, Any]:
@@ -102,7 +120,7 @@ def _details(notification: Notification, config: PagerdutyConfig) -> dict[str, A
         {"notes": [clip(note, _VALUE_LIMIT) for note in notification.notes]} if notification.notes else {}
     )
     given |= {"possible_repeat": True} if notification.possible_repeat else {}
-    return {**config.details, **given}
+    return {**_own_details(notification, config), **given}
 
 
 def _alert(notification: Notification, alert: NotifiedAlert, shown: Callable[[str], str]) -> dict[str, Any]:

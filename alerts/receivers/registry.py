@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
@@ -26,6 +27,7 @@ from alerts.receivers.log import LogReceiver
 from alerts.receivers.pagerduty import PagerdutyReceiver
 from alerts.receivers.slack import SlackReceiver
 from alerts.receivers.webhook import WebhookReceiver
+from alerts.templates.wording import worded
 from alerts.webhook_config import WebhookConfig
 
 _logger = logging.getLogger(__name__)
@@ -91,6 +93,7 @@ class Receivers:
             place.key: make(place.config, session, slack_buttons=slack_buttons) for place in places
         }
         self._breakers = dict.fromkeys(self._receivers, Breaker())
+        self._library = config.library
         self._egress = Egress(config.defaults.egress_allow)
         self._now_ms = now_ms
 
@@ -113,8 +116,12 @@ class Receivers:
 
     async def _try(self, receiver: Receiver, delivery: Delivery) -> Outcome:
         try:
+            notification, plain_because = worded(
+                delivery.notification, delivery.integration.config, self._library
+            )
             with through(self._egress):
-                return await receiver.send(delivery.notification, delivery.previous_reference)
+                outcome = await receiver.send(notification, delivery.previous_reference)
+            return replace(outcome, plain_because=plain_because) if plain_because else outcome
         except EgressRefused as error:
             return Failed(str(error))
         except Exception as error:

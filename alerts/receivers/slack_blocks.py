@@ -37,9 +37,9 @@ def escape(text: str, limit: int) -> str:
 
 def blocks(notification: Notification, buttons: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
     """Return the message: header, a section per alert (worst first, at most 10), context, buttons, then links."""
-    shown = notification.alerts[:_ALERTS_SHOWN]
-    built: list[dict[str, Any]] = [{"type": "header", "text": _plain(notification.title, _HEADER_LIMIT)}]
-    built += [{"type": "section", "text": _markdown(_section(alert))} for alert in shown]
+    title = notification.wording.get("title", notification.title)
+    built: list[dict[str, Any]] = [{"type": "header", "text": _plain(title, _HEADER_LIMIT)}]
+    built += [{"type": "section", "text": _markdown(text)} for text in _sections(notification)]
     built.append({"type": "context", "elements": [_markdown(text) for text in _context(notification)]})
     pressed = [*buttons, *_links(notification)]
     return [*built, {"type": "actions", "elements": pressed}] if pressed else built
@@ -47,7 +47,7 @@ def blocks(notification: Notification, buttons: Sequence[dict[str, Any]] = ()) -
 
 def fallback(notification: Notification) -> str:
     """Return the text of push messages and screen readers."""
-    return escape(notification.text, _SECTION_LIMIT)
+    return escape(notification.wording.get("fallback", notification.text), _SECTION_LIMIT)
 
 
 def reply(notification: Notification) -> str:
@@ -71,6 +71,35 @@ def _named(alerts: list[NotifiedAlert]) -> str:
     return "; ".join(names) + (f"; and {more} more" if more else "")
 
 
+def _sections(notification: Notification) -> list[str]:
+    if own := notification.wording.get("text"):
+        return pieces(own, _SECTION_LIMIT)[:_ALERTS_SHOWN]
+    return [_section(alert) for alert in notification.alerts[:_ALERTS_SHOWN]]
+
+
+def pieces(text: str, limit: int) -> list[str]:
+    r"""Return a text in pieces of at most ``limit`` characters, parted between lines, or else between words.
+
+    Examples
+    --------
+    >>> pieces("one\ntwo three", 8), pieces("a&amp;b", 4)
+    (['one', 'two', 'three'], ['a', '&amp', ';b'])
+    """
+    found: list[str] = []
+    while len(text) > limit:
+        room = text[: limit + 1]
+        cut = max(room.rfind("\n"), 0) or max(room.rfind(" "), 0) or _before_escape(text, limit)
+        found.append(text[:cut].rstrip())
+        text = text[cut:].lstrip()
+    return [piece for piece in (*found, text) if piece]
+
+
+def _before_escape(text: str, limit: int) -> int:
+    """Return where to cut so that no escape is cut through."""
+    at = text.rfind("&", max(limit - 4, 1), limit)
+    return at if at > 0 and ";" not in text[at:limit] else limit
+
+
 def _section(alert: NotifiedAlert) -> str:
     resolved = alert.status == "resolved"
     mark = ":white_check_mark:" if resolved else _MARKS.get(alert.severity, ":white_circle:")
@@ -84,7 +113,7 @@ def _context(notification: Notification) -> list[str]:
     labels = ", ".join(f"{name}={value}" for name, value in notification.group_labels.items())
     texts = [f"Group: {escape(labels, 1_000) or 'all alerts'}"]
     hidden = len(notification.alerts) - _ALERTS_SHOWN
-    texts += [f"and {hidden} more alerts"] if hidden > 0 else []
+    texts += [f"and {hidden} more alerts"] if hidden > 0 and "text" not in notification.wording else []
     texts += [escape(note, 1_000) for note in notification.notes]
     texts += ["Possible repeat"] if notification.possible_repeat else []
     return texts

@@ -262,6 +262,11 @@ class DeskStage:
         outcome = await self._send(receivers, delivery)
         name = "sent" if not isinstance(outcome, Retry | Failed) else _word(outcome)
         self.metrics.notifications.labels(receiver=delivery.integration.key, outcome=name).inc()
+        if outcome.plain_because:
+            self.metrics.template_failures.labels(receiver=delivery.integration.key).inc()
+            _logger.error(
+                "%s: told in the built-in words: %s", delivery.integration.key, outcome.plain_because
+            )
         if isinstance(outcome, Retry | Failed):
             _logger.warning("%s: %s", delivery.integration.key, outcome.reason)
         desk.settled(delivery.id, outcome, _now_ms())

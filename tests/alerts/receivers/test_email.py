@@ -360,9 +360,10 @@ GOOD = {"to": "a@x.org", "from": "b@x.org", "smarthost": "mx:587"}
         ({"auth_username": "u"}, (), "both auth_username and its password"),
         ({"auth_username": "u", "auth_password": PASSWORD, "require_tls": False}, (), "over TLS alone"),
         ({"auth_password": PASSWORD, "auth_password_file": "f"}, (), "either auth_password or"),
-        ({"headers": {"Subject": "x"}}, ("headers",), "set by the receiver itself"),
+        ({"headers": {"Subject": "x"}}, ("headers",), "write it as `subject`"),
+        ({"headers": {"Date": "x"}}, ("headers",), "set by the receiver itself"),
         ({"headers": {"X-A": "x\r\nBcc: y"}}, ("headers",), "line break"),
-        ({"html": "x"}, ("html",), "unknown key 'html'"),
+        ({"hmtl": "x"}, ("hmtl",), "unknown key 'hmtl'"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_remedy(
