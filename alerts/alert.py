@@ -43,6 +43,10 @@ class AlertUpsert(BaseModel):
     )
     starts_at_ms: int = Field(description="event time the alert began to fire, epoch ms")
     ends_at_ms: int | None = Field(default=None, description="event time it resolved, epoch ms")
+    pending_since_ms: int | None = Field(
+        default=None,
+        description="event time of the first verdict that led to it, where the judge says, epoch ms",
+    )
     pane_end_ms: int = Field(description="end of the pane it was judged on, or the tick's time, epoch ms")
     sequence: int = Field(description="grows with each upsert of this fingerprint")
 

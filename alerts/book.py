@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from alerts.agenda import LOOK, Agenda, Due
 from alerts.answer import Answer
 from alerts.config import Config, Integration
 from alerts.decision import Decision, Reason
+from alerts.history import added, kept
 from alerts.inhibition import Inhibition
 from alerts.routing import Node, compile_routes
 from alerts.silence import Silence
@@ -16,11 +17,10 @@ from alerts.state import Group, Ledger, Record
 from alerts.tenure import Owner, Tenure, Written
 from alerts.time_interval import TimeInterval
 
-#: Decisions kept per alert.
-HISTORY_KEPT = 20
-#: How long, and how many, alerts are remembered after they are over: so that a late or replayed upsert
-#: does not bring them back, and a receipt can still be shown.
+#: How long a late or replayed upsert does not bring back an alert that is over.
 CLOSED_KEPT_MS = 3_600_000
+#: How long, and how many, alerts are remembered after they are over, so that their receipts can be shown.
+RECEIPTS_KEPT_MS = 7 * 86_400_000
 CLOSED_KEPT = 1_000
 
 
@@ -88,15 +88,12 @@ class Book:
         return len(self.records) - len(self.closed)
 
     def note(self, fingerprint: str, decision: Decision) -> None:
-        """Add a decision to an alert's history; the same one again only counts up."""
+        """Add a decision to an alert's history, as `alerts.history` has it."""
         record = self.records.get(fingerprint)
         if record is None:
             return
-        last = record.history[-1] if record.history else None
-        if last and _same(last, decision):
-            record.history[-1] = replace(decision, times=last.times + 1)
-        else:
-            record.history = [*record.history, decision][-HISTORY_KEPT:]
+        record.history, left_out = kept(added(record.history, decision))
+        record.left_out += left_out
         self.touch_alert(fingerprint)
 
     def touch_alert(self, fingerprint: str) -> None:
@@ -197,7 +194,7 @@ class Book:
         while self.closed:
             oldest = next(iter(self.closed))
             closed_at_ms = self.records[oldest].closed_at_ms or 0
-            if len(self.closed) <= CLOSED_KEPT and now_ms - closed_at_ms < CLOSED_KEPT_MS:
+            if len(self.closed) <= CLOSED_KEPT and now_ms - closed_at_ms < RECEIPTS_KEPT_MS:
                 return
             del self.closed[oldest], self.records[oldest]
             self.touch_alert(oldest)
@@ -213,7 +210,3 @@ def identify(*parts: str) -> str:
     """Return 16 hex digits that stand for these texts."""
     joined = "\x00".join(parts).encode("utf-8", "surrogatepass")
     return blake2b(joined, digest_size=8).hexdigest()
-
-
-def _same(one: Decision, other: Decision) -> bool:
-    return (one.stage, one.reason, one.where) == (other.stage, other.reason, other.where)

@@ -7,6 +7,7 @@ from enum import StrEnum
 class Stage(StrEnum):
     """The stages an alert passes, in order."""
 
+    JUDGE = "judge"
     REFUSE_FOLLOWED = "refuse_followed"
     DEDUP_BY_VERSION = "dedup_by_version"
     CAPACITY = "capacity"
@@ -26,6 +27,7 @@ class Stage(StrEnum):
 class Reason(StrEnum):
     """Why a stage decided as it did."""
 
+    PENDING = "pending: its detector fired first"
     NEW = "new"
     REFRESHED = "refreshed"
     SEVERITY_CHANGED = "severity changed"
@@ -74,6 +76,7 @@ class Reason(StrEnum):
     UNACKNOWLEDGED = "no longer acknowledged"
     ACK_OUTLIVED = "no longer acknowledged: it is worse, or fires anew"
     ACK_STOPS_REPEAT = "not repeated: all that fires is acknowledged"
+    TAKEN_OVER = "whether it arrived is not known: the worker that sent it is gone"
     UNKNOWN_DELIVERY = "the outcome of a delivery that is not under way"
 
 
@@ -82,7 +85,8 @@ class Decision:
     """One stage's decision about one alert.
 
     ``where`` is a group key or an integration (``ops/slack/0``); ``times`` counts the same decision
-    taken several times in a row, of which ``at_ms`` is the last.
+    taken several times in a row, of which ``at_ms`` is the last and ``since_ms`` the first, None where it is
+    the only one. ``message`` is the id of the notification it is about, its ``Idempotency-Key``.
     """
 
     at_ms: int
@@ -91,3 +95,5 @@ class Decision:
     where: str = ""
     detail: str = ""
     times: int = 1
+    since_ms: int | None = None
+    message: str = ""

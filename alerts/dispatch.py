@@ -133,7 +133,7 @@ def deliver(book: Book, draft: Draft) -> None:
     book.in_flight[key] = (draft.group_id, place)
     book.touch_ledger(draft.group_id, place)
     for fingerprint in ledger.news:
-        book.note(fingerprint, Decision(draft.now_ms, Stage.DELIVER, draft.reason, place))
+        book.note(fingerprint, _told(draft, key))
     draft.delivery = Delivery(
         id=key,
         integration=draft.integration,
@@ -141,6 +141,15 @@ def deliver(book: Book, draft: Draft) -> None:
         previous_reference=ledger.reference,
         possible_repeat=ledger.uncertain,
         attempt=ledger.attempts,
+    )
+
+
+def _told(draft: Draft, key: str) -> Decision:
+    attempts = draft.ledger.attempts
+    parts = [f"try {attempts}"] if attempts > 1 else []
+    parts += ["marked as a possible repeat"] if draft.ledger.uncertain else []
+    return Decision(
+        draft.now_ms, Stage.DELIVER, draft.reason, draft.integration.key, ", ".join(parts), message=key
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from alerts import flapping
 from alerts.ack import outlive
 from alerts.alert import AlertUpsert
-from alerts.book import Book
+from alerts.book import CLOSED_KEPT_MS, Book
 from alerts.decision import Decision, Reason, Stage
 from alerts.notification import rfc3339
 from alerts.routing import Node
@@ -51,7 +51,10 @@ def dedup_by_version(book: Book, intake: Intake) -> None:
     Those are held like any alert that is over: the firing they are the end of may come late.
     """
     record = book.records.get(intake.fingerprint)
-    if record and (intake.upsert.pane_end_ms, intake.upsert.sequence) <= record.version:
+    closed_at_ms = None if record is None else record.closed_at_ms
+    long_over = closed_at_ms is not None and intake.now_ms - closed_at_ms >= CLOSED_KEPT_MS
+    version = intake.upsert.pane_end_ms, intake.upsert.sequence
+    if record and not long_over and version <= record.version:
         intake.stop(Stage.DEDUP_BY_VERSION, Reason.OLDER_VERSION)
     elif intake.upsert.status == "resolved" and (record is None or record.upsert.status != "firing"):
         if record:
@@ -88,6 +91,11 @@ def _is_waiting_news(record: Record) -> bool:
 def remember(book: Book, intake: Intake) -> None:
     """Take the upsert up. A resolve ends here: its groups tell of it when they are due, unless it flaps."""
     upsert, record = intake.upsert, book.records.get(intake.fingerprint)
+    begins = upsert.status == "firing" and (record is None or not record.firing)
+    if begins and upsert.pending_since_ms is not None and upsert.pending_since_ms < upsert.starts_at_ms:
+        detail = f"fires since {rfc3339(upsert.starts_at_ms)}"
+        pending = Decision(upsert.pending_since_ms, Stage.JUDGE, Reason.PENDING, detail=detail)
+        intake.decisions.append(pending)
     if record is None:
         book.records[intake.fingerprint] = Record(upsert)
         flapping.turn(book, intake.fingerprint, intake.now_ms)
@@ -99,7 +107,8 @@ def remember(book: Book, intake: Intake) -> None:
         flapping.turn(book, intake.fingerprint, intake.now_ms)
     if upsert.status == "resolved":
         # The routes were taken with the labels it fired with.
-        record.upsert = upsert.model_copy(update={"labels": before.labels})
+        told = {"labels": before.labels, "pending_since_ms": before.pending_since_ms}
+        record.upsert = upsert.model_copy(update=told)
         intake.stop(Stage.REMEMBER, Reason.FLAP_HELD if record.flap else Reason.RESOLVED)
     elif not fired:
         record.closed_at_ms = None

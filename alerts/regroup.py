@@ -3,6 +3,7 @@
 from alerts import escalation
 from alerts.agenda import Due
 from alerts.book import Book
+from alerts.decision import Decision, Reason, Stage
 from alerts.intake import place
 
 
@@ -35,6 +36,9 @@ def take_up_deliveries(book: Book, now_ms: int) -> None:
     """After a crash: send again at once what was being sent, as nobody knows whether it arrived."""
     for group_id, integration, ledger in book.ledgers():
         if ledger.state == "SENDING":
+            lost = Decision(now_ms, Stage.DELIVER, Reason.TAKEN_OVER, integration, message=ledger.delivery_id)
+            for fingerprint in ledger.news:
+                book.note(fingerprint, lost)
             ledger.state, ledger.uncertain, ledger.not_before_ms = "PENDING", True, now_ms
             ledger.maybe, ledger.sending, ledger.news = ledger.maybe | ledger.sending, {}, []
             ledger.delivery_id, ledger.again = "", False

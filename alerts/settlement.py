@@ -4,13 +4,16 @@ from alerts import fallback
 from alerts.agenda import Due
 from alerts.book import Book
 from alerts.decision import Decision, Reason, Stage
-from alerts.notification import rfc3339
+from alerts.notification import clip, rfc3339
 from alerts.outcome import Failed, Outcome, Retry, Sent
 from alerts.state import Ledger
 
 _FIRST_BACKOFF_MS = 1_000
 _LONGEST_BACKOFF_MS = 5 * 60_000
 _ERROR_KEPT = 300
+_NAME_KEPT = 200
+#: What receivers keep of a message that does not name it.
+_NO_NAMES = frozenset({"told"})
 
 
 def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
@@ -58,7 +61,15 @@ def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> De
     )
     if again:
         book.agenda.add(Due(now_ms, group_id, place))
-    return Decision(now_ms, Stage.DELIVER, Reason.SENT, place)
+    return Decision(
+        now_ms, Stage.DELIVER, Reason.SENT, place, _reference(outcome), message=ledger.delivery_id
+    )
+
+
+def _reference(outcome: Sent) -> str:
+    """Return by which names the receiver knows the message, in words."""
+    names = {name: value for name, value in outcome.reference.items() if value and name not in _NO_NAMES}
+    return ", ".join(f"{name} {clip(value, _NAME_KEPT)}" for name, value in names.items())
 
 
 def _on_the_beat(book: Book, group_id: str, at_ms: int) -> int:
@@ -84,11 +95,11 @@ def _put_off(book: Book, where: tuple[str, str], outcome: Retry | Failed, now_ms
     else:
         reason, wait_ms = Reason.FAILED, book.nodes[group.route_key].group_interval_ms
     ledger.state, ledger.again, ledger.sending, ledger.news = "PENDING", False, {}, []
-    ledger.delivery_id = ""
+    message, ledger.delivery_id = ledger.delivery_id, ""
     ledger.not_before_ms, ledger.last_error = now_ms + wait_ms, outcome.reason[:_ERROR_KEPT]
     book.agenda.add(Due(ledger.not_before_ms, group_id, place))
     detail = f"{ledger.last_error}; next try {rfc3339(ledger.not_before_ms)}"
-    return Decision(now_ms, Stage.DELIVER, reason, place, detail)
+    return Decision(now_ms, Stage.DELIVER, reason, place, detail, message=message)
 
 
 def backoff_ms(attempts: int) -> int:

@@ -37,7 +37,8 @@ class Record:
     """One alert. ``groups`` maps group ids to None, or to how the alert left; closed ones are in none.
 
     ``silenced`` holds the silences that match it, by id, whether they hold now or not. ``turned_ms``: when it last
-    began or ended; ``flap``: held as firing, as it does so again and again.
+    began or ended; ``flap``: held as firing, as it does so again and again. ``left_out`` counts the decisions that its
+    history had no room for.
     """
 
     upsert: AlertUpsert
@@ -48,6 +49,7 @@ class Record:
     ack: Ack | None = None
     turned_ms: list[int] = field(default_factory=list)
     flap: Flap | None = None
+    left_out: int = 0
 
     @property
     def firing(self) -> bool:

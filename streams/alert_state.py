@@ -71,12 +71,16 @@ class AlertKey(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 class Alert(msgspec.Struct):
-    """An alert that fires: since when (event time), and what was last told of it, and when."""
+    """An alert that fires: since when (event time), and what was last told of it, and when.
+
+    ``pending_since_ms`` is the first verdict that led to it; None where it is not known.
+    """
 
     starts_at_ms: int
     severity: str
     told_ms: int
     annotations: dict[str, str] = {}
+    pending_since_ms: int | None = None
 
 
 def is_active(signals: Iterable[Signal]) -> bool:

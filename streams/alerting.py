@@ -261,7 +261,8 @@ class AlertBook:
         severity = self._severity_of(key, verdicts, active, at_ms)
         if not self._is_due(key, severity, at_ms):
             return None
-        alert = self._standing(key) or Alert(at_ms, severity, at_ms)
+        pending_since_ms = min(signals[name].since_ms for name in active)
+        alert = self._standing(key) or Alert(at_ms, severity, at_ms, pending_since_ms=pending_since_ms)
         is_worse = _RANK[severity] > _RANK[alert.severity]
         firing = _firing(verdicts, active)
         if firing:
@@ -326,6 +327,7 @@ class AlertBook:
             annotations=alert.annotations | words(key, self._under, self.held),
             starts_at_ms=alert.starts_at_ms,
             ends_at_ms=max(at_ms, alert.starts_at_ms) if status == "resolved" else None,
+            pending_since_ms=alert.pending_since_ms,
             pane_end_ms=told_ms,
             sequence=sequence,
         )

@@ -163,7 +163,9 @@ def step(
         return msgspec.structs.replace(state, signal=signal), []
     # What is about to be over keeps its words: those of a verdict that is well would deny it.
     annotations = alert.annotations if alert and found.status != "firing" else _annotations(found, links)
-    alert = Alert(now_ms if alert is None else alert.starts_at_ms, SEVERITY, now_ms, annotations)
+    starts_at_ms = now_ms if alert is None else alert.starts_at_ms
+    pending_since_ms = signal.since_ms if alert is None else alert.pending_since_ms
+    alert = Alert(starts_at_ms, SEVERITY, now_ms, annotations, pending_since_ms)
     told = _told(state, signal, alert, now_ms)
     return told, [_upsert(told, alert)]
 
@@ -195,6 +197,7 @@ def _upsert(state: BacklogState, alert: Alert, *, ends_at_ms: int | None = None)
         ends_at_ms=ends_at_ms,
         pane_end_ms=state.told_ms,
         sequence=state.sequence,
+        pending_since_ms=alert.pending_since_ms,
     )
 
 

@@ -94,6 +94,11 @@ class Projection:
         held: Any = await self._redis.hgetall(self._key(key))
         return {field.decode(): value.decode() for field, value in held.items()}
 
+    async def names(self, key: str) -> list[str]:
+        """Return the fields of a hash as Redis holds it, without their values; raises what Redis does."""
+        held: Any = await self._redis.hkeys(self._key(key))
+        return [field.decode() for field in held]
+
     async def fill(self, key: str, rows: Mapping[str, int]) -> None:
         """Write rows of a series, by score, at once; raises what Redis does."""
         pipe: Any = self._redis.pipeline(transaction=False)
@@ -109,7 +114,11 @@ class Projection:
                 await asyncio.sleep(EVERY_S)
                 await self.write()
         finally:
-            await self._redis.aclose()
+            await self.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._redis.aclose()
 
     async def write(self) -> None:
         """Write what waits; what Redis does not take goes on waiting."""

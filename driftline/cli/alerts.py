@@ -1,4 +1,4 @@
-"""``driftline alerts``: what fires now; ``ack`` and ``unack``: who looks after it."""
+"""``driftline alerts``: what fires now; ``show``: its receipt; ``ack`` and ``unack``: who looks after it."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from driftline import settings as configuration
+from driftline.cli import receipt
 from driftline.cli.asking import By, asker, do
 from driftline.cli.tables import AsJson, print_rows, printable
 from driftline.errors import DriftlineError
@@ -27,6 +28,7 @@ class UnknownModelError(DriftlineError):
 
 
 app = typer.Typer(invoke_without_command=True)
+app.command()(receipt.show)
 
 Target = Annotated[
     list[str],

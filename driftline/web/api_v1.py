@@ -2,16 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from pydantic import BeforeValidator, WithJsonSchema
 
 from driftline.web.context import Context, ContextOf, ModelName
-from driftline.web.failures import UnknownModel
+from driftline.web.failures import UnknownAlert, UnknownModel
 from driftline.web.inspection import alerts_in_order, severity_rank
 from driftline.web.standing import StandingAlert, standing
 from driftline.web.store import pane_lines
 from driftline.web.times import epoch_ms
+from streams.receipt_views import ReceiptRow
 from streams.views import ModelSummary, ModelView, PaneRow, VerdictRow
 
 DESCRIPTION = (
@@ -91,6 +92,19 @@ async def alerts(context: ContextOf) -> list[StandingAlert]:
     found += [alert for rows in (await context.store.alerts(names)).values() for alert in rows]
     firing = sorted(alerts_in_order(found, "firing"), key=severity_rank)
     return await standing(context.store, firing)
+
+
+@router.get("/alerts/{fingerprint}", summary="What the desk decided about an alert, in order",
+            responses={404: {"description": "the desk knows no such alert"}})  # fmt: skip
+async def receipt(
+    context: ContextOf,
+    fingerprint: Annotated[str, Path(description="id of the alert, its fingerprint as in /api/v2/alerts")],
+) -> ReceiptRow:
+    """Return the delivery receipt of an alert; it stays for a week after the alert is over."""
+    found = await context.store.receipt(fingerprint)
+    if found is None:
+        raise UnknownAlert(fingerprint)
+    return found
 
 
 @router.get("/models/{m:path}/panes", summary="Closed panes, oldest first", response_model=list[PaneRow],

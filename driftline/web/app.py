@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 
-from driftline.web import api_v1, failures, health, pages, runbooks
+from driftline.web import api_v1, failures, health, pages, receipts, runbooks
 from driftline.web.context import Context, environment, load_static
 from driftline.web.middleware import PublicPath, QuotedNames, SecurityHeaders
 from driftline.web.pulse import Pulse
@@ -75,7 +75,14 @@ def create_app(
         templates=environment(static),
         static=static,
     )
-    for router in (api_v1.router, health.router(metrics), runbooks.router, *routers, pages.router):
+    for router in (
+        api_v1.router,
+        health.router(metrics),
+        runbooks.router,
+        *routers,
+        pages.router,
+        receipts.router,
+    ):
         app.include_router(router)
     failures.install(app)
     app.add_middleware(QuotedNames)

@@ -28,10 +28,20 @@ class UnknownModel(Exception):
         self.similar = get_close_matches(model, list(known), n=5, cutoff=0.5)
 
 
+class UnknownAlert(Exception):
+    """An alert was asked for that the desk does not know."""
+
+    def __init__(self, fingerprint: str) -> None:
+        super().__init__(fingerprint)
+        kept = "those that are over are kept for a week, the last 1,000"
+        self.sentence = f"the desk knows no alert {fingerprint[:80]!r}; {kept}"
+
+
 def install(app: FastAPI) -> None:
     """Give the app its answers."""
     app.add_exception_handler(StoreUnavailable, _store_down)
     app.add_exception_handler(UnknownModel, _unknown_model)
+    app.add_exception_handler(UnknownAlert, _unknown_alert)
     app.add_exception_handler(HTTPException, _refused)
 
 
@@ -65,6 +75,14 @@ async def _unknown_model(request: Request, error: Exception) -> Response:
         }
         return JSONResponse(body, 404)
     return context.page(request, "unknown_model.html", {"model": error.model, "similar": error.similar}, 404)
+
+
+async def _unknown_alert(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UnknownAlert)
+    if _for_programs(request):
+        return JSONResponse({"detail": error.sentence}, 404)
+    values = {"title": "There is no such alert", "text": f"{error.sentence.capitalize()}.", "more": ""}
+    return _context(request).page(request, "message.html", values, 404)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from driftline.web.errors import StoreUnavailable
 from streams import desk_views
 from streams.connections import StoreAddress, connect, remedy
 from streams.desk_views import DeskAlertRow, DeskGroupRow, DeskStatus
+from streams.receipt_views import RECEIPTS, ReceiptRow
 from streams.views import PREFIX, AlertRow, ModelSummary, ModelView, VerdictRow, WorkerRow
 
 MODELS = "driftline:models"
@@ -119,6 +120,14 @@ class Store:
         """Return the alerts the desk holds, in no order."""
         key = f"{PREFIX}:{desk_views.ALERTS}"
         return _rows(DeskAlertRow, key, await self._hash(key))
+
+    async def receipt(self, fingerprint: str) -> ReceiptRow | None:
+        """Return an alert's way through the desk; None if the desk does not know it (any more)."""
+        key = f"{PREFIX}:{RECEIPTS}"
+        async with self._asking():
+            row = cast("bytes | None", await self._redis.hget(key, fingerprint))
+        found = _rows(ReceiptRow, key, {fingerprint.encode(): row} if row else {})
+        return found[0] if found else None
 
     async def desk_groups(self) -> dict[str, DeskGroupRow]:
         """Return the desk's groups by id."""

@@ -1,4 +1,4 @@
-"""What the desk shows: its alerts, groups and silences, for Redis."""
+"""What the desk shows: its alerts with their receipts, groups and silences, for Redis."""
 
 from collections.abc import Iterable
 
@@ -19,6 +19,7 @@ from streams.desk_views import (
     suppressed_by,
 )
 from streams.projection import Projection
+from streams.receipt_views import RECEIPTS, receipt_json
 
 #: Alerts of which `DeskBoard.refresh` looks at most whether something else suppresses them.
 LOOKED_AT = 200
@@ -45,6 +46,7 @@ class DeskBoard:
                 self._projection.put(_KEYS[kind], name, text)
                 if kind == "alert":
                     self._keep(name, row)
+                    self._projection.put(RECEIPTS, name, receipt_json(desk, name))
 
     def refresh(self, desk: Desk, now_ms: int) -> None:
         """Put up what changed without a row of its own: the config, and what suppresses alerts.
@@ -70,6 +72,8 @@ class DeskBoard:
         for kind, key in _KEYS.items():
             held = await self._projection.fields(key)
             self.show(desk, [f"{kind}/{name}" for name in held.keys() | current[kind]], now_ms)
+        for name in await self._projection.names(RECEIPTS):
+            self._projection.put(RECEIPTS, name, receipt_json(desk, name))
 
     def own(self, now_ms: int) -> None:
         """Take note that the desk is ours from now on."""

@@ -121,7 +121,7 @@ def test_the_history_says_who_refused_and_why(desk: Any) -> None:
     desk.run_until(31)
     noted = [(one.reason, one.where, one.detail) for one in desk.desk.receipts(A)]
     assert (Reason.FELL_BACK, "backup", f"{OPS} refused: {NO.reason}") in noted
-    assert (Reason.SENT, BACKUP, "") in noted
+    assert (Reason.SENT, BACKUP, "ts 30000") in noted
 
 
 def test_a_takeover_neither_forgets_the_fallback_nor_tells_it_twice(desk: Any) -> None:
