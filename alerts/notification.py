@@ -1,14 +1,15 @@
 """What a receiver is given: one group's alerts, ranked, with the words built once for all receivers."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from alerts.decision import Reason
+from alerts.evidence import Evidence, ranked, read
+from alerts.matcher import quote
 
 Status = Literal["firing", "resolved"]
 Change = Literal["joined", "worse", "resolved", ""]
@@ -19,6 +20,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_999
 _TEXT_LIMIT = 500
 _CAUSE_LIMIT = 700
+_FACTS_LIMIT = 250
+_NAME_LIMIT = 80
+_FEATURES_NAMED = 5
 
 
 def severity_rank(severity: str) -> int:
@@ -108,10 +112,25 @@ class NotifiedAlert:
 
     @cached_property
     def _evidence(self) -> str:
-        sources = (_evidence_sentence(self.annotations.get("evidence", "")), *self._written())
+        sources = (self.evidence.sentence, *self._written())
         return next(
             (text for text in (clip(source, _TEXT_LIMIT) for source in sources) if text), self.subject
         )
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The figures: score, threshold, samples, window."""
+        return read(self.annotations.get("evidence", ""))
+
+    @cached_property
+    def facts(self) -> str:
+        """The figures in one line; "" where there are none, or it is over."""
+        return clip(self.evidence.facts, _FACTS_LIMIT) if self.status == "firing" else ""
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """What drives it, most of it first: features, or bins and categories of its own."""
+        return tuple(name for one in self.evidence.features if (name := clip(one, _NAME_LIMIT)))
 
     @cached_property
     def cause(self) -> str:
@@ -221,6 +240,26 @@ class Notification:
         """The worst alert's dashboard, or ""."""
         return self.dashboard_of(self.alerts[0])
 
+    @cached_property
+    def silence_url(self) -> str:
+        """The page that silences all of it, its matchers filled in; "" where its alerts share no label."""
+        return silence_link(self.external_url, self.common_labels)
+
+    def silence_of(self, alert: NotifiedAlert) -> str:
+        """Return the page that silences an alert, or ""."""
+        return silence_link(self.external_url, alert.labels)
+
+    @cached_property
+    def top_features(self) -> str:
+        """The features furthest beyond their thresholds, or what drives the only one; "" where there are not two."""
+        about = [(alert.labels.get("feature", ""), alert.evidence) for alert in self.firing]
+        names = [clip(name, _NAME_LIMIT) for name in ranked(about)]
+        if len(names) < 2 and self.firing:
+            names = list(self.firing[0].features)
+        more = len(names) - _FEATURES_NAMED
+        shown = ", ".join(names[:_FEATURES_NAMED])
+        return "" if len(names) < 2 else shown + (f" and {more} more" if more > 0 else "")
+
     def runbook_of(self, alert: NotifiedAlert) -> str:
         """Return an alert's runbook, or ""."""
         return self._link(alert, "runbook_url")
@@ -243,6 +282,19 @@ def _rank(alert: NotifiedAlert) -> tuple[bool, int, int, str]:
     return resolved, -severity_rank(alert.severity), alert.starts_at_ms, alert.fingerprint
 
 
+def silence_link(base: str, labels: Mapping[str, str]) -> str:
+    """Return the page of a new silence for alerts of these labels, whatever their severity; "" without any.
+
+    Examples
+    --------
+    >>> silence_link("https://drift.example/ml", {"model": "churn", "severity": "critical"})
+    'https://drift.example/ml/silences/new?matcher=model%3D%22churn%22'
+    """
+    named = sorted((name, value) for name, value in labels.items() if name != "severity" and value)
+    query = urlencode([("matcher", f"{name}={quote(value)}") for name, value in named], errors="replace")
+    return usable_link(f"{base.rstrip('/')}/silences/new?{query}") if base and query else ""
+
+
 def usable_link(address: str, base: str = "") -> str:
     """Return a web address one can open, relative ones joined to ``base``; "" if there is none.
 
@@ -259,15 +311,6 @@ def usable_link(address: str, base: str = "") -> str:
         return ""
     plain = whole.isprintable() and " " not in whole and len(whole) <= 3000
     return whole if good and plain else ""
-
-
-def _evidence_sentence(evidence: str) -> str:
-    try:
-        data = json.loads(evidence) if evidence else None
-    except (ValueError, RecursionError):
-        return evidence
-    sentence = data.get("sentence") if isinstance(data, dict) else None
-    return sentence if isinstance(sentence, str) else ""
 
 
 def _shared(sets: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from driftline.commands import Door
 from driftline.homes import Home
 from driftline.monitors import load_folder
 from driftline.settings import Settings, variable
-from driftline.web import api_v2, management, slack
+from driftline.web import api_v2, management, silences, slack
 from driftline.web.app import create_app
 from driftline.web.errors import CannotListen
 from driftline.web.server import listen, serve
@@ -55,6 +55,7 @@ async def serve_web(settings: Settings, port: int) -> None:
         brokers=settings.kafka or "localhost:9092",
         routers=[
             api_v2.router(door),
+            silences.router(door),
             management.router(door),
             slack.router(door, access.slack_secret(settings)),
         ],

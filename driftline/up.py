@@ -21,7 +21,7 @@ from driftline.journal import Journal, owned
 from driftline.monitors import load_folder
 from driftline.serving import until_one_ends
 from driftline.settings import Settings
-from driftline.web import api_v2, management, slack
+from driftline.web import api_v2, management, silences, slack
 from driftline.web.app import create_app
 from driftline.web.server import listen, serve
 from driftline.worker import Supervisor, metrics_page, settings_environment, stop_on_signals
@@ -79,6 +79,7 @@ async def up(settings: Settings, *, demo: bool, port: int, data: Path | None) ->
             brokers=str(access.brokers(settings)),
             routers=[
                 api_v2.router(door),
+                silences.router(door),
                 management.router(door),
                 slack.router(door, access.slack_secret(settings)),
             ],

@@ -75,15 +75,15 @@ class AlertBook:
 
         An alert tells its cause by all that fires then, so all of it is taken before anything is told.
         """
-        each: list[tuple[AlertKey, list[Verdict]]] = []
+        each: list[tuple[AlertKey, list[Verdict], Window | None]] = []
         asked: list[Due] = []
         for taken, stepped in [(one, self._step(one, at_ms)) for one in takes]:
             # What may cover another comes before it.
             touched = sorted(stepped.items(), key=lambda one: rank(one[0]))
-            each += touched
+            each += [(key, about, taken.seen[0] if taken.seen else None) for key, about in touched]
             asked += [due for key, about in touched if (due := self._asks(key, about, at_ms, taken))]
         found = causes(self._monitor, self.signals, takes, asked) if asked else {}
-        upserts = [self._transition(key, about, at_ms, found.get(key)) for key, about in each]
+        upserts = [self._transition(key, about, at_ms, found.get(key), seen) for key, about, seen in each]
         return [upsert for upsert in upserts if upsert is not None]
 
     def _step(self, taken: Taken, at_ms: int) -> dict[AlertKey, list[Verdict]]:
@@ -249,7 +249,12 @@ class AlertBook:
         return alert is None or alert.severity != severity or at_ms - alert.told_ms >= REFRESH_MS
 
     def _transition(
-        self, key: AlertKey, verdicts: Sequence[Verdict], at_ms: int, cause: Cause | None
+        self,
+        key: AlertKey,
+        verdicts: Sequence[Verdict],
+        at_ms: int,
+        cause: Cause | None,
+        window: Window | None,
     ) -> AlertUpsert | None:
         signals, told, held = self.signals[key], self.alerts.get(key), self.held.get(key)
         active = self._active(key)
@@ -267,7 +272,7 @@ class AlertBook:
         firing = _firing(verdicts, active)
         if firing:
             impact = self._impact((one.detector for one in firing), key, at_ms)
-            alert.annotations = annotations(self._monitor, key, firing, cause, impact) | {
+            alert.annotations = annotations(self._monitor, key, firing, cause, impact, window) | {
                 "runbook_url": self._links.runbook(key.kind),
                 "dashboard_url": self._links.dashboard(self._monitor.model),
             }

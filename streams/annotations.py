@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from detectors.base import Verdict
 from detectors.cause.inquiry import Cause
+from detectors.registry import DETECTORS
+from detectors.window import Window
 from streams import gates
 from streams.alert_state import AlertKey
 from streams.evidence import evidence_of
@@ -20,6 +22,7 @@ def annotations(
     firing: Sequence[Verdict],
     cause: Cause | None,
     impact: gates.Impact | None,
+    window: Window | None = None,
 ) -> dict[str, str]:
     """Return an alert's annotations but for its links; the worst of the verdicts that fire speaks.
 
@@ -29,11 +32,15 @@ def annotations(
         One at least.
     impact
         How the gate of a detector among them stands; None where none has one.
+    window
+        What they were made of.
     """
     worst = max(firing, key=badness)
     subject = f"{monitor.model} {key.version}".strip()
     where = f" [{key.segment}]" if key.segment else ""
     evidence = evidence_of(worst)
+    if (span := _span(worst, window)) is not None:
+        evidence["window"] = {"start_ms": span[0], "end_ms": span[1]}
     if cause is not None:
         evidence["cause"] = jsonable(cause.told)
     if impact is not None:
@@ -48,6 +55,14 @@ def annotations(
         "evidence": json.dumps(evidence),
     }
     return told if cause is None else told | {"cause": cause.sentence}
+
+
+def _span(verdict: Verdict, window: Window | None) -> tuple[int, int] | None:
+    """Return the event time that was judged; outcomes are of an earlier one than what comes in now."""
+    if window is None:
+        return None
+    of = window.outcomes if DETECTORS[verdict.detector].observes == "outcome" else window
+    return None if of is None or not 0 < of.start_ms < of.end_ms else (of.start_ms, of.end_ms)
 
 
 def badness(verdict: Verdict) -> tuple[int, float]:

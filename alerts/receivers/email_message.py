@@ -70,6 +70,8 @@ def _text(notification: Notification) -> Iterator[str]:
         yield alert.sentence
         if alert.cause and alert.status == "firing":
             yield f"Cause: {alert.cause}"
+        if alert.facts:
+            yield alert.facts
         yield alert.since
         yield from (f"{name}: {link}" for name, link in _links(notification, alert))
     yield ""
@@ -88,6 +90,8 @@ def _html(notification: Notification) -> Iterator[str]:
         yield f"{escape(alert.sentence)}<br>"
         if alert.cause and alert.status == "firing":
             yield f"<b>Cause:</b> {escape(alert.cause)}<br>"
+        if alert.facts:
+            yield f"{escape(alert.facts)}<br>"
         yield f'<span style="color:#555555">{escape(alert.since)}</span>'
         yield " ".join(
             f'<br><a href="{escape(link)}">{name}</a>' for name, link in _links(notification, alert)
@@ -103,6 +107,7 @@ def _how_bad(alert: NotifiedAlert) -> str:
 
 def _links(notification: Notification, alert: NotifiedAlert) -> list[tuple[str, str]]:
     links = {"Runbook": notification.runbook_of(alert), "Dashboard": notification.dashboard_of(alert)}
+    links |= {"Silence": notification.silence_of(alert)} if alert.status == "firing" else {}
     return [(name, link) for name, link in links.items() if link]
 
 
@@ -110,6 +115,8 @@ def _foot(notification: Notification) -> Iterator[str]:
     hidden = len(notification.alerts) - _ALERTS_SHOWN
     if hidden > 0:
         yield f"and {hidden} more alerts"
+    if notification.top_features:
+        yield f"Top features: {notification.top_features}"
     labels = ", ".join(f"{name}={value}" for name, value in notification.group_labels.items())
     yield f"Group: {clip(labels, 1_000) or 'all alerts'}"
     if notification.possible_repeat:

@@ -30,7 +30,11 @@ class LogReceiver:
 def line(notification: Notification, alert: NotifiedAlert) -> str:
     """Return the line of one alert: how bad, what, evidence, since when, runbook."""
     how_bad = "RESOLVED" if alert.status == "resolved" else (alert.severity or "firing").upper()
-    parts = [f"{how_bad} {alert.subject}: {alert.sentence}", alert.since]
+    parts = [
+        f"{how_bad} {alert.subject}: {alert.sentence}",
+        *([alert.facts] if alert.facts else []),
+        alert.since,
+    ]
     runbook = notification.runbook_of(alert)
     parts += [f"runbook {runbook}"] if runbook else []
     parts += notification.notes

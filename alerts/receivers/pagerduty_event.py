@@ -119,6 +119,7 @@ def _details(notification: Notification, config: PagerdutyConfig) -> dict[str, A
     given |= (
         {"notes": [clip(note, _VALUE_LIMIT) for note in notification.notes]} if notification.notes else {}
     )
+    given |= {"top_features": notification.top_features} if notification.top_features else {}
     given |= {"possible_repeat": True} if notification.possible_repeat else {}
     return {**_own_details(notification, config), **given}
 
@@ -129,7 +130,9 @@ def _alert(notification: Notification, alert: NotifiedAlert, shown: Callable[[st
         "status": alert.status,
         "severity": shown(alert.severity),
         "sentence": alert.sentence,
+        "evidence": alert.facts,
         "cause": alert.cause,
+        "features": ", ".join(alert.features),
         "when": alert.since,
         "runbook": notification.runbook_of(alert),
         "dashboard": notification.dashboard_of(alert),
@@ -151,5 +154,9 @@ def _links(notification: Notification, config: PagerdutyConfig) -> list[dict[str
         found.setdefault(notification.runbook_of(alert), f"Runbook: {kind}")
         found.setdefault(notification.dashboard_of(alert), f"Dashboard: {kind}")
     found.pop("", None)
+    links = list(found.items())
+    if notification.firing and notification.silence_url:
+        # After the worst alert's own, and never cut off.
+        links.insert(2, (notification.silence_url, "Silence these alerts"))
     own = [link.model_dump(exclude_none=True) for link in config.links]
-    return [*own, *({"href": href, "text": text} for href, text in list(found.items())[:_LINKS_SHOWN])]
+    return [*own, *({"href": href, "text": text} for href, text in links[:_LINKS_SHOWN])]

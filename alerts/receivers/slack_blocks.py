@@ -41,7 +41,7 @@ def blocks(notification: Notification, buttons: Sequence[dict[str, Any]] = ()) -
     built: list[dict[str, Any]] = [{"type": "header", "text": _plain(title, _HEADER_LIMIT)}]
     built += [{"type": "section", "text": _markdown(text)} for text in _sections(notification)]
     built.append({"type": "context", "elements": [_markdown(text) for text in _context(notification)]})
-    pressed = [*buttons, *_links(notification)]
+    pressed = [*buttons, *_links(notification, silence=not buttons)]
     return [*built, {"type": "actions", "elements": pressed}] if pressed else built
 
 
@@ -106,7 +106,8 @@ def _section(alert: NotifiedAlert) -> str:
     severity = "resolved" if resolved else escape(alert.severity or "firing", 40)
     head = f"{mark} *{severity}* · {escape(alert.subject, 600)}"
     cause = "" if resolved or not alert.cause else f"\n*Cause:* {escape(alert.cause, 700)}"
-    return f"{head}\n{escape(alert.sentence, 1_400)}{cause}\n_{escape(alert.since, 80)}_"
+    facts = f"\n{escape(alert.facts, 300)}" if alert.facts else ""
+    return f"{head}\n{escape(alert.sentence, 1_200)}{cause}{facts}\n_{escape(alert.since, 80)}_"
 
 
 def _context(notification: Notification) -> list[str]:
@@ -114,13 +115,17 @@ def _context(notification: Notification) -> list[str]:
     texts = [f"Group: {escape(labels, 1_000) or 'all alerts'}"]
     hidden = len(notification.alerts) - _ALERTS_SHOWN
     texts += [f"and {hidden} more alerts"] if hidden > 0 and "text" not in notification.wording else []
+    if notification.top_features and "text" not in notification.wording:
+        texts.append(f"Top features: {escape(notification.top_features, 600)}")
     texts += [escape(note, 1_000) for note in notification.notes]
     texts += ["Possible repeat"] if notification.possible_repeat else []
     return texts
 
 
-def _links(notification: Notification) -> list[dict[str, Any]]:
+def _links(notification: Notification, *, silence: bool) -> list[dict[str, Any]]:
+    """Return buttons that open a page; that of a silence where no button sets one in Slack itself."""
     links = {"Runbook": notification.runbook_url, "Dashboard": notification.dashboard_url}
+    links |= {"Silence": notification.silence_url} if silence and notification.firing else {}
     return [
         {"type": "button", "text": _plain(name, 75), "url": url, "action_id": f"{LINK}{name.lower()}"}
         for name, url in links.items()

@@ -5,6 +5,14 @@ from typing import Any, ClassVar
 
 from alerts.notification import Notification, NotifiedAlert, rfc3339
 
+_OF_ALERTS = frozenset(
+    {
+        "cause", "change", "facts", "features", "fingerprint", "sentence", "severity", "since", "state", "status",
+        "subject",
+    }
+)  # fmt: skip
+_OF_EVIDENCE = frozenset({"detector", "samples", "score", "threshold", "value", "window"})
+
 
 class AlertData:
     """One alert, as templates see it; ``NAMES`` is all they see.
@@ -19,14 +27,17 @@ class AlertData:
 
     NAMES: ClassVar[frozenset[str]] = frozenset(
         {
-            "annotations", "cause", "change", "dashboard_url", "ends_at", "fingerprint", "generator_url", "labels",
-            "runbook_url", "sentence", "severity", "since", "starts_at", "status", "subject",
+            "annotations", "cause", "change", "dashboard_url", "detector", "ends_at", "facts", "features",
+            "fingerprint", "generator_url", "labels", "runbook_url", "samples", "score", "sentence", "severity",
+            "silence_url", "since", "starts_at", "state", "status", "subject", "threshold", "value", "window",
         }
     )  # fmt: skip
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("cause", "change", "fingerprint", "sentence", "severity", "since", "status", "subject"):
+        if name in _OF_ALERTS:
             return getattr(self._alert, name)
+        if name in _OF_EVIDENCE:
+            return getattr(self._alert.evidence, name)
         raise AttributeError(name)
 
     @property
@@ -61,6 +72,11 @@ class AlertData:
         return self._told.dashboard_of(self._alert)
 
     @property
+    def silence_url(self) -> str:
+        """The page that silences it, or ""."""
+        return self._told.silence_of(self._alert)
+
+    @property
     def generator_url(self) -> str:
         """Its dashboard, else this installation."""
         return self.dashboard_url or self._told.external_url
@@ -86,7 +102,8 @@ class Alerts(tuple[AlertData, ...]):
 NAMES = frozenset(
     {
         "alerts", "common_annotations", "common_labels", "dashboard_url", "external_url", "group_key", "group_labels",
-        "notes", "possible_repeat", "reason", "receiver", "runbook_url", "status", "text", "title",
+        "notes", "possible_repeat", "reason", "receiver", "runbook_url", "silence_url",
+        "status", "text", "title", "top_features",
     }
 )  # fmt: skip
 
@@ -106,7 +123,9 @@ def data(told: Notification) -> Mapping[str, Any]:
         "reason": str(told.reason),
         "receiver": told.receiver,
         "runbook_url": told.runbook_url,
+        "silence_url": told.silence_url,
         "status": told.status,
         "text": told.text,
         "title": told.title,
+        "top_features": told.top_features,
     }

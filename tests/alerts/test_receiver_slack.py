@@ -78,6 +78,7 @@ async def test_the_first_notification_is_one_message(slack: Any, session: Client
     assert {button["text"]["text"]: button["url"] for button in actions["elements"]} == {
         "Runbook": "https://drift.example/runbooks/Drift",
         "Dashboard": "https://d.example/churn",
+        "Silence": "https://drift.example/silences/new?matcher=alertname%3D%22Drift%22&matcher=model%3D%22churn%22",
     }
 
 

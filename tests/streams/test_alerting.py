@@ -1,6 +1,7 @@
 """Alerts in event time: when a signal counts, when it stops, and what the desk hears of it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from prediction_events import monitor
 
+from alerts.evidence import read
 from detectors.base import Evidence, Verdict
+from detectors.outcomes.window import OutcomeWindow
 from detectors.window import Column, Window
 from streams.alert_state import Patience, Signal, SignalState, step
 from streams.alerting import AlertBook, Links
@@ -196,6 +199,26 @@ def test_an_alert_names_what_drives_it_in_words_and_in_its_evidence() -> None:
     assert cause["sentence"] == alert.annotations["cause"]
     assert cause["drivers"][0]["what"] == "trial"
     assert sum(one["share"] for one in cause["drivers"]) == pytest.approx(1, abs=0.001)
+
+
+def test_an_alerts_evidence_says_which_event_time_was_judged() -> None:
+    verdict = Verdict("psi", "FeatureDrift", "plan", "firing", 1.0, 0.2, 1000, Evidence("plan: moved"))
+    window = replace(_plans(600, 280), start_ms=10 * SECOND, end_ms=310 * SECOND)
+    (alert,) = _book().take(GROUP, [verdict], 310 * SECOND, (window, _plans(7000, 3000)))
+    assert read(alert.annotations["evidence"]).window == "5 min to 1970-01-01 00:05:10 UTC"
+
+
+def test_an_alert_on_outcomes_says_when_the_predictions_were_made_that_were_judged() -> None:
+    verdict = Verdict(
+        "performance", "PerformanceDrop", "accuracy", "firing", 1.0, 0.2, 1000, Evidence("worse")
+    )
+    outcomes = OutcomeWindow(20 * SECOND, 80 * SECOND, {}, 100, 100)
+    window = replace(_plans(1), start_ms=10 * SECOND, end_ms=310 * SECOND, outcomes=outcomes)
+    (alert,) = _book().take(GROUP, [verdict], 310 * SECOND, (window, None))
+    assert json.loads(alert.annotations["evidence"])["window"] == {
+        "start_ms": 20 * SECOND,
+        "end_ms": 80 * SECOND,
+    }
 
 
 def test_an_alert_on_no_column_has_no_cause() -> None:

@@ -126,7 +126,8 @@ async def test_an_email_says_it_in_text_and_html(box: Mailbox) -> None:
     text, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert text is not None
     assert html is not None
-    assert text.get_content().splitlines()[:8] == [
+    silence = "matcher=alertname%3D%22Drift%22&matcher=model%3D%22churn+%26+%3Cb%3E%22"
+    assert text.get_content().splitlines()[:9] == [
         "CRITICAL: churn & <b> (1 firing, 1 resolved)",
         "",
         "CRITICAL: Drift · churn & <b>",
@@ -134,6 +135,7 @@ async def test_an_email_says_it_in_text_and_html(box: Mailbox) -> None:
         "Cause: mean 41 → 63",
         "since 2026-11-23 09:00:00 UTC",
         "Runbook: https://drift.example/runbooks/Drift",
+        f"Silence: https://drift.example/silences/new?{silence}",
         "",
     ]
     assert "<b>Cause:</b> mean 41 → 63" in html.get_content()

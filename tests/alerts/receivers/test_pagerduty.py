@@ -116,10 +116,12 @@ def test_the_event_says_what_where_how_bad_and_what_to_do() -> None:
     )  # fmt: skip
     assert (payload["severity"], payload["timestamp"]) == ("critical", "2026-11-23T09:00:00.000Z")
     assert (sent["client"], sent["client_url"]) == ("Drift of growth", "https://drift.example")
+    silence = "https://drift.example/silences/new?matcher=alertname%3D%22Drift%22&matcher=model%3D%22churn%22"
     assert sent["links"] == [
         {"href": "https://wiki.example", "text": "Wiki"},
         {"href": "https://drift.example/runbooks/Drift", "text": "Runbook: Drift"},
         {"href": "https://d.example/c", "text": "Dashboard: Drift"},
+        {"href": f"{silence}&matcher=team%3D%22growth%22", "text": "Silence these alerts"},
     ]
     assert sent["images"] == [{"src": "https://pics.example/a.png", "alt": "age"}]
     details = payload["custom_details"]

@@ -48,7 +48,7 @@ https://drift.example"""
 def test_every_name_there_is_can_be_used(make: Make) -> None:
     for name in NAMES - {"alerts", "common_annotations", "common_labels", "group_labels", "notes"}:
         make(f"{{{{ {name} }}}}")
-    for name in AlertData.NAMES - {"labels", "annotations"}:
+    for name in AlertData.NAMES - {"labels", "annotations", "features"}:
         make(f"{{{{ alerts[0].{name} }}}}")
 
 

@@ -181,7 +181,7 @@ async def test_a_template_that_fails_costs_no_try_and_is_in_the_history(delivere
     )
     assert isinstance(outcome, Sent)
     assert outcome.plain_because == "text, line 1: an alert has no 'lables'"
-    assert history[-3:] == ["FIRST", f"TEMPLATE_FAILED: {outcome.plain_because}", "SENT"]
+    assert history[-3:] == ["FIRST", f"TEMPLATE_FAILED: {outcome.plain_because}", "SENT: channel C, ts 1"]
     ((_, _, body),) = stub.requests
     assert "age moved" in json.dumps(body["blocks"])
     assert desk.counts[Reason.TEMPLATE_FAILED] == 1
