@@ -72,12 +72,12 @@ def receipt_json(desk: Desk, fingerprint: str) -> str | None:
 def _row(desk: Desk, fingerprint: str, record: Record) -> Iterator[tuple[str, Any]]:
     upsert = record.upsert
     yield "fingerprint", fingerprint
-    yield "status", upsert.status
+    yield "status", "firing" if record.firing else "resolved"
     yield "labels", upsert.labels
     yield "annotations", {name: upsert.annotations[name] for name in _SHOWN if upsert.annotations.get(name)}
     yield "pending_since_ms", upsert.pending_since_ms
     yield "starts_at_ms", upsert.starts_at_ms
-    yield "ends_at_ms", upsert.ends_at_ms
+    yield "ends_at_ms", None if record.firing else upsert.ends_at_ms
     groups = (desk.group(name) for name, departure in sorted(record.groups.items()) if departure is None)
     yield "groups", [group[0] for group in groups if group is not None]
     yield "ack", record.ack

@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from driftline.web.context import Context, ContextOf, ModelName
 from driftline.web.failures import UnknownAlert, UnknownModel
-from driftline.web.inspection import alerts_in_order, severity_rank
-from driftline.web.standing import StandingAlert, standing
+from driftline.web.inspection import alerts_in_order
+from driftline.web.shown_alerts import ShownAlert, firing, held
 from driftline.web.store import pane_lines
 from driftline.web.times import epoch_ms
 from streams.receipt_views import ReceiptRow
@@ -85,13 +85,17 @@ async def models(context: ContextOf) -> list[ModelSummary]:
 
 
 @router.get("/alerts", summary="Active alerts of all models, and of Driftline itself")
-async def alerts(context: ContextOf) -> list[StandingAlert]:
-    """Return the alerts that fire now: the most severe, then the newest first."""
-    names = [summary.model for summary in await context.store.summaries()]
-    found = await context.store.fleet_alerts()
-    found += [alert for rows in (await context.store.alerts(names)).values() for alert in rows]
-    firing = sorted(alerts_in_order(found, "firing"), key=severity_rank)
-    return await standing(context.store, firing)
+async def alerts(
+    context: ContextOf, model: Annotated[str | None, Query(description="only this model's")] = None
+) -> list[ShownAlert]:
+    """Return the alerts that fire now: the most severe, then the newest first.
+
+    `untold` says what keeps one from being told, `ack` who looks after it.
+    """
+    if model is not None:
+        await _must_know(context, model)
+    desk = await held(context.store)
+    return alerts_in_order(await firing(context.store, desk, context.now_ms(), model), "firing")
 
 
 @router.get("/alerts/{fingerprint}", summary="What the desk decided about an alert, in order",
@@ -147,12 +151,13 @@ async def model_alerts(
     status: Annotated[
         Literal["firing", "resolved"] | None, Query(description="only these; both without it")
     ] = None,
-) -> list[StandingAlert]:
+) -> list[ShownAlert]:
     """Return alerts that fire, then those lately resolved."""
     await _must_know(context, model)
-    rows = (await context.store.alerts([model]))[model]
+    desk, now_ms = await held(context.store), context.now_ms()
+    rows = [desk.show(row, now_ms) for row in (await context.store.alerts([model]))[model]]
     wanted = ("firing", "resolved") if status is None else (status,)
-    return await standing(context.store, [row for each in wanted for row in alerts_in_order(rows, each)])
+    return [row for each in wanted for row in alerts_in_order(rows, each)]
 
 
 @router.get(

@@ -13,7 +13,6 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from alerts.alert import fingerprint
 from detectors.sentence import quantity
 from driftline.configfile import yaml_text
 from driftline.web import distributions, numerals, plots, times
@@ -78,7 +77,6 @@ def environment(static: Mapping[str, bytes]) -> Environment:
         "epoch_ms": times.epoch_ms,
         "given": lambda values: {name: value for name, value in values.items() if value != ""},
         "file_name": file_name,
-        "fingerprint": fingerprint,
         "quantity": quantity,
         "yaml_text": yaml_text,
         "breakable": breakable,

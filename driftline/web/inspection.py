@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from driftline.web.distributions import score_length
 from streams.views import AlertRow, ColumnView, ModelView, VerdictRow, WindowView
 
 #: Chart spans on offer, in ms, by the word in the URL.
 SPANS = {"30m": 1_800_000, "2h": 7_200_000, "6h": 21_600_000}
+Row = TypeVar("Row", bound=AlertRow)
 _SEVERITIES = ("critical", "warning", "info")
 
 
@@ -76,7 +78,7 @@ def tiles(columns: Sequence[ColumnView], verdicts: Sequence[VerdictRow]) -> list
     return sorted(all_tiles, key=lambda tile: not tile.firing)
 
 
-def alerts_in_order(alerts: Sequence[AlertRow], status: str) -> list[AlertRow]:
+def alerts_in_order(alerts: Sequence[Row], status: str) -> list[Row]:
     """Return alerts of a status: the most severe, then the newest first."""
     newest = sorted(
         (alert for alert in alerts if alert.status == status), key=lambda a: a.startsAt, reverse=True

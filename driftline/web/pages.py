@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 import runbooks
-from driftline.web import fleet, inspection, plots
+from driftline.web import fleet, inspection, plots, shown_alerts
 from driftline.web.api_v1 import unknown
 from driftline.web.context import STATIC_TYPES, Context, ContextOf, ModelName
 from driftline.web.health import unready
@@ -30,8 +30,11 @@ async def overview(
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
 ) -> HTMLResponse:
     """Show the fleet, what is wrong first."""
-    models, workers, itself = await asyncio.gather(
-        context.store.summaries(), context.store.workers(), context.store.fleet_alerts()
+    models, workers, itself, desk = await asyncio.gather(
+        context.store.summaries(),
+        context.store.workers(),
+        context.store.fleet_alerts(),
+        shown_alerts.held(context.store),
     )
     chosen = fleet.choose(models, q=q, state=state, page=page)
     pulses, reasons = await asyncio.gather(context.pulse.of(chosen.rows), _reasons(context, chosen.rows))
@@ -43,7 +46,7 @@ async def overview(
         "reasons": reasons,
         "workers": workers,
         "unready": unready(workers, context.now_ms()),
-        "itself": inspection.alerts_in_order(itself, "firing"),
+        "itself": [desk.show(one, context.now_ms()) for one in inspection.alerts_in_order(itself, "firing")],
         "kinds": set(runbooks.kinds()),
         "topic": context.topic,
         "brokers": context.brokers,
@@ -69,11 +72,13 @@ async def model(
     window = inspection.window_of(view, version, segment) if view else None
     version, segment = (window.version, window.segment) if window else ("", "")
     span = span if span in inspection.SPANS else "30m"
-    slots, verdicts, alerts = await asyncio.gather(
+    slots, verdicts, alerts, desk = await asyncio.gather(
         _slots(context, model, version, segment, inspection.SPANS[span]),
         context.store.verdicts(model),
         context.store.alerts([model]),
+        shown_alerts.held(context.store),
     )
+    shown = [desk.show(alert, context.now_ms()) for alert in alerts[model]]
     judged = inspection.worst_first(verdicts, version, segment)
     values = {
         "summary": summary,
@@ -87,8 +92,8 @@ async def model(
         "verdicts": judged,
         "prediction": inspection.tiles(window.prediction, judged) if window else [],
         "features": inspection.tiles(window.features, judged) if window else [],
-        "firing": inspection.alerts_in_order(alerts[model], "firing"),
-        "resolved": inspection.alerts_in_order(alerts[model], "resolved"),
+        "firing": inspection.alerts_in_order(shown, "firing"),
+        "resolved": inspection.alerts_in_order(shown, "resolved"),
         "kinds": set(runbooks.kinds()),
     }
     return context.page(request, "model.html", values)

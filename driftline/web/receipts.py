@@ -1,13 +1,35 @@
-"""The page of an alert: what the desk decided about it, in order."""
+"""The pages of alerts: all that fire, the silences, and what the desk decided about one of them, in order."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 import runbooks
+from driftline.web import shown_alerts
+from driftline.web.alertmanager import in_order
 from driftline.web.context import ContextOf
 from driftline.web.failures import UnknownAlert
+from driftline.web.inspection import alerts_in_order
 
+#: Alerts, and silences, that a page shows.
+SHOWN = 500
 router = APIRouter(include_in_schema=False)
+
+
+@router.get("/alerts", response_class=HTMLResponse)
+async def alerts(request: Request, context: ContextOf) -> HTMLResponse:
+    """List what fires, with what keeps it from being told and who looks after it, and the silences."""
+    desk, now_ms = await shown_alerts.held(context.store), context.now_ms()
+    found = alerts_in_order(await shown_alerts.firing(context.store, desk, now_ms), "firing")
+    silences = [one for one in in_order(desk.silences.values(), now_ms) if one.state(now_ms) != "expired"]
+    values = {
+        "alerts": found[:SHOWN],
+        "total": len(found),
+        "untold": sum(1 for alert in found if alert.untold),
+        "silences": [(one, one.state(now_ms), desk.held_by(one, now_ms)) for one in silences[:SHOWN]],
+        "all_silences": len(silences),
+        "kinds": set(runbooks.kinds()),
+    }
+    return context.page(request, "alerts.html", values)
 
 
 @router.get("/alerts/{fingerprint}", response_class=HTMLResponse)

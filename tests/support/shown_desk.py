@@ -54,9 +54,20 @@ class ShownDesk:
         self.board = DeskBoard(self.projection)
 
     def upsert(
-        self, status: str, alertname: str, severity: str = "warning", for_s: int = 0, **labels: str
+        self,
+        status: str,
+        alertname: str,
+        severity: str = "warning",
+        for_s: int = 0,
+        model: str = "churn",
+        **labels: str,
     ) -> None:
-        given = {"alertname": alertname, "model": "churn", "severity": severity, **labels}
+        given = {
+            "alertname": alertname,
+            "severity": severity,
+            **({"model": model} if model else {}),
+            **labels,
+        }
         upsert = {
             "status": status,
             "labels": given,
