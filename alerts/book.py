@@ -69,6 +69,10 @@ class Book:
         receivers = dict.fromkeys((*self.receivers(group), *group.fallbacks))
         return tuple(place for receiver in receivers for place in self.places.get(receiver, ()))
 
+    def integration(self, group: Group, place: str) -> Integration:
+        """Return one of them by its key."""
+        return next(one for one in self.integrations(group) if one.key == place)
+
     def receivers(self, group: Group) -> tuple[str, ...]:
         """Return whom a group is told to: its route's receiver, and those it was escalated to."""
         return (self.nodes[group.route_key].receiver, *group.escalated)
@@ -78,8 +82,8 @@ class Book:
         ledger = self.groups[group_id].ledgers.setdefault(place, Ledger(not_before_ms=now_ms))
         if ledger.state == "SENDING":
             ledger.again = True
-        elif ledger.state == "SENT":
-            ledger.state, ledger.not_before_ms = "PENDING", now_ms
+        elif ledger.state == "SENT" or ledger.quiet:
+            ledger.state, ledger.quiet, ledger.not_before_ms = "PENDING", False, now_ms
         self.agenda.add(Due(ledger.not_before_ms, group_id, place))
         self.touch_ledger(group_id, place)
 

@@ -54,6 +54,8 @@ class Reason(StrEnum):
     SEVERITY_ROSE = "severity rose"
     SOME_RESOLVED = "an alert the receiver was told of is over"
     REPEAT = "repeat_interval passed"
+    CARE_SHOWN = "shows who looks after it, and tells nobody"
+    CARE_REFUSED = "the receiver does not show who looks after it"
     OUTCOME_UNKNOWN = "sent again: whether the last try arrived is not known"
     SENT = "sent"
     RETRY = "not taken, will be tried again"

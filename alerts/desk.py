@@ -8,7 +8,7 @@ Commands, such as silences and acks: `alerts.command`.
 from collections import Counter
 from collections.abc import Mapping
 
-from alerts import dispatch, escalation, rows, watchdog
+from alerts import care, escalation, rows, showing, watchdog
 from alerts.agenda import LOOK
 from alerts.alert import AlertUpsert
 from alerts.answer import Answer
@@ -131,6 +131,7 @@ class Desk:
         ``load`` reads the alerting file, for those that ask for that.
         """
         answer = handle(self._book, command, now_ms if asked_at_ms is None else asked_at_ms, now_ms, load)
+        care.nudge(self._book, now_ms)
         self._watch(now_ms)
         return answer
 
@@ -152,10 +153,8 @@ class Desk:
                 continue
             if due.integration == LOOK:
                 escalation.look(self._book, due.group, now_ms)
-            elif due.integration:
-                deliveries += dispatch.retry(self._book, due, now_ms)
             else:
-                deliveries += dispatch.flush(self._book, due.group, now_ms)
+                deliveries += showing.take_turn(self._book, due, now_ms)
         self._book.purge(now_ms)
         forget_old(self._book, now_ms)
         forget_answers(self._book, now_ms)

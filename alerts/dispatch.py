@@ -1,9 +1,9 @@
 """The stages a due group passes at each of its receivers: from "may it go now?" to a delivery."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
-from alerts import escalation, fallback, flapping
+from alerts import care, escalation, fallback, flapping
 from alerts.agenda import Due
 from alerts.book import Book, identify
 from alerts.config import Integration
@@ -60,7 +60,7 @@ def wait(book: Book, draft: Draft) -> None:
         ledger.again = True
         book.touch_ledger(draft.group_id, draft.integration.key)
         draft.reason, draft.stopped = Reason.IN_FLIGHT, True
-    elif ledger.state == "PENDING" and ledger.not_before_ms > draft.now_ms:
+    elif ledger.state == "PENDING" and not ledger.quiet and ledger.not_before_ms > draft.now_ms:
         draft.reason, draft.stopped = Reason.WAITS_FOR_RETRY, True
 
 
@@ -129,6 +129,11 @@ def deliver(book: Book, draft: Draft) -> None:
         alert.fingerprint: alert.severity for alert in draft.alerts if alert.status == "firing"
     }
     ledger.news = sorted(draft.news) or [alert.fingerprint for alert in draft.alerts]
+    firing = [alert.fingerprint for alert in draft.alerts if alert.status == "firing"]
+    ledger.quiet = False
+    ledger.showing = care.carried(
+        book, draft.integration.config, draft.group_id, ledger, firing, draft.now_ms
+    )
     draft.group.ledgers[place] = ledger
     book.in_flight[key] = (draft.group_id, place)
     book.touch_ledger(draft.group_id, place)
@@ -184,6 +189,17 @@ def retry(book: Book, due: Due, now_ms: int) -> list[Delivery]:
     return [delivery] if delivery else []
 
 
+def known(book: Book, group_id: str, told: Collection[str]) -> tuple[NotifiedAlert, ...]:
+    """Return those alerts of a group that a receiver was told of, as they are now."""
+    found = ((name, book.records[name]) for name in sorted(book.groups[group_id].members) if name in told)
+    return rank(
+        [
+            _as_firing(name, record) if record.fires_in(group_id) else _as_resolved(name, record, group_id)
+            for name, record in found
+        ]
+    )
+
+
 def dispatch(book: Book, group_id: str, integration: Integration, now_ms: int) -> Delivery | None:
     """Lead one group through the stages of one integration."""
     group = book.groups[group_id]
@@ -224,7 +240,7 @@ def _notification(book: Book, draft: Draft, key: str) -> Notification:
         group_key=draft.group.key,
         receiver=draft.integration.receiver,
         group_labels=draft.group.labels,
-        alerts=tuple(replace(alert, change=draft.news.get(alert.fingerprint, "")) for alert in draft.alerts),
+        alerts=tuple(_described(book, draft, alert) for alert in draft.alerts),
         reason=draft.reason,
         idempotency_key=key,
         possible_repeat=draft.ledger.uncertain,
@@ -235,6 +251,14 @@ def _notification(book: Book, draft: Draft, key: str) -> Notification:
             *fallback.notes(book, draft.group, draft.integration),
         ),
     )
+
+
+def _described(book: Book, draft: Draft, alert: NotifiedAlert) -> NotifiedAlert:
+    change = draft.news.get(alert.fingerprint, "")
+    if alert.status == "resolved":
+        return replace(alert, change=change)
+    acknowledged_by, silenced_by = care.words(book, alert.fingerprint, draft.now_ms)
+    return replace(alert, change=change, acknowledged_by=acknowledged_by, silenced_by=silenced_by)
 
 
 def _idempotency_key(draft: Draft) -> str:

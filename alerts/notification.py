@@ -81,6 +81,7 @@ class NotifiedAlert:
     """One alert of a notification; ``change`` says what is news about it to this receiver.
 
     ``state`` says what else there is to know about how it stands, such as that it flaps.
+    ``acknowledged_by`` and ``silenced_by`` say who looks after it; the latter until when, too.
     """
 
     fingerprint: str
@@ -91,6 +92,8 @@ class NotifiedAlert:
     ends_at_ms: int | None
     change: Change = ""
     state: str = ""
+    acknowledged_by: str = ""
+    silenced_by: str = ""
 
     @property
     def severity(self) -> str:
@@ -182,6 +185,16 @@ class Notification:
     def resolved(self) -> tuple[NotifiedAlert, ...]:
         """The alerts that are over."""
         return tuple(alert for alert in self.alerts if alert.status == "resolved")
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it tells nobody, and only shows who looks after what the receiver knows (`alerts.care`)."""
+        return self.reason is Reason.CARE_SHOWN
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether somebody looks after all that fires."""
+        return bool(self.firing) and all(alert.acknowledged_by for alert in self.firing)
 
     @property
     def status(self) -> Status:

@@ -39,8 +39,10 @@ def take_up_deliveries(book: Book, now_ms: int) -> None:
             lost = Decision(now_ms, Stage.DELIVER, Reason.TAKEN_OVER, integration, message=ledger.delivery_id)
             for fingerprint in ledger.news:
                 book.note(fingerprint, lost)
-            ledger.state, ledger.uncertain, ledger.not_before_ms = "PENDING", True, now_ms
-            ledger.maybe, ledger.sending, ledger.news = ledger.maybe | ledger.sending, {}, []
+            ledger.state, ledger.not_before_ms = "PENDING", now_ms
+            if not ledger.quiet:
+                ledger.uncertain, ledger.maybe = True, ledger.maybe | ledger.sending
+            ledger.sending, ledger.news = {}, []
             ledger.delivery_id, ledger.again = "", False
             book.touch_ledger(group_id, integration)
         if ledger.state == "PENDING":

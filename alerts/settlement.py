@@ -1,6 +1,6 @@
 """What came of a delivery, written into the notification log: told, or to be tried again, and when."""
 
-from alerts import fallback
+from alerts import care, fallback
 from alerts.agenda import Due
 from alerts.book import Book
 from alerts.decision import Decision, Reason, Stage
@@ -30,7 +30,9 @@ def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple
     if outcome.plain_because:
         because = outcome.plain_because[:_ERROR_KEPT]
         decisions.append(Decision(now_ms, Stage.DELIVER, Reason.TEMPLATE_FAILED, place, because))
-    if isinstance(outcome, Sent):
+    if ledger.quiet:
+        decisions.append(care.settle(book, where, outcome, backoff_ms(ledger.attempts), now_ms))
+    elif isinstance(outcome, Sent):
         decisions.append(_taken(book, where, outcome, now_ms))
     else:
         decisions.append(_put_off(book, where, outcome, now_ms))
@@ -38,7 +40,7 @@ def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple
         book.counts[decision.reason] += 1
         for fingerprint in told:
             book.note(fingerprint, decision)
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, Failed) and decisions[-1].reason is Reason.FAILED:
         fallback.refused(book, where, outcome.reason[:_ERROR_KEPT], told, now_ms)
     book.touch_ledger(group_id, place)
     book.sweep(group_id, now_ms)
@@ -58,9 +60,12 @@ def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> De
         sent_at_ms=_on_the_beat(book, group_id, ledger.started_at_ms),
         reference=dict(outcome.reference) or ledger.reference,
         held=ledger.held.difference(ledger.news),
+        shown=ledger.showing,
     )
     if again:
         book.agenda.add(Due(now_ms, group_id, place))
+    else:
+        care.catch_up(book, group_id, place, now_ms)
     return Decision(
         now_ms, Stage.DELIVER, Reason.SENT, place, _reference(outcome), message=ledger.delivery_id
     )

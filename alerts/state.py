@@ -97,6 +97,10 @@ class Ledger:
         The delivery under way, or "".
     generation
         Notifications taken by the receiver so far.
+    quiet
+        What is due, or under way, tells no news: it only shows who looks after alerts (`alerts.care`).
+    shown, showing
+        What stands for all of that which the receiver shows, and which the delivery under way does.
     """
 
     state: Literal["PENDING", "SENDING", "SENT"] = "PENDING"
@@ -115,6 +119,9 @@ class Ledger:
     sent_at_ms: int = 0
     reference: dict[str, str] | None = None
     last_error: str = ""
+    quiet: bool = False
+    shown: str = ""
+    showing: str = ""
 
     @property
     def known(self) -> ChainMap[str, str]:

@@ -35,7 +35,7 @@ class PagerdutyReceiver:
         self._session = session
 
     async def send(self, notification: Notification, previous_reference: Mapping[str, str] | None) -> Outcome:
-        """Send one event: trigger while anything fires, resolve once all of the group is over."""
+        """Send one event: trigger while anything fires, resolve once all is over; acknowledge, where it is quiet."""
         try:
             key = secret(self.config.routing_key, self.config.routing_key_file)
         except SecretUnreadable as error:

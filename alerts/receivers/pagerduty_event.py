@@ -34,8 +34,11 @@ def encode(notification: Notification, config: PagerdutyConfig, routing_key: str
 
     Where all does not fit, values are shortened first, then the least bad alerts are left out;
     ``custom_details.cut`` names both. A group that is over resolves; every other event triggers, which adds
-    to the alert that is open already.
+    to the alert that is open already. A quiet notification acknowledges it: PagerDuty then stops escalating.
     """
+    if notification.is_quiet:
+        event = {"event_action": "acknowledge", "dedup_key": dedup_key(notification.group_key)}
+        return json.dumps({"routing_key": routing_key, **event}, separators=(",", ":")).encode()
     base = _base(notification, config, routing_key)
     for alerts, cut in _ever_less(notification):
         base["payload"]["custom_details"] |= {"alerts": alerts} | ({"cut": cut} if cut else {})

@@ -50,7 +50,7 @@ class _Client(AsyncWebClient):
 class SlackReceiver:
     """Posts, then updates, one message per group; an update tells nobody, so a thread reply says what is new.
 
-    The reference is ``{"channel", "ts"}`` of the message. One that was deleted is posted anew.
+    The reference is ``{"channel", "ts"}`` of the message. One that was deleted is posted anew, with the next news.
 
     Parameters
     ----------
@@ -100,14 +100,18 @@ class SlackReceiver:
     ) -> Outcome:
         channel, ts = reference.get("channel"), reference.get("ts")
         if not channel or not ts:
+            if notification.is_quiet:
+                return Sent()
             return await self._post(client, notification)
         try:
             await client.chat_update(channel=channel, ts=ts, **self._message(notification))
-            await self._reply(client, notification, channel, ts)
+            if not notification.is_quiet:
+                await self._reply(client, notification, channel, ts)
         except SlackApiError as error:
             if _code(error) not in _GONE:
                 raise
-            return await self._post(client, notification)
+            if not notification.is_quiet:
+                return await self._post(client, notification)
         return Sent({"channel": channel, "ts": ts})
 
     async def _post(self, client: AsyncWebClient, notification: Notification) -> Outcome:

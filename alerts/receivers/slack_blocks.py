@@ -1,5 +1,6 @@
 """A notification as Slack's Block Kit, within its limits, with nothing in it that could mention anyone."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ _HEADER_LIMIT = 150
 _SECTION_LIMIT = 3_000
 _ALERTS_SHOWN = 10
 _NAMED_IN_REPLY = 10
+_CARES_SHOWN = 3
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _MARKS = {"critical": ":red_circle:", "warning": ":large_orange_circle:", "info": ":large_blue_circle:"}
 
@@ -107,7 +109,14 @@ def _section(alert: NotifiedAlert) -> str:
     head = f"{mark} *{severity}* · {escape(alert.subject, 600)}"
     cause = "" if resolved or not alert.cause else f"\n*Cause:* {escape(alert.cause, 700)}"
     facts = f"\n{escape(alert.facts, 300)}" if alert.facts else ""
-    return f"{head}\n{escape(alert.sentence, 1_200)}{cause}{facts}\n_{escape(alert.since, 80)}_"
+    sentence, since = escape(alert.sentence, 850), escape(alert.since, 80)
+    return "\n".join([f"{head}\n{sentence}{cause}{facts}\n_{since}_", *_care(alert)])
+
+
+def _care(alert: NotifiedAlert) -> list[str]:
+    acknowledged, silenced = escape(alert.acknowledged_by, 120), escape(alert.silenced_by, 160)
+    lines = [f":eyes: Acknowledged by {acknowledged}"] if acknowledged else []
+    return [*lines, f":no_bell: Silenced by {silenced}"] if silenced else lines
 
 
 def _context(notification: Notification) -> list[str]:
@@ -118,6 +127,10 @@ def _context(notification: Notification) -> list[str]:
     if notification.top_features and "text" not in notification.wording:
         texts.append(f"Top features: {escape(notification.top_features, 600)}")
     texts += [escape(note, 1_000) for note in notification.notes]
+    if "text" in notification.wording:
+        # Words of one's own know nothing of it.
+        cares = Counter(line for alert in notification.alerts for line in _care(alert))
+        texts += [f"{line} ({count})" for line, count in cares.most_common(_CARES_SHOWN)]
     texts += ["Possible repeat"] if notification.possible_repeat else []
     return texts
 

@@ -94,13 +94,15 @@ class _Value(BaseModel):
 def buttons(notification: Notification, location: str) -> list[dict[str, Any]]:
     """Return the buttons of a message, for its actions block; none once all is over.
 
+    Acknowledge goes once all that fires is acknowledged.
     Silences hold for the group's labels; where it has none, for what its alerts share. Without either, or where
     that is more than a value holds, only Acknowledge is there.
     """
     if notification.status != "firing":
         return []
     group = identify(notification.group_key)
-    found = [_button(ACKNOWLEDGE, "Acknowledge", {"group": group}) | {"style": "primary"}]
+    first = _button(ACKNOWLEDGE, "Acknowledge", {"group": group}) | {"style": "primary"}
+    found = [] if notification.is_acknowledged else [first]
     value = {"group": group, "matchers": _matchers(notification), "location": location}
     if value["matchers"] and len(_text(value)) <= _VALUE_LIMIT:
         found += [_button(action, words, value) for action, words in _WORDS.items()]

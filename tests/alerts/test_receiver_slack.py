@@ -120,6 +120,39 @@ async def test_a_message_that_was_deleted_is_posted_anew(slack: Any, session: Cl
     assert [path for path, _, _ in slack.requests] == ["/api/chat.update", "/api/chat.postMessage"]
 
 
+async def test_who_looks_after_it_is_shown_in_the_message_and_told_nobody(
+    slack: Any, session: ClientSession
+) -> None:
+    kept = replace(alert(), acknowledged_by="ana <!here>", silenced_by="ben until 2026-11-23T12:00:00.000Z")
+    reference = {"channel": "C1", "ts": "1.5"}
+    shown = told(kept, reason=Reason.CARE_SHOWN)
+    assert await receiver(slack, session).send(shown, reference) == Sent(reference)
+    ((path, headers, body),) = slack.requests
+    check_request(path, headers, body)
+    assert path == "/api/chat.update"
+    assert body["blocks"][1]["text"]["text"].endswith(
+        "\n:eyes: Acknowledged by ana &lt;!here&gt;\n:no_bell: Silenced by ben until 2026-11-23T12:00:00.000Z"
+    )
+
+
+def test_words_of_ones_own_are_followed_by_who_looks_after_it() -> None:
+    kept = [replace(alert(name), acknowledged_by="ana") for name in ("A", "B")]
+    built = blocks(told(*kept, alert("C"), wording={"text": "age moved"}))
+    check_blocks(built)
+    assert [element["text"] for element in built[2]["elements"]] == [
+        "Group: model=churn", ":eyes: Acknowledged by ana (2)",
+    ]  # fmt: skip
+
+
+async def test_a_message_that_is_gone_is_not_posted_to_show_it(slack: Any, session: ClientSession) -> None:
+    slack.answers = [web.json_response({"ok": False, "error": "message_not_found"})]
+    shown, reference = told(alert(), reason=Reason.CARE_SHOWN), {"channel": "C1", "ts": "1.5"}
+    assert await receiver(slack, session).send(shown, reference) == Sent(reference)
+    assert len(slack.requests) == 1
+    assert await receiver(slack, session).send(shown, None) == Sent()
+    assert len(slack.requests) == 1
+
+
 async def test_a_reply_that_is_not_taken_makes_the_whole_be_tried_again(
     slack: Any, session: ClientSession
 ) -> None:
@@ -221,7 +254,10 @@ def test_any_content_stays_within_slacks_limits(
 ) -> None:
     made = [
         replace(
-            alert(name, status, "joined", feature=feature), annotations={"summary": text, "runbook_url": text}
+            alert(name, status, "joined", feature=feature),
+            annotations={"summary": text, "runbook_url": text, "cause": text},
+            acknowledged_by=feature,
+            silenced_by=text,
         )
         for name, feature, text, status in alerts
     ]

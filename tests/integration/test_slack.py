@@ -96,7 +96,10 @@ async def test_what_is_pressed_in_slack_is_done_once(up: Up, slack: SlackApi) ->
     assert list(message.buttons)[:4] == ["Acknowledge", "Silence 1h", "Silence 4h", "Silence today"]
 
     body, headers = slack.press(message, "Acknowledge")
+    first = body
     assert post(url, body, headers) == (200, b"")
+    await slack.until(lambda: "Acknowledged by ana (Slack)" in message.text, "the message says who")
+    assert "Acknowledge" not in message.buttons
     body, headers = slack.press(message, "Silence 4h")
     for again in ({}, {"X-Slack-Retry-Num": "1"}):
         assert post(url, body, headers | again) == (200, b"")
@@ -109,10 +112,14 @@ async def test_what_is_pressed_in_slack_is_done_once(up: Up, slack: SlackApi) ->
         "model": "churn",
     }
 
+    await slack.until(lambda: "Silenced by ana (Slack) until" in message.text, "the message says who")
+    # An update tells nobody, and there is nothing to tell in the thread.
+    assert slack.messages == [message]
+
     # A press that comes late: what it was about is over.
     await fire(bootstrap, "Drift", "resolved", sequence=2)
     await slack.until(lambda: not message.buttons, "the buttons are gone")
-    late = slack.press(message_before(message, body), "Acknowledge")
+    late = slack.press(message_before(message, first), "Acknowledge")
     status, said = post(url, *late)
     assert (status, b"that fires" in said) == (404, True)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,13 @@ async def test_a_group_is_opened_kept_up_and_resolved_under_one_key(
     assert [body["event_action"] for body in bodies] == ["trigger", "trigger", "resolve"]
     assert {body["dedup_key"] for body in bodies} == {dedup_key("{}:{}")}
     assert outcomes == [Sent({"dedup_key": dedup_key("{}:{}")})] * 3
+
+
+async def test_an_ack_at_the_desk_is_one_at_pagerduty(stub: Any, session: ClientSession) -> None:
+    shown = replace(told(alert()), reason=Reason.CARE_SHOWN)
+    assert await receiver(stub, session).send(shown, None) == Sent({"dedup_key": dedup_key("{}:{}")})
+    ((_, _, body),) = stub.requests
+    assert body == {"routing_key": KEY, "event_action": "acknowledge", "dedup_key": dedup_key("{}:{}")}
 
 
 def test_the_event_says_what_where_how_bad_and_what_to_do() -> None:

@@ -1,6 +1,7 @@
 """The buttons of a Slack message: when there are any, and what a press of one asks of the desk."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -53,6 +54,12 @@ def test_a_group_that_fires_can_be_acknowledged_and_silenced() -> None:
     asked = command(press(found["Acknowledge"]), NINE)
     assert isinstance(asked, Acknowledge)
     assert (asked.target, asked.by) == (identify("{}:{}"), "ana (Slack)")
+
+
+def test_what_is_all_acknowledged_can_only_be_silenced() -> None:
+    acknowledged = replace(alert(), acknowledged_by="ana")
+    assert list(by_words(told(acknowledged))) == ["Silence 1h", "Silence 4h", "Silence today"]
+    assert "Acknowledge" in by_words(told(acknowledged, alert(feature="age")))
 
 
 def test_what_is_over_has_no_button_but_links() -> None:
