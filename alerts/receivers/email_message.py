@@ -1,6 +1,6 @@
 """A notification as an e-mail: text and HTML, threaded with those of its group."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -10,9 +10,11 @@ from html import escape
 
 from alerts.email_config import EmailConfig
 from alerts.notification import Notification, NotifiedAlert, clip
+from alerts.plot import HEIGHT, WIDTH, png
 
 _ALERTS_SHOWN = 50
 _SUBJECT_LIMIT = 250
+_PICTURES_SHOWN = 3
 _COLOURS = {"critical": "#b3261e", "warning": "#b26a00", "info": "#1f5fbf"}
 _OVER, _OTHER = "#2e7d32", "#555555"
 
@@ -45,10 +47,32 @@ def message(notification: Notification, config: EmailConfig, thread: str, now_ms
         built[name] = value
     built.set_content(wording.get("text", "\n".join(_text(notification))) + "\n")
     # Beside a text of one's own, the built-in HTML would say something else.
-    if "html" in wording or "text" not in wording:
-        html = wording.get("html", "\n".join(_html(notification)))
-        built.add_alternative(html + "\n", subtype="html")
+    if "html" in wording:
+        built.add_alternative(wording["html"] + "\n", subtype="html")
+    elif "text" not in wording:
+        pictures = _pictures(notification)
+        built.add_alternative("\n".join(_html(notification, pictures)) + "\n", subtype="html")
+        html = built.get_body(("html",))
+        assert html is not None
+        for fingerprint, picture in pictures.items():
+            name, cid = f"{fingerprint}.png", f"<{_cid(notification, fingerprint)}>"
+            html.add_related(picture, "image", "png", cid=cid, filename=name, disposition="inline")
     return built
+
+
+def _pictures(notification: Notification) -> dict[str, bytes]:
+    """Return the pictures of the worst alerts that fire, by fingerprint."""
+    found: dict[str, bytes] = {}
+    for alert in notification.firing[:_ALERTS_SHOWN]:
+        if len(found) == _PICTURES_SHOWN:
+            break
+        if (drawn := png(alert)) is not None:
+            found[alert.fingerprint] = drawn
+    return found
+
+
+def _cid(notification: Notification, fingerprint: str) -> str:
+    return f"{fingerprint}.{notification.idempotency_key}@driftline"
 
 
 def message_id(notification: Notification, sender: str) -> str:
@@ -78,7 +102,7 @@ def _text(notification: Notification) -> Iterator[str]:
     yield from _foot(notification)
 
 
-def _html(notification: Notification) -> Iterator[str]:
+def _html(notification: Notification, pictures: Mapping[str, bytes]) -> Iterator[str]:
     yield "<!doctype html>"
     yield '<html lang="en"><body style="font-family:sans-serif;font-size:14px;color:#1b1b1b">'
     yield f'<h2 style="font-size:18px">{escape(notification.title)}</h2>'
@@ -96,6 +120,9 @@ def _html(notification: Notification) -> Iterator[str]:
         yield " ".join(
             f'<br><a href="{escape(link)}">{name}</a>' for name, link in _links(notification, alert)
         )
+        if alert.fingerprint in pictures:
+            source, said = escape(_cid(notification, alert.fingerprint)), escape(alert.sentence)
+            yield f'<br><img src="cid:{source}" width="{WIDTH}" height="{HEIGHT}" alt="{said}">'
         yield "</div>"
     yield f'<p style="color:#555555">{"<br>".join(map(escape, _foot(notification)))}</p>'
     yield "</body></html>"

@@ -7,6 +7,7 @@ from typing import Any
 
 from alerts.notification import Notification, NotifiedAlert, clip, rfc3339
 from alerts.pagerduty_config import PagerdutyConfig
+from alerts.pictures import plot_of
 
 #: PagerDuty refuses a summary, or an event, that is larger.
 SUMMARY_LIMIT = 1_024
@@ -14,6 +15,7 @@ EVENT_LIMIT_BYTES = 512_000
 _VALUE_LIMIT = 1_000
 _LABELS_SHOWN = 50
 _LINKS_SHOWN = 20
+_IMAGES_SHOWN = 3
 _OWN_DETAILS_LIMIT = 50_000
 _SEVERITIES: Mapping[str, str] = {name: name for name in ("critical", "error", "warning", "info")}
 
@@ -70,9 +72,20 @@ def _base(notification: Notification, config: PagerdutyConfig, routing_key: str)
         "client_url": config.client_url or notification.external_url,
         "payload": _payload(notification, config),
         "links": _links(notification, config),
-        "images": [image.model_dump(exclude_none=True) for image in config.images],
+        "images": _images(notification, config),
     }
     return {name: value for name, value in given.items() if value}
+
+
+def _images(notification: Notification, config: PagerdutyConfig) -> list[dict[str, str]]:
+    """Return the config's pictures, then those of the evidence, worst alert first; PagerDuty takes https alone."""
+    found = [image.model_dump(exclude_none=True) for image in config.images]
+    for alert in notification.firing:
+        address = plot_of(notification, alert)
+        if address.startswith("https://") and len(found) < _IMAGES_SHOWN + len(config.images):
+            href = {"href": dashboard} if (dashboard := notification.dashboard_of(alert)) else {}
+            found.append({"src": address, "alt": clip(alert.sentence, _VALUE_LIMIT), **href})
+    return found
 
 
 def _payload(notification: Notification, config: PagerdutyConfig) -> dict[str, Any]:
@@ -139,6 +152,7 @@ def _alert(notification: Notification, alert: NotifiedAlert, shown: Callable[[st
         "when": alert.since,
         "runbook": notification.runbook_of(alert),
         "dashboard": notification.dashboard_of(alert),
+        "plot": plot_of(notification, alert),
         "labels": _shown(alert.labels, shown),
         "annotations": _shown(alert.annotations, shown),
         "fingerprint": alert.fingerprint,

@@ -21,6 +21,7 @@ from alerts.receivers.slack_buttons import buttons
 _TRANSIENT = frozenset(
     {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
 )
+_PICTURE_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "invalid_attachments"})
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
 _TOKEN_REMEDY = "put a valid bot token (xoxb-…) into token or token_file"
 _CHANNEL_REMEDY = "correct the channel, and invite the bot to it"
@@ -68,7 +69,7 @@ class SlackReceiver:
         try:
             client = self._client()
             async with asyncio.timeout(self.config.timeout_ms / 1000):
-                return await self._tell(client, notification, previous_reference or {})
+                return await self._tell_in_any_case(client, notification, previous_reference or {})
         except SecretUnreadable as error:
             return Failed(f"token_file: {error}")
         except SlackApiError as error:
@@ -95,28 +96,45 @@ class SlackReceiver:
         client.proxy = None
         return client
 
-    async def _tell(
+    async def _tell_in_any_case(
         self, client: AsyncWebClient, notification: Notification, reference: Mapping[str, str]
+    ) -> Outcome:
+        message = self._message(notification)
+        try:
+            return await self._tell(client, notification, reference, message)
+        except SlackApiError as error:
+            pictured = any(block["type"] == "image" for block in message["blocks"])
+            if _code(error) not in _PICTURE_REFUSED or not pictured:
+                raise
+        # Slack refuses all of it for a picture that it cannot fetch.
+        return await self._tell(client, notification, reference, self._message(notification, picture=False))
+
+    async def _tell(
+        self,
+        client: AsyncWebClient,
+        notification: Notification,
+        reference: Mapping[str, str],
+        message: Mapping[str, Any],
     ) -> Outcome:
         channel, ts = reference.get("channel"), reference.get("ts")
         if not channel or not ts:
             if notification.is_quiet:
                 return Sent()
-            return await self._post(client, notification)
+            return await self._post(client, message)
         try:
-            await client.chat_update(channel=channel, ts=ts, **self._message(notification))
+            await client.chat_update(channel=channel, ts=ts, **message)
             if not notification.is_quiet:
                 await self._reply(client, notification, channel, ts)
         except SlackApiError as error:
             if _code(error) not in _GONE:
                 raise
             if not notification.is_quiet:
-                return await self._post(client, notification)
+                return await self._post(client, message)
         return Sent({"channel": channel, "ts": ts})
 
-    async def _post(self, client: AsyncWebClient, notification: Notification) -> Outcome:
+    async def _post(self, client: AsyncWebClient, message: Mapping[str, Any]) -> Outcome:
         answer = await client.chat_postMessage(
-            channel=self.config.channel, unfurl_links=False, unfurl_media=False, **self._message(notification)
+            channel=self.config.channel, unfurl_links=False, unfurl_media=False, **message
         )
         return Sent({"channel": str(answer.get("channel", "")), "ts": str(answer.get("ts", ""))})
 
@@ -134,11 +152,11 @@ class SlackReceiver:
             unfurl_media=False,
         )
 
-    def _message(self, notification: Notification) -> dict[str, Any]:
+    def _message(self, notification: Notification, *, picture: bool = True) -> dict[str, Any]:
         pressed = buttons(notification, self.config.location) if self._has_buttons else []
         return {
             "text": fallback(notification),
-            "blocks": blocks(notification, pressed),
+            "blocks": blocks(notification, pressed, picture=picture),
             "metadata": _metadata(notification),
             "link_names": False,
             "parse": "none",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from alerts.notification import Notification, NotifiedAlert, clip
+from alerts.pictures import first_plot, is_public
 from alerts.receivers.slack_buttons import LINK
 
 _HEADER_LIMIT = 150
@@ -37,11 +38,17 @@ def escape(text: str, limit: int) -> str:
     return "".join([*parts, "…"])
 
 
-def blocks(notification: Notification, buttons: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-    """Return the message: header, a section per alert (worst first, at most 10), context, buttons, then links."""
+def blocks(
+    notification: Notification, buttons: Sequence[dict[str, Any]] = (), *, picture: bool = True
+) -> list[dict[str, Any]]:
+    """Return the message: header, a section per alert (worst first, at most 10), picture, context, buttons, links.
+
+    The picture is the worst alert's, and only there where Slack can fetch it.
+    """
     title = notification.wording.get("title", notification.title)
     built: list[dict[str, Any]] = [{"type": "header", "text": _plain(title, _HEADER_LIMIT)}]
     built += [{"type": "section", "text": _markdown(text)} for text in _sections(notification)]
+    built += _picture(notification) if picture else []
     built.append({"type": "context", "elements": [_markdown(text) for text in _context(notification)]})
     pressed = [*buttons, *_links(notification, silence=not buttons)]
     return [*built, {"type": "actions", "elements": pressed}] if pressed else built
@@ -119,6 +126,13 @@ def _care(alert: NotifiedAlert) -> list[str]:
     return [*lines, f":no_bell: Silenced by {silenced}"] if silenced else lines
 
 
+def _picture(notification: Notification) -> list[dict[str, Any]]:
+    address, alert = first_plot(notification)
+    if alert is None or not is_public(address):
+        return []
+    return [{"type": "image", "image_url": address, "alt_text": clip(alert.sentence, 1_000)}]
+
+
 def _context(notification: Notification) -> list[str]:
     labels = ", ".join(f"{name}={value}" for name, value in notification.group_labels.items())
     texts = [f"Group: {escape(labels, 1_000) or 'all alerts'}"]
@@ -138,6 +152,7 @@ def _context(notification: Notification) -> list[str]:
 def _links(notification: Notification, *, silence: bool) -> list[dict[str, Any]]:
     """Return buttons that open a page; that of a silence where no button sets one in Slack itself."""
     links = {"Runbook": notification.runbook_url, "Dashboard": notification.dashboard_url}
+    links |= {"Plot": first_plot(notification)[0]}
     links |= {"Silence": notification.silence_url} if silence and notification.firing else {}
     return [
         {"type": "button", "text": _plain(name, 75), "url": url, "action_id": f"{LINK}{name.lower()}"}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from alerts.notification import Notification, NotifiedAlert, rfc3339
+from alerts.pictures import plot_of
 
 _OF_ALERTS = frozenset(
     {
@@ -28,8 +29,9 @@ class AlertData:
     NAMES: ClassVar[frozenset[str]] = frozenset(
         {
             "annotations", "cause", "change", "dashboard_url", "detector", "ends_at", "facts", "features",
-            "fingerprint", "generator_url", "labels", "runbook_url", "samples", "score", "sentence", "severity",
-            "silence_url", "since", "starts_at", "state", "status", "subject", "threshold", "value", "window",
+            "fingerprint", "generator_url", "labels", "plot_url", "runbook_url", "samples", "score", "sentence",
+            "severity", "silence_url", "since", "starts_at", "state", "status", "subject", "threshold", "value",
+            "window",
         }
     )  # fmt: skip
 
@@ -75,6 +77,11 @@ class AlertData:
     def silence_url(self) -> str:
         """The page that silences it, or ""."""
         return self._told.silence_of(self._alert)
+
+    @property
+    def plot_url(self) -> str:
+        """The picture of its evidence, or ""."""
+        return plot_of(self._told, self._alert)
 
     @property
     def generator_url(self) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI
 
-from driftline.web import api_v1, failures, health, pages, receipts, runbooks
+from driftline.web import alert_plots, api_v1, failures, health, pages, receipts, runbooks
 from driftline.web.context import Context, environment, load_static
 from driftline.web.middleware import PublicPath, QuotedNames, SecurityHeaders
 from driftline.web.pulse import Pulse
@@ -77,6 +77,7 @@ def create_app(
     )
     for router in (
         api_v1.router,
+        alert_plots.router,
         health.router(metrics),
         runbooks.router,
         *routers,

@@ -129,6 +129,14 @@ class Store:
         found = _rows(ReceiptRow, key, {fingerprint.encode(): row} if row else {})
         return found[0] if found else None
 
+    async def desk_alert(self, fingerprint: str) -> DeskAlertRow | None:
+        """Return an alert as the desk holds it; None if it holds none of that fingerprint (any more)."""
+        key = f"{PREFIX}:{desk_views.ALERTS}"
+        async with self._asking():
+            row = cast("bytes | None", await self._redis.hget(key, fingerprint))
+        found = _rows(DeskAlertRow, key, {fingerprint.encode(): row} if row else {})
+        return found[0] if found else None
+
     async def desk_groups(self) -> dict[str, DeskGroupRow]:
         """Return the desk's groups by id."""
         key = f"{PREFIX}:{desk_views.GROUPS}"

@@ -1,0 +1,42 @@
+"""Pictures of alerts' evidence, for messages: shown by Slack and PagerDuty, and by the page of an alert."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path
+from fastapi.responses import Response
+
+from alerts.notification import NotifiedAlert
+from alerts.plot import png
+from driftline.web.context import ContextOf
+from driftline.web.failures import UnknownAlert
+
+router = APIRouter(prefix="/api/v1", tags=["v1"])
+
+
+@router.get(
+    "/alerts/{fingerprint}/plot.png",
+    summary="An alert's current distribution in front of its reference",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/png": {}}},
+        404: {"description": "the desk holds no such alert, or its evidence has no distributions"},
+    },
+)
+async def plot(
+    context: ContextOf,
+    fingerprint: Annotated[str, Path(description="id of the alert, its fingerprint as in /api/v2/alerts")],
+) -> Response:
+    """Return a picture of the newest evidence; it is there until the alert is over and everybody was told."""
+    row = await context.store.desk_alert(fingerprint)
+    if row is None:
+        raise UnknownAlert(fingerprint)
+    alert = NotifiedAlert(
+        row.fingerprint, row.status, row.labels, row.annotations, row.starts_at_ms, row.ends_at_ms
+    )
+    drawn = await asyncio.to_thread(png, alert)
+    if drawn is None:
+        raise HTTPException(404, f"the evidence of alert {fingerprint} has no distributions to draw")
+    # It is meant for others' pages, such as PagerDuty's; which alert it shows is in its address alone.
+    headers = {"cross-origin-resource-policy": "cross-origin", "cache-control": "max-age=60"}
+    return Response(drawn, media_type="image/png", headers=headers)
