@@ -9,6 +9,7 @@ from alerts.agenda import LOOK, Agenda, Due
 from alerts.answer import Answer
 from alerts.config import Config, Integration
 from alerts.decision import Decision, Reason
+from alerts.expiry import Expiries
 from alerts.history import added, kept
 from alerts.inhibition import Inhibition
 from alerts.routing import Node, compile_routes
@@ -46,6 +47,7 @@ class Book:
     next_command: int = 0
     in_flight: dict[str, tuple[str, str]] = field(default_factory=dict)
     agenda: Agenda = field(default_factory=Agenda)
+    expiries: Expiries = field(default_factory=Expiries)
     changed: set[str] = field(default_factory=set)
     counts: Counter[Reason] = field(default_factory=Counter)
 
@@ -106,9 +108,11 @@ class Book:
         self.hear_alert(fingerprint)
 
     def hear_alert(self, fingerprint: str) -> None:
-        """Have the inhibit rules see an alert as it is now."""
+        """Have the inhibit rules, and the ends to come, see an alert as it is now."""
         record = self.records.get(fingerprint)
         self.inhibition.hear(fingerprint, record.upsert.labels if record and record.firing else None)
+        push = record.push if record and record.upsert.status == "firing" else None
+        self.expiries.put(fingerprint, None if push is None else push.ends_at_ms)
 
     def hear_owner(self, stated: Tenure, written: Written) -> None:
         """Take a statement of who owns a profile partition."""
@@ -153,6 +157,14 @@ class Book:
             record.groups[group_id] = None
             self.touch_alert(fingerprint)
         return group_id
+
+    def hasten(self, group_id: str, now_ms: int) -> None:
+        """Have a group that was never told yet be due at once."""
+        group = self.groups[group_id]
+        if not group.flushed and group.due_ms > now_ms:
+            group.due_ms = now_ms
+            self.agenda.add(Due(now_ms, group_id))
+            self.touch_group(group_id)
 
     def leave(self, fingerprint: str, group_id: str) -> None:
         """Take an alert out of a group for good; in no group and over, it is closed later by `sweep`."""

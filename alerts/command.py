@@ -4,6 +4,7 @@ Commands travel as JSON on ``driftline.commands``. The answer is a row of the de
 that is read again, by whoever owns the desk then, changes nothing and has the same answer.
 """
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Literal
 
@@ -16,6 +17,8 @@ from alerts.config import Config
 from alerts.decision import Decision, Reason, Stage
 from alerts.errors import ConfigRefused
 from alerts.notification import rfc3339
+from alerts.push import push, room
+from alerts.pushed import Pushed
 from alerts.regroup import regroup
 from alerts.silence import MAX_SILENCES, Matchers, Silence, cover_all, make_room
 
@@ -24,6 +27,8 @@ ANSWER_KEPT_MS = 3_600_000
 ANSWERS_KEPT = 1_000
 #: A command that waited longer for a desk is refused: its caller has long been told that nobody took it.
 STALE_MS = 300_000
+#: Alerts of one command; a push of more is several.
+MAX_PUSHED = 500
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=2_000)]
@@ -71,6 +76,13 @@ class Unacknowledge(_Command):
     by: Name
 
 
+class PushAlerts(_Command):
+    """Take alerts that somebody pushes; those for which there is no room are refused, the others are taken."""
+
+    action: Literal["push_alerts"] = "push_alerts"
+    alerts: Annotated[tuple[Pushed, ...], Field(min_length=1, max_length=MAX_PUSHED)]
+
+
 class Reload(_Command):
     """Read the alerting file again: all of it is taken up, or nothing."""
 
@@ -78,7 +90,8 @@ class Reload(_Command):
 
 
 Command = Annotated[
-    AddSilence | ExpireSilence | Acknowledge | Unacknowledge | Reload, Field(discriminator="action")
+    AddSilence | ExpireSilence | Acknowledge | Unacknowledge | PushAlerts | Reload,
+    Field(discriminator="action"),
 ]
 #: Reads the alerting file; raises `ConfigRefused` where it cannot be taken up.
 Load = Callable[[], Config]
@@ -139,6 +152,8 @@ def _do(book: Book, command: Command, now_ms: int, load: Load | None) -> Answer:
             return _expire_silence(book, command, now_ms)
         case Acknowledge() | Unacknowledge():
             return _acknowledge(book, command, now_ms)
+        case PushAlerts():
+            return _push(book, command, now_ms)
         case Reload():
             return _reload(book, command, now_ms, load)
 
@@ -213,6 +228,18 @@ def _reload(book: Book, command: Reload, now_ms: int, load: Load | None) -> Answ
     book.configure(config)
     regroup(book, now_ms)
     return _answer(command, now_ms, "done", "the alerting file is taken up")
+
+
+def _push(book: Book, command: PushAlerts, now_ms: int) -> Answer:
+    refused = push(book, command.alerts, now_ms)
+    if not refused:
+        return _answer(command, now_ms, "done", f"{_alerts(len(command.alerts))} taken")
+    some = ", ".join(json.dumps(one.labels, ensure_ascii=False)[:200] for one in refused[:3])
+    sentence = (
+        f"{len(refused):,} of {_alerts(len(command.alerts))} not taken: the desk holds {book.alerts_held():,}, "
+        f"and takes pushed ones up to {room(book):,}; push again when some are over. Not taken: {some}"
+    )
+    return _answer(command, now_ms, "refused", sentence + (" …" if len(refused) > 3 else ""))
 
 
 def _acknowledge(book: Book, command: Acknowledge | Unacknowledge, now_ms: int) -> Answer:

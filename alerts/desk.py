@@ -2,7 +2,7 @@
 
 In: ``refuse_followed -> dedup_by_version -> capacity -> remember -> heed -> route -> group`` (`alerts.intake`).
 Out, when a group is due: ``wait -> mute -> gather -> suppress -> notification_log -> deliver`` (`alerts.dispatch`).
-Commands, such as silences and acks: `alerts.command`.
+Commands, such as silences and acks: `alerts.command`. Alerts that others push: `alerts.push`.
 """
 
 from collections import Counter
@@ -17,8 +17,9 @@ from alerts.command import Command, Load, forget_answers, handle
 from alerts.config import Config
 from alerts.decision import Decision, Reason
 from alerts.dispatch import Delivery
-from alerts.intake import INTAKE, Intake
+from alerts.intake import Intake, take_in
 from alerts.outcome import Outcome
+from alerts.push import expire
 from alerts.regroup import regroup, take_up_deliveries
 from alerts.settlement import settle
 from alerts.silence import Silence, forget_old
@@ -26,8 +27,8 @@ from alerts.state import Record
 from alerts.suppression import Suppression, suppressions
 from alerts.tenure import Tenure, Written, read_key
 
-#: Alerts held at once, firing or with an end still to be told.
-MAX_ALERTS = 10_000
+#: Alerts held at once, firing or with an end still to be told; of these, others may push 10,000.
+MAX_ALERTS = 12_000
 
 
 class Desk:
@@ -45,7 +46,8 @@ class Desk:
     max_alerts
         Alerts held at once. When full, a new one first takes the place of one that is over and whose
         end is still to be told; if all fire, it is refused (`Reason.DESK_FULL`), and taken at the judge's
-        next refresh once there is room. A firing alert is never let go.
+        next refresh once there is room. A firing alert is never let go. Pushed alerts are refused sooner
+        (`alerts.push.room`).
 
     Examples
     --------
@@ -91,6 +93,8 @@ class Desk:
         rows.load(desk._book, stored)
         regroup(desk._book, now_ms)
         take_up_deliveries(desk._book, now_ms)
+        # Who pushes could not be heard meanwhile: what ended while nobody owned the desk may still fire.
+        desk._book.expiries.hold_back(now_ms + config.defaults.resolve_timeout_ms)
         desk._watch(now_ms)
         return desk
 
@@ -113,14 +117,7 @@ class Desk:
     def upsert(self, upsert: AlertUpsert, now_ms: int, tenure: Tenure | None = None) -> tuple[Decision, ...]:
         """Take one upsert, and return what each stage decided; ``tenure`` is its judge's, where that says so."""
         intake = Intake(upsert, upsert.fingerprint, now_ms, tenure)
-        for stage in INTAKE:
-            stage(self._book, intake)
-            if intake.done:
-                break
-        for decision in intake.decisions:
-            self._book.counts[decision.reason] += 1
-            self._book.note(intake.fingerprint, decision)
-        self._book.purge(now_ms)
+        take_in(self._book, intake)
         return tuple(intake.decisions)
 
     def command(
@@ -148,6 +145,7 @@ class Desk:
     def tick(self, now_ms: int) -> list[Delivery]:
         """Return what is to be sent now, at most one delivery per group and integration under way."""
         deliveries: list[Delivery] = []
+        expire(self._book, now_ms)
         for due in self._book.agenda.pop_due(now_ms):
             if not self._book.still_due(due):
                 continue
@@ -171,7 +169,8 @@ class Desk:
         agenda = self._book.agenda
         while (due := agenda.first()) is not None and not self._book.still_due(due):
             agenda.drop_first()
-        return None if due is None else due.at_ms
+        found = (None if due is None else due.at_ms, self._book.expiries.first_ms())
+        return min((at_ms for at_ms in found if at_ms is not None), default=None)
 
     def reconfigure(self, config: Config, now_ms: int) -> None:
         """Take up a new config. Alerts stay, groups that do not change keep their timers."""

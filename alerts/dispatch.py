@@ -272,8 +272,9 @@ def _as_firing(fingerprint: str, record: Record) -> NotifiedAlert:
     upsert = record.upsert
     state = flapping.words(record.flap) if record.flap else ""
     return NotifiedAlert(
-        fingerprint, "firing", upsert.labels, upsert.annotations, upsert.starts_at_ms, None, state=state
-    )
+        fingerprint, "firing", upsert.labels, upsert.annotations, upsert.starts_at_ms, None, state=state,
+        generator_url=record.generator_url,
+    )  # fmt: skip
 
 
 def _as_resolved(fingerprint: str, record: Record, group_id: str) -> NotifiedAlert:
@@ -283,4 +284,7 @@ def _as_resolved(fingerprint: str, record: Record, group_id: str) -> NotifiedAle
     else:
         # The receiver knows it under the severity it had in this group.
         labels, ends_at_ms = upsert.labels | {"severity": departure.severity}, departure.at_ms
-    return NotifiedAlert(fingerprint, "resolved", labels, upsert.annotations, upsert.starts_at_ms, ends_at_ms)
+    return NotifiedAlert(
+        fingerprint, "resolved", labels, upsert.annotations, upsert.starts_at_ms, ends_at_ms,
+        generator_url=record.generator_url,
+    )  # fmt: skip

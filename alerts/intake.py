@@ -9,6 +9,7 @@ from alerts.alert import AlertUpsert
 from alerts.book import CLOSED_KEPT_MS, Book
 from alerts.decision import Decision, Reason, Stage
 from alerts.notification import rfc3339
+from alerts.pushed import Push
 from alerts.routing import Node
 from alerts.silence import cover
 from alerts.state import Departure, Record
@@ -23,6 +24,7 @@ class Intake:
     fingerprint: str
     now_ms: int
     tenure: Tenure | None = None
+    push: Push | None = None
     nodes: list[Node] = field(default_factory=list)
     done: bool = False
     decisions: list[Decision] = field(default_factory=list)
@@ -97,11 +99,11 @@ def remember(book: Book, intake: Intake) -> None:
         pending = Decision(upsert.pending_since_ms, Stage.JUDGE, Reason.PENDING, detail=detail)
         intake.decisions.append(pending)
     if record is None:
-        book.records[intake.fingerprint] = Record(upsert)
+        book.records[intake.fingerprint] = Record(upsert, push=intake.push)
         flapping.turn(book, intake.fingerprint, intake.now_ms)
         intake.decide(Stage.REMEMBER, Reason.NEW)
         return
-    before, fired, record.upsert = record.upsert, record.firing, upsert
+    before, fired, record.upsert, record.push = record.upsert, record.firing, upsert, intake.push
     turned = before.status != upsert.status
     if turned:
         flapping.turn(book, intake.fingerprint, intake.now_ms)
@@ -147,11 +149,23 @@ INTAKE: tuple[Intaking, ...] = (
 )  # fmt: skip
 
 
+def take_in(book: Book, intake: Intake) -> None:
+    """Lead an upsert through the stages, and note what each decided."""
+    for stage in INTAKE:
+        stage(book, intake)
+        if intake.done:
+            break
+    for decision in intake.decisions:
+        book.counts[decision.reason] += 1
+        book.note(intake.fingerprint, decision)
+    book.purge(intake.now_ms)
+
+
 def place(book: Book, fingerprint: str, nodes: list[Node], now_ms: int) -> list[Decision]:
     """Give a firing alert the groups of these routes; return what changed."""
     record, decisions = book.records[fingerprint], []
     before = {group_id for group_id, departure in record.groups.items() if departure is None}
-    severity = _severity_told(book, record, before)
+    severity = _severity_told(book, fingerprint, before)
     wanted = {book.join(fingerprint, node, now_ms) for node in nodes}
     for group_id in sorted(wanted - before):
         entered = book.groups[group_id]
@@ -166,10 +180,9 @@ def place(book: Book, fingerprint: str, nodes: list[Node], now_ms: int) -> list[
     return decisions
 
 
-def _severity_told(book: Book, record: Record, group_ids: set[str]) -> str:
-    fingerprint = record.upsert.fingerprint
+def _severity_told(book: Book, fingerprint: str, group_ids: set[str]) -> str:
     for group_id in sorted(group_ids):
         for ledger in book.groups[group_id].ledgers.values():
             if fingerprint in ledger.known:
                 return ledger.known[fingerprint]
-    return record.severity
+    return book.records[fingerprint].severity

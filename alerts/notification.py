@@ -80,8 +80,8 @@ def _shown(character: str) -> str:
 class NotifiedAlert:
     """One alert of a notification; ``change`` says what is news about it to this receiver.
 
-    ``state`` says what else there is to know about how it stands, such as that it flaps.
-    ``acknowledged_by`` and ``silenced_by`` say who looks after it; the latter until when, too.
+    ``state`` says what else there is to know about how it stands, such as that it flaps; ``generator_url`` is where
+    a pushed one comes from. ``acknowledged_by`` and ``silenced_by`` say who looks after it; the latter until when, too.
     """
 
     fingerprint: str
@@ -94,6 +94,7 @@ class NotifiedAlert:
     state: str = ""
     acknowledged_by: str = ""
     silenced_by: str = ""
+    generator_url: str = ""
 
     @property
     def severity(self) -> str:
@@ -278,8 +279,12 @@ class Notification:
         return self._link(alert, "runbook_url")
 
     def dashboard_of(self, alert: NotifiedAlert) -> str:
-        """Return an alert's dashboard, or ""."""
-        return self._link(alert, "dashboard_url")
+        """Return an alert's dashboard, where it has none the address it comes from, or ""."""
+        return self._link(alert, "dashboard_url") or usable_link(alert.generator_url)
+
+    def generator_of(self, alert: NotifiedAlert) -> str:
+        """Return the address an alert comes from, as it was pushed; of Driftline's own, the dashboard."""
+        return alert.generator_url or self.dashboard_of(alert) or self.external_url
 
     def _link(self, alert: NotifiedAlert, annotation: str) -> str:
         return usable_link(alert.annotations.get(annotation, ""), self.external_url)

@@ -46,7 +46,8 @@ def encode(book: Book, key: str) -> bytes | None:
     kind, _, rest = key.partition("/")
     if kind == "alert":
         record = book.records.get(rest)
-        return None if record is None else _dump(_RECORD.dump_python(record, mode="json"))
+        left_out = {"push"} if record is None or record.push is None else None
+        return None if record is None else _dump(_RECORD.dump_python(record, mode="json", exclude=left_out))
     if kind == "tenure":
         owner = book.owners.get(int(rest))
         return None if owner is None else _dump(_OWNER.dump_python(owner, mode="json"))

@@ -21,6 +21,7 @@ from alerts.ack import Ack
 from alerts.alert import AlertUpsert
 from alerts.decision import Decision
 from alerts.flapping import Flap
+from alerts.pushed import Push
 from alerts.silence import Silenced
 
 
@@ -38,7 +39,7 @@ class Record:
 
     ``silenced`` holds the silences that match it, by id, whether they hold now or not. ``turned_ms``: when it last
     began or ended; ``flap``: held as firing, as it does so again and again. ``left_out`` counts the decisions that its
-    history had no room for.
+    history had no room for. ``push``: None unless it was pushed.
     """
 
     upsert: AlertUpsert
@@ -50,6 +51,7 @@ class Record:
     turned_ms: list[int] = field(default_factory=list)
     flap: Flap | None = None
     left_out: int = 0
+    push: Push | None = None
 
     @property
     def firing(self) -> bool:
@@ -65,6 +67,11 @@ class Record:
     def severity(self) -> str:
         """The label, or ""."""
         return self.upsert.labels.get("severity", "")
+
+    @property
+    def generator_url(self) -> str:
+        """Where it comes from, as whoever pushed it says, or ""."""
+        return "" if self.push is None else self.push.generator_url
 
     def fires_in(self, group_id: str) -> bool:
         """Return whether it fires as far as this group is concerned."""

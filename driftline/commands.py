@@ -5,7 +5,7 @@ command was sent.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -44,6 +44,10 @@ class Door:
         """Send a command, and return the desk's answer; raises `NotTaken`."""
         return await ask(self.brokers, self.topics, command)
 
+    async def ask_all(self, commands: Sequence[Command]) -> list[Answer]:
+        """Send commands, and return the desk's answers, in their order; raises `NotTaken` if one has none."""
+        return await ask_all(self.brokers, self.topics, commands)
+
 
 async def ask(
     brokers: Brokers | str, topics: Topics, command: Command, *, timeout_s: float = TIMEOUT_S
@@ -55,9 +59,23 @@ async def ask(
     NotTaken
         When there is no answer in time, or no broker.
     """
+    (answer,) = await ask_all(brokers, topics, [command], timeout_s=timeout_s)
+    return answer
+
+
+async def ask_all(
+    brokers: Brokers | str, topics: Topics, commands: Sequence[Command], *, timeout_s: float = TIMEOUT_S
+) -> list[Answer]:
+    """Send commands, in order, and return the desk's answers once all are written.
+
+    Raises
+    ------
+    NotTaken
+        When one has no answer in time, or there is no broker; the desk may have taken some.
+    """
     try:
         async with asyncio.timeout(timeout_s):
-            return await _ask(brokers, topics, command)
+            return await _ask(brokers, topics, commands)
     except TimeoutError as error:
         raise NotTaken(
             f"no desk has taken the command within {timeout_s:g} s; check that a worker runs the stage desk "
@@ -71,17 +89,22 @@ async def ask(
         ) from error
 
 
-async def _ask(brokers: Brokers | str, topics: Topics, command: Command) -> Answer:
+async def _ask(brokers: Brokers | str, topics: Topics, commands: Sequence[Command]) -> list[Answer]:
     async with _answers(brokers, topics.desk.name) as answers, _sending(brokers) as producer:
-        value = command.model_dump_json().encode()
-        await producer.send_and_wait(topics.commands.name, value, key=command.id.encode(), partition=0)
-        newest, wanted = 0, f"answer/{command.id}"
+        for command in commands:
+            value = command.model_dump_json().encode()
+            await producer.send_and_wait(topics.commands.name, value, key=command.id.encode(), partition=0)
+        newest, found = 0, dict[str, Answer]()
+        wanted = {f"answer/{command.id}": command.id for command in commands}
         async for record in answers:
             key = (record.key or b"").decode("utf-8", "replace")
             newest = max(newest, epoch_of(key))
             # What an owner writes after it was followed has no effect.
-            if key == f"{newest}/{wanted}" and record.value is not None:
-                return Answer.model_validate_json(record.value)
+            epoch, _, name = key.partition("/")
+            if epoch == str(newest) and name in wanted and record.value is not None:
+                found[wanted[name]] = Answer.model_validate_json(record.value)
+            if len(found) == len(wanted):
+                return [found[command.id] for command in commands]
     raise AssertionError("a consumer of aiokafka has no end")
 
 

@@ -21,7 +21,10 @@ from pydantic import BaseModel
 from alerts import flapping
 from alerts.ack import Ack
 from alerts.desk import Desk
+from alerts.notification import rfc3339
 from alerts.silence import Silence
+from alerts.state import Record
+from streams.views import AlertRow
 
 ALERTS = "desk:alerts"
 GROUPS = "desk:groups"
@@ -42,6 +45,10 @@ class DeskAlertRow(BaseModel):
         Ids of the silences that match it and were not ended for it by a rise of severity.
     state
         In words, what else there is to know of how it stands, such as that it flaps: then it counts as firing.
+    ends_at_ms
+        When it was over; of a pushed one that fires, when it will be unless it is pushed again.
+    pushed, generator_url
+        Whether others told of it, and where it comes from, as they say.
     suppressed
         What else kept it from being told when this was written, by kind: what it is suppressed by.
     """
@@ -58,12 +65,26 @@ class DeskAlertRow(BaseModel):
     state: str = ""
     suppressed: dict[str, list[str]] = {}
     ack: Ack | None = None
+    pushed: bool = False
+    generator_url: str = ""
 
     def silenced_by(self, silences: Mapping[str, Silence], now_ms: int) -> list[str]:
         """Return the ids of the silences that hold for it now."""
         return [
             name for name in self.silences if name in silences and silences[name].state(now_ms) == "active"
         ]
+
+    def shown(self) -> AlertRow:
+        """Return it as the judge's alerts are shown."""
+        over = self.status == "resolved" and self.ends_at_ms is not None
+        return AlertRow(
+            at=rfc3339(self.updated_at_ms),
+            status=self.status,
+            labels=self.labels,
+            annotations=self.annotations,
+            startsAt=rfc3339(self.starts_at_ms),
+            endsAt=rfc3339(self.ends_at_ms or 0) if over else None,
+        )
 
     def untold(self, silences: Mapping[str, Silence], now_ms: int) -> list[str]:
         """Return in words what keeps it from being told, as far as the desk has said; nothing once it is over.
@@ -113,6 +134,12 @@ def suppressed_by(desk: Desk, fingerprint: str, now_ms: int) -> dict[str, list[s
     return found
 
 
+def _end(record: Record) -> int | None:
+    if record.upsert.status == "firing":
+        return None if record.push is None else record.push.ends_at_ms
+    return None if record.firing else record.upsert.ends_at_ms
+
+
 def alert_row(desk: Desk, fingerprint: str, now_ms: int) -> DeskAlertRow | None:
     """Return the row of an alert; None if it is closed, or not held."""
     record = desk.alerts.get(fingerprint)
@@ -125,13 +152,15 @@ def alert_row(desk: Desk, fingerprint: str, now_ms: int) -> DeskAlertRow | None:
         labels=upsert.labels,
         annotations=upsert.annotations,
         starts_at_ms=upsert.starts_at_ms,
-        ends_at_ms=None if record.firing else upsert.ends_at_ms,
+        ends_at_ms=_end(record),
         updated_at_ms=upsert.pane_end_ms,
         groups=sorted(name for name, departure in record.groups.items() if departure is None),
         silences=sorted(name for name, held in record.silenced.items() if not held.outgrown),
         state=flapping.words(record.flap) if record.flap else "",
         suppressed=suppressed_by(desk, fingerprint, now_ms) if record.firing else {},
         ack=record.ack,
+        pushed=record.push is not None,
+        generator_url=record.generator_url,
     )
 
 

@@ -111,7 +111,7 @@ def _alert(
         "annotations": notification.annotations_of(alert),
         "startsAt": rfc3339(alert.starts_at_ms),
         "endsAt": rfc3339(max(ends_at_ms, alert.starts_at_ms)),
-        "generatorURL": notification.dashboard_of(alert) or notification.external_url,
+        "generatorURL": notification.generator_of(alert),
     }
 
 

@@ -105,6 +105,6 @@ def _alert(notification: Notification, alert: NotifiedAlert) -> dict[str, Any]:
         "annotations": notification.annotations_of(alert),
         "startsAt": rfc3339(alert.starts_at_ms),
         "endsAt": rfc3339(alert.ends_at_ms or 0) if ended else NO_END,
-        "generatorURL": notification.dashboard_of(alert) or notification.external_url,
+        "generatorURL": notification.generator_of(alert),
         "fingerprint": alert.fingerprint,
     }

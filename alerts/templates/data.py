@@ -85,8 +85,8 @@ class AlertData:
 
     @property
     def generator_url(self) -> str:
-        """Its dashboard, else this installation."""
-        return self.dashboard_url or self._told.external_url
+        """Where a pushed one comes from; of others the dashboard, else this installation."""
+        return self._told.generator_of(self._alert)
 
 
 class Alerts(tuple[AlertData, ...]):

@@ -46,7 +46,9 @@ def alerts(
     all_: Annotated[bool, typer.Option("--all", help="Also those lately resolved.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the alerts that fire now, the worst first; those without a model are Driftline's on itself.
+    """List the alerts that fire now, the worst first: Driftline's own, and those that others push.
+
+    Those without a model are on Driftline itself, or pushed.
 
     What to do about one stands in its runbook: <web>/runbooks/<kind>. `untold` says what keeps one from being
     told: an alert that inhibits it, a silence, a time interval of its route; `state` that it flaps, and so is
@@ -60,7 +62,11 @@ def alerts(
 
     found, held = asyncio.run(_read(access.store(configuration.load()), model))
     rows = sorted(
-        (row for alert in found if (row := _row(alert, held))["state"] or all_ or alert.status == "firing"),
+        (
+            row
+            for name, alert in found
+            if (row := _row(name, alert, held))["state"] or all_ or alert.status == "firing"
+        ),
         key=lambda row: (row["until"] is not None, _rank(row["severity"]), row["since"], row["model"]),
     )
     if rows or as_json:
@@ -100,8 +106,11 @@ def unack(targets: Target, by: By = None) -> None:
     do([{"target": target, "by": asker(by)} for target in targets], Unacknowledge)
 
 
-async def _read(address: "StoreAddress", model: str | None) -> "tuple[list[AlertRow], dict[str, _Held]]":
-    """Return the alerts, and what the desk holds of each, by fingerprint."""
+async def _read(
+    address: "StoreAddress", model: str | None
+) -> "tuple[list[tuple[str, AlertRow]], dict[str, _Held]]":
+    """Return the alerts with their fingerprints, and what the desk holds of each."""
+    from alerts.alert import fingerprint
     from driftline.web.store import Store
 
     store = Store(address)
@@ -121,24 +130,28 @@ async def _read(address: "StoreAddress", model: str | None) -> "tuple[list[Alert
     finally:
         await store.close()
     held = {
-        row.fingerprint: _Held(row.ack.by if row.ack else "", row.untold(silences, now_ms), row.state)
+        row.fingerprint: _Held(
+            row.ack.by if row.ack else "", row.untold(silences, now_ms), row.state, row.generator_url
+        )
         for row in rows
     }
-    return itself + [row for rows in answers.values() for row in rows], held
+    own = itself + [row for rows in answers.values() for row in rows]
+    pushed = [row for row in rows if row.pushed and model in (None, row.labels.get("model", ""))]
+    return [(fingerprint(row.labels), row) for row in own] + [
+        (row.fingerprint, row.shown()) for row in pushed
+    ], held
 
 
 class _Held(NamedTuple):
-    """Who looks after an alert, what keeps it from being told, and how else it stands."""
+    """Who looks after an alert, what keeps it from being told, how else it stands, where a pushed one comes from."""
 
     ack: str = ""
     untold: Sequence[str] = ()
     state: str = ""
+    generator_url: str = ""
 
 
-def _row(alert: "AlertRow", held: Mapping[str, _Held]) -> dict[str, Any]:
-    from alerts.alert import fingerprint
-
-    name = fingerprint(alert.labels)
+def _row(name: str, alert: "AlertRow", held: Mapping[str, _Held]) -> dict[str, Any]:
     known = held.get(name, _Held())
     labels = {name: printable(value) for name, value in alert.labels.items()}
     return {
@@ -158,6 +171,7 @@ def _row(alert: "AlertRow", held: Mapping[str, _Held]) -> dict[str, Any]:
         "summary": printable(alert.annotations.get("summary", "")),
         "cause": printable(alert.annotations.get("cause", "")),
         "runbook": alert.annotations.get("runbook_url", ""),
+        "generator": printable(known.generator_url),
     }
 
 

@@ -145,6 +145,6 @@ def alert_json(
             "state": "suppressed" if silenced_by or inhibited_by or muted_by else "active",
         },
         "updatedAt": rfc3339(row.updated_at_ms),
-        "generatorURL": row.annotations.get("dashboard_url", ""),
+        "generatorURL": row.generator_url or row.annotations.get("dashboard_url", ""),
         "labels": row.labels,
     }

@@ -4,7 +4,7 @@ Reads come from the projection; what changes something is asked of the desk, and
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, Protocol
 
@@ -19,7 +19,7 @@ from alerts.notification import rfc3339
 from alerts.pattern import whole
 from alerts.silence import Silence
 from driftline.commands import NotTaken, new_id
-from driftline.web import alertmanager
+from driftline.web import alertmanager, pushing
 from driftline.web.context import Context, ContextOf
 from streams.desk_views import DeskAlertRow, DeskGroupRow, DeskStatus
 
@@ -34,6 +34,9 @@ class Door(Protocol):
 
     async def ask(self, command: Command) -> Answer:
         """Return the desk's answer to a command; raises `NotTaken`."""
+
+    async def ask_all(self, commands: Sequence[Command]) -> list[Answer]:
+        """Return the desk's answers to commands, in their order; raises `NotTaken`."""
 
 
 class Refused(Exception):
@@ -79,6 +82,13 @@ def router(door: Door | None) -> APIRouter:
         held = await _held(context)
         found = (_alert(held, row, context.now_ms()) for row in held.firing)
         return JSONResponse(sorted(filter(wanted, found), key=lambda alert: alert["fingerprint"]))
+
+    @routes.post("/alerts")
+    async def push(request: Request) -> Response:
+        try:
+            return await _push(door, await _body(request))
+        except Refused as refused:
+            return refused.response
 
     @routes.get("/alerts/groups")
     async def groups(
@@ -216,10 +226,35 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-async def _ask(door: Door | None, command: Command) -> str:
-    """Have the desk carry out a command, and return what it was about."""
+async def _push(door: Door | None, body: bytes) -> Response:
+    """Have the desk take the good ones of posted alerts, and tell of the others."""
+    try:
+        post = pushing.read(body)
+    except ValueError as error:
+        raise Refused(400, str(error)) from error
+    asked = list(pushing.commands(post.alerts))
+    if asked:
+        door = _known(door)
+        try:
+            answers = await door.ask_all(asked)
+        except NotTaken as error:
+            raise Refused(503, str(error)) from error
+        if refused := [answer.sentence for answer in answers if answer.code != "done"]:
+            raise Refused(503, "\n".join([*refused[: pushing.TOLD], *post.mistakes[: pushing.TOLD]]))
+    if post.mistakes:
+        raise Refused(400, post.told)
+    return Response()
+
+
+def _known(door: Door | None) -> Door:
     if door is None:
         raise Refused(503, "this web face does not know the broker; set DRIFTLINE_KAFKA where it runs")
+    return door
+
+
+async def _ask(door: Door | None, command: Command) -> str:
+    """Have the desk carry out a command, and return what it was about."""
+    door = _known(door)
     try:
         answer = await door.ask(command)
     except NotTaken as error:

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from alerts.notification import usable_link
 from detectors.sentence import quantity
 from driftline.configfile import yaml_text
 from driftline.web import distributions, numerals, plots, times
@@ -80,6 +81,7 @@ def environment(static: Mapping[str, bytes]) -> Environment:
         "quantity": quantity,
         "yaml_text": yaml_text,
         "breakable": breakable,
+        "usable_link": usable_link,
     }
     templates.globals |= {
         "ago": times.ago,

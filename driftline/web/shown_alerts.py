@@ -44,6 +44,8 @@ class ShownAlert(AlertRow):
     state: str = Field(
         default="", description="in words, what else there is to know of how it stands, such as that it flaps"
     )
+    pushed: bool = Field(default=False, description="others told of it, by `POST /api/v2/alerts`")
+    generatorURL: str = Field(default="", description="where it comes from, as they say")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,9 @@ class Held:
     rows: Mapping[str, DeskAlertRow]
     silences: Mapping[str, Silence]
 
-    def show(self, alert: AlertRow, now_ms: int) -> ShownAlert:
-        """Return an alert with what the desk does about it."""
-        name = fingerprint(alert.labels)
+    def show(self, alert: AlertRow, now_ms: int, name: str = "") -> ShownAlert:
+        """Return an alert with what the desk does about it; ``name``: its fingerprint, unless a judge told it."""
+        name = name or fingerprint(alert.labels)
         row = self.rows.get(name) if alert.status == "firing" else None
         ack = None if row is None or row.ack is None else row.ack
         return ShownAlert(
@@ -64,16 +66,18 @@ class Held:
             untold=[] if row is None else list(self._untold(row, now_ms)),
             state=self.rows[name].state if name in self.rows else "",
             ack=None if ack is None else AckRow(by=ack.by, comment=ack.comment, at=rfc3339(ack.at_ms)),
+            pushed=row is not None and row.pushed,
+            generatorURL="" if row is None else row.generator_url,
         )
 
-    def of_others(self, known: Iterable[AlertRow]) -> Iterator[AlertRow]:
+    def of_others(self, known: Iterable[AlertRow]) -> Iterator[DeskAlertRow]:
         """Yield what fires at the desk and is not among what judges say fires: pushed by others, or flapping."""
         judged = {fingerprint(alert.labels): alert.status for alert in known}
         for name, row in self.rows.items():
             # What a judge has just resolved the desk may not have heard of yet.
             flaps = judged.get(name) == "resolved" and row.state
             if row.status == "firing" and (name not in judged or flaps):
-                yield _as_alert(row)
+                yield row
 
     def held_by(self, silence: Silence, now_ms: int) -> list[str]:
         """Return the ids of the alerts that fire and are kept back by a silence now."""
@@ -112,21 +116,12 @@ async def firing(store: Store, desk: Held, now_ms: int, model: str | None = None
     found = [alert for rows in (await store.alerts(names)).values() for alert in rows]
     if model is None:
         found += await store.fleet_alerts()
-    others = desk.of_others(found)
-    found += [one for one in others if model in (None, one.labels.get("model"))]
-    return [desk.show(alert, now_ms) for alert in found if alert.status == "firing"]
+    others = [row for row in desk.of_others(found) if model in (None, row.labels.get("model"))]
+    return [
+        *(desk.show(alert, now_ms) for alert in found if alert.status == "firing"),
+        *(desk.show(row.shown(), now_ms, row.fingerprint) for row in others),
+    ]
 
 
 def _silenced(silence: Silence) -> str:
     return f"silenced by {silence.created_by} until {rfc3339(silence.ends_at_ms)}: {silence.comment}"
-
-
-def _as_alert(row: DeskAlertRow) -> AlertRow:
-    return AlertRow(
-        at=rfc3339(row.updated_at_ms),
-        status=row.status,
-        labels=row.labels,
-        annotations=row.annotations,
-        startsAt=rfc3339(row.starts_at_ms),
-        endsAt=None if row.ends_at_ms is None else rfc3339(row.ends_at_ms),
-    )

@@ -56,9 +56,13 @@ async def _follow(brokers: Brokers | str, topic: str, start: int, take: Take) ->
     try:
         await consumer.start()
         consumer.assign([place])
-        consumer.seek(place, start)
+        # Of a topic made anew, not every broker says that an offset is beyond its end: it would be waited for.
+        ends = await consumer.end_offsets([place])
+        consumer.seek(place, start if start <= ends[place] else 0)
         async for record in consumer:
             take(_read(record.offset, record.value), record.timestamp, record.offset + 1)
+            # Many may be there already: deliveries must not wait for all of them.
+            await asyncio.sleep(0)
     finally:
         await consumer.stop()
 

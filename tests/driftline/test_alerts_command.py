@@ -105,6 +105,7 @@ def test_json_has_all_a_script_needs(alerts: Run) -> None:
         "severity": "warning", "kind": "FeatureDrift", "model": "churn", "version": "1.4.2", "feature": "age",
         "segment": "", "status": "firing", "since": "2026-11-23T09:02:00.000Z", "until": None,
         "summary": "PSI of age is 0.4", "cause": "mean 41.2 → 63\\x1b[2J", "runbook": "http://web/runbooks/FeatureDrift",
+        "generator": "",
     }  # fmt: skip
 
 
@@ -133,6 +134,33 @@ def test_an_alert_of_no_model_is_listed_with_those_of_all(alerts: Run, store: st
     assert "Driftline is behind" in alerts().out
     assert json.loads(alerts("--json").out)[1]["kind"] == "Backlog"
     assert "Backlog" not in alerts("--model", "churn").out
+
+
+def test_what_others_push_is_listed_under_its_own_id(alerts: Run, store: str) -> None:
+    labels = {"alertname": "JobDown", "job": "\x1b[2Jnightly", "severity": "critical"}
+    pushed = DeskAlertRow(
+        fingerprint="a1b2", status="firing", labels=labels, annotations={"summary": "did not run"},
+        starts_at_ms=0, ends_at_ms=9, updated_at_ms=0, pushed=True, generator_url="http://prometheus/graph",
+    )  # fmt: skip
+    others = {
+        "of_churn": pushed.model_copy(
+            update={"labels": labels | {"model": "churn"}, "fingerprint": "of_churn"}
+        ),
+        "over": pushed.model_copy(update={"status": "resolved", "fingerprint": "over"}),
+        "own": pushed.model_copy(update={"pushed": False, "fingerprint": "own"}),
+    }
+    with Redis.from_url(store) as redis:
+        for row in (pushed, *others.values()):
+            redis.hset("driftline:desk:alerts", row.fingerprint, row.model_dump_json())
+    rows = {row["id"]: row for row in json.loads(alerts("--json").out)}
+    assert rows["a1b2"].items() >= {
+        "kind": "JobDown", "model": "", "since": "1970-01-01T00:00:00.000Z", "until": None, "summary": "did not run",
+        "generator": "http://prometheus/graph",
+    }.items()  # fmt: skip
+    assert {"of_churn", "over", "own"} & rows.keys() == {"of_churn"}
+    assert "did not run" in alerts().out
+    churn = {row["id"] for row in json.loads(alerts("--json", "--all", "--model", "churn").out)}
+    assert {"a1b2", "of_churn", "over", "own"} & churn == {"of_churn"}
 
 
 def test_the_cause_is_told_and_cannot_steer_the_terminal(alerts: Run) -> None:

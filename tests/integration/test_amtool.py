@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from desks import Receiver
 from ups import Up
 
 from alerts.alert import AlertUpsert
+from alerts.pushed import fingerprint
 from streams.topics import Topics
 
 ALERTING = """\
@@ -166,6 +168,39 @@ async def test_amtool_lists_alerts_and_adds_changes_lists_and_expires_silences(
     assert (await amtool(url, "silence", "expire", name))[0] != 0
     assert (await amtool(url, "silence", "expire", "3f0c9c1e-6d0a-4b7e-9f43-0a5a4f5f9b11"))[0] != 0
     assert (await amtool(url, "silence", "add", "alertname=~.*", "-c", "all"))[0] != 0
+    await up.stop()
+
+
+async def test_amtool_adds_an_alert_that_is_told_outlives_a_restart_and_ends(
+    up: Up, receiver: Receiver
+) -> None:
+    await up.start()
+    url = await up.web()
+    status, out, err = await amtool(
+        url, "alert", "add", "Backup", "severity=warning", "gone=",
+        "--annotation=summary=none for 2 days", "--generator-url=http://backup.example/runs?day=2",
+    )  # fmt: skip
+    assert (status, out) == (0, ""), err
+    await up.until(lambda: receiver.words == ["+Backup"], "it is told")
+    (alert,) = await until(lambda: asked(url, "alert", "query", "Backup"), "it is listed")
+    assert alert["labels"] == {"alertname": "Backup", "severity": "warning"}
+    assert alert["generatorURL"] == "http://backup.example/runs?day=2"
+    assert alert["annotations"] == {"summary": "none for 2 days"}
+    status, out, err = await amtool(url, "alert", "add", "Backup", "severity=warning", "9lives=x")
+    assert status != 0
+    assert "9lives" in err
+
+    await up.stop()
+    await up.start()
+    url = await up.web()
+    (alert,) = await until(lambda: asked(url, "alert", "query", "Backup"), "it is listed as before")
+    assert alert["fingerprint"] == fingerprint({"alertname": "Backup", "severity": "warning"})
+    assert receiver.of("Backup") == ["+Backup"]
+    end = datetime.now(UTC).isoformat(timespec="seconds")
+    status, out, err = await amtool(url, "alert", "add", "Backup", "severity=warning", f"--end={end}")
+    assert status == 0, err
+    await up.until(lambda: receiver.of("Backup") == ["+Backup", "-Backup"], "its end is told")
+    assert await asked(url, "alert", "query", "Backup") == []
     await up.stop()
 
 

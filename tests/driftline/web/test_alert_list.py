@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from shown_desk import ShownDesk, config, id_of
 
+from alerts.command import PushAlerts
+from alerts.pushed import Pushed
 from streams.views import rfc3339
 
 NIGHTS = {
@@ -84,6 +86,32 @@ async def test_what_others_tell_the_desk_is_listed_beside_what_judges_say(
     found = [one["labels"]["alertname"] for one in (await browse("/api/v1/alerts")).json()]
     assert sorted(found) == ["DiskFull", "Down", "Drift", "HostDown", "Slow", "Slow"]
     assert "HostDown churn" in await alerts(browse, model="churn")
+
+
+async def test_what_others_push_is_listed_under_its_own_id_with_its_labels_and_where_it_comes_from(
+    browse: Any, desk: ShownDesk
+) -> None:
+    labels = {"alertname": "Down", "model": "churn", "severity": "warning", "rack": "<b>7"}
+    pushed = [
+        Pushed(labels=labels, generator_url="https://prometheus.example/graph?a=1&b=2"),
+        Pushed(labels={"alertname": "Odd"}, generator_url="javascript:alert(1)"),
+    ]
+    desk.command(PushAlerts(id="a-push-of-two", alerts=tuple(pushed)))
+    await desk.show()
+    found = {one["id"]: one for one in (await browse("/api/v1/alerts", params={"model": "churn"})).json()}
+    assert {id_of("Down"), pushed[0].fingerprint} <= found.keys()
+    shown = found[pushed[0].fingerprint]
+    assert (shown["pushed"], shown["generatorURL"]) == (True, pushed[0].generator_url)
+    assert (shown["endsAt"], found[id_of("Down")]["pushed"]) == (None, False)
+    text = (await browse("/alerts")).text
+    assert (
+        '<a rel="noreferrer" href="https://prometheus.example/graph?a=1&amp;b=2">where it comes from</a>'
+        in text
+    )
+    assert "rack <bdi>&lt;b&gt;7</bdi>" in text
+    assert f'href="/alerts/{pushed[0].fingerprint}"' in text
+    assert 'href="javascript' not in text
+    assert (await browse(f"/alerts/{pushed[0].fingerprint}")).status_code == 200
 
 
 async def test_one_that_flaps_is_listed_while_the_desk_holds_it(

@@ -48,6 +48,13 @@ class Up:
         assert found is not None
         return found[1]
 
+    async def web(self) -> str:
+        """Return where its pages are, once they are there."""
+        await self.until(lambda: "web:" in self.log(), "the web face listens")
+        found = re.search(r"web: +(\S+)", self.log())
+        assert found is not None
+        return found[1]
+
     async def stop(self) -> None:
         """Stop it with Ctrl-C; it must end well."""
         assert self._process is not None
