@@ -28,6 +28,7 @@ from driftline.brokers import connect
 from driftline.errors import DriftlineError
 from streams.connections import Brokers, aiokafka_options
 from streams.stages import judge_rows
+from streams.stages.rows import PROBE
 from streams.topics import Topics
 from streams.views import PANES_KEPT
 
@@ -240,7 +241,8 @@ def _for_new_sources(held: dict[tuple[int, bytes], bytes]) -> dict[tuple[int, by
     """Return the judge's rows for a broker whose predictions begin at offset 0 again."""
     rows: defaultdict[int, dict[bytes, bytes]] = defaultdict(dict)
     for (partition, key), value in held.items():
-        rows[partition][key] = value
+        if key != PROBE:
+            rows[partition][key] = value
     return {
         (partition, key): value
         for partition, mine in rows.items()

@@ -14,6 +14,7 @@ from driftline.embedded import EmbeddedBroker
 from driftline.journal import Journal, JournalError, owned
 from driftline.topics import ensure_topics
 from streams.stages.judge_rows import PaneKey
+from streams.stages.rows import PROBE
 from streams.topics import Topics
 from streams.wire import Heartbeat, HeartbeatKey, encode
 
@@ -70,6 +71,8 @@ async def test_all_that_was_written_before_the_stop_is_there_for_recovery_to_rea
     await write(
         brokers[0], [(judge, 0, encode(HeartbeatKey(0, "churn")), encode(Heartbeat(1, False, 1, 1, 1)))]
     )
+    # What a judge writes that has had no row to write for a while.
+    await write(brokers[0], [(judge, part, PROBE, b"") for part in range(PARTITIONS)])
     await write(brokers[0], [(topics.desk.name, 0, b"7", None), (topics.desk.name, 0, b"8", b"newer")])
     stop.set()
     async with asyncio.timeout(DEADLINE_S):
