@@ -5,12 +5,14 @@ from typing import NamedTuple
 
 #: What a timer of an escalation has for its integration; those have slashes in their names.
 LOOK = "escalate"
+#: What a timer has for its integration that is of a silence, by its id, not of a group.
+WARN = "silence"
 
 
 class Due(NamedTuple):
     """A moment something of a group is due.
 
-    ``integration`` "" is the group itself, `LOOK` its next escalation, else one retry.
+    ``integration`` "" is the group itself, `LOOK` its next escalation, else one retry. `WARN`: of a silence.
     """
 
     at_ms: int

@@ -1,11 +1,12 @@
 """The desk's whole state in one place, and the few moves its stages make in it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from alerts.agenda import LOOK, Agenda, Due
+from alerts import silence_warning
+from alerts.agenda import LOOK, WARN, Agenda, Due
 from alerts.answer import Answer
 from alerts.config import Config, Integration
 from alerts.decision import Decision, Reason
@@ -43,6 +44,7 @@ class Book:
     owners: dict[int, Owner] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
+    looks: dict[str, int] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
     next_command: int = 0
     in_flight: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -78,6 +80,12 @@ class Book:
     def receivers(self, group: Group) -> tuple[str, ...]:
         """Return whom a group is told to: its route's receiver, and those it was escalated to."""
         return (self.nodes[group.route_key].receiver, *group.escalated)
+
+    def interval_ms(self, group: Group) -> int:
+        """Return how long after it was told a group is due again."""
+        if silence_warning.is_warning(group.labels):
+            return silence_warning.LOOK_MS
+        return self.nodes[group.route_key].group_interval_ms
 
     def tell_now(self, group_id: str, place: str, now_ms: int) -> None:
         """Have an integration told at once what it does not know of a group."""
@@ -132,6 +140,8 @@ class Book:
 
     def still_due(self, due: Due) -> bool:
         """Return whether a timer was not overtaken since it was set."""
+        if due.integration == WARN:
+            return due.group in self.silences and self.looks.get(due.group) == due.at_ms
         group = self.groups.get(due.group)
         if group is None:
             return False
@@ -142,15 +152,21 @@ class Book:
         ledger = group.ledgers.get(due.integration)
         return ledger is not None and ledger.state == "PENDING" and ledger.not_before_ms == due.at_ms
 
+    def routes(self, labels: Mapping[str, str], now_ms: int) -> list[Node]:
+        """Return the routes an alert with these labels takes."""
+        return silence_warning.nodes(self, labels, now_ms) or self.root.match(labels)
+
     def join(self, fingerprint: str, node: Node, now_ms: int) -> str:
         """Put an alert into its group of a route, made if there is none, and return the group's id."""
         record = self.records[fingerprint]
-        labels = node.group_labels(record.upsert.labels)
+        own = silence_warning.group_labels(record.upsert.labels)
+        labels = node.group_labels(record.upsert.labels) if own is None else own
+        wait_ms = node.group_wait_ms if own is None else 0
         key = node.group_key(labels)
         group_id = identify(key)
         if group_id not in self.groups:
-            self.groups[group_id] = Group(key, node.key, labels, now_ms, now_ms + node.group_wait_ms)
-            self.agenda.add(Due(now_ms + node.group_wait_ms, group_id))
+            self.groups[group_id] = Group(key, node.key, labels, now_ms, now_ms + wait_ms)
+            self.agenda.add(Due(now_ms + wait_ms, group_id))
             self.touch_group(group_id)
         self.groups[group_id].members.add(fingerprint)
         if group_id not in record.groups or record.groups[group_id] is not None:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from alerts import ack, escalation
+from alerts import ack, escalation, silence_warning
 from alerts.answer import Answer, Code
 from alerts.book import Book, identify
 from alerts.config import Config
@@ -216,6 +216,7 @@ def _end(book: Book, held: Silence, now_ms: int) -> None:
 def _put(book: Book, silence: Silence) -> None:
     book.silences[silence.id] = silence
     book.changed.add(f"silence/{silence.id}")
+    silence_warning.set_timer(book, silence)
 
 
 def _reload(book: Book, command: Reload, now_ms: int, load: Load | None) -> Answer:

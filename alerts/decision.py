@@ -72,6 +72,7 @@ class Reason(StrEnum):
     SILENCED = "not told: a silence holds for it"
     SILENCE_SET = "a silence was set"
     SILENCE_EXPIRED = "a silence was ended"
+    SILENCE_ENDS_SOON = "the silence that holds it ends soon"
     SILENCE_OUTGROWN = "a silence ended for it: severity rose above what it was when silenced"
     SUPPRESSED = "what fires is suppressed"
     TOLD_AGAIN = "nothing suppresses it any more"

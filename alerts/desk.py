@@ -8,8 +8,8 @@ Commands, such as silences and acks: `alerts.command`. Alerts that others push: 
 from collections import Counter
 from collections.abc import Mapping
 
-from alerts import care, escalation, rows, showing, watchdog
-from alerts.agenda import LOOK
+from alerts import care, escalation, rows, showing, silence_warning, watchdog
+from alerts.agenda import LOOK, WARN
 from alerts.alert import AlertUpsert
 from alerts.answer import Answer
 from alerts.book import Book
@@ -149,7 +149,9 @@ class Desk:
         for due in self._book.agenda.pop_due(now_ms):
             if not self._book.still_due(due):
                 continue
-            if due.integration == LOOK:
+            if due.integration == WARN:
+                self._warn(due.group, now_ms)
+            elif due.integration == LOOK:
                 escalation.look(self._book, due.group, now_ms)
             else:
                 deliveries += showing.take_turn(self._book, due, now_ms)
@@ -181,6 +183,11 @@ class Desk:
     def _watch(self, now_ms: int) -> None:
         if upsert := watchdog.change(self._book, now_ms):
             self.upsert(upsert, now_ms)
+
+    def _warn(self, silence_id: str, now_ms: int) -> None:
+        if upsert := silence_warning.look(self._book, silence_id, now_ms):
+            self.upsert(upsert, now_ms)
+            silence_warning.take_for_granted(self._book, silence_id, now_ms)
 
     def take_changed_rows(self) -> dict[str, bytes | None]:
         """Return the rows that changed since the last call, in the order to write them; None deletes one."""

@@ -170,7 +170,7 @@ def flush(book: Book, group_id: str, now_ms: int) -> list[Delivery]:
     for fingerprint in sorted(group.members):
         flapping.calm(book, fingerprint, now_ms)
     group.flushed = True
-    group.due_ms = now_ms + book.nodes[group.route_key].group_interval_ms
+    group.due_ms = now_ms + book.interval_ms(group)
     book.agenda.add(Due(group.due_ms, group_id))
     book.touch_group(group_id)
     escalation.heed(book, group_id, now_ms)

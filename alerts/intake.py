@@ -131,7 +131,7 @@ def heed(book: Book, intake: Intake) -> None:
 
 def route(book: Book, intake: Intake) -> None:
     """Find the routes it takes."""
-    intake.nodes = book.root.match(intake.upsert.labels)
+    intake.nodes = book.routes(intake.upsert.labels, intake.now_ms)
     for node in intake.nodes:
         intake.decide(Stage.ROUTE, Reason.ROUTED, node.key, node.receiver)
 

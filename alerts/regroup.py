@@ -21,7 +21,7 @@ def regroup(book: Book, now_ms: int) -> None:
     for fingerprint in sorted(book.records):
         record = book.records[fingerprint]
         if record.firing:
-            for decision in place(book, fingerprint, book.root.match(record.upsert.labels), now_ms):
+            for decision in place(book, fingerprint, book.routes(record.upsert.labels, now_ms), now_ms):
                 book.note(fingerprint, decision)
         else:
             book.close_if_over(fingerprint, now_ms)

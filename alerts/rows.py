@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from alerts import silence_warning
 from alerts.agenda import LOOK, Due
 from alerts.answer import Answer
 from alerts.book import Book
@@ -84,6 +85,8 @@ def load(book: Book, rows: Mapping[str, bytes]) -> None:
     over = [fingerprint for fingerprint, record in book.records.items() if record.closed_at_ms is not None]
     book.closed = dict.fromkeys(sorted(over, key=lambda held: (book.records[held].closed_at_ms, held)))
     book.answers = dict(sorted(book.answers.items(), key=lambda item: (item[1].at_ms, item[0])))
+    for silence in book.silences.values():
+        silence_warning.set_timer(book, silence)
     for group_id, group in book.groups.items():
         book.agenda.add(Due(group.due_ms, group_id))
         if group.look_ms is not None:

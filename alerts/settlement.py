@@ -84,7 +84,7 @@ def _on_the_beat(book: Book, group_id: str, at_ms: int) -> int:
     group's next turn, which would put that off by a whole interval.
     """
     group = book.groups[group_id]
-    interval_ms = book.nodes[group.route_key].group_interval_ms
+    interval_ms = book.interval_ms(group)
     late_ms = (at_ms - group.due_ms) % interval_ms
     return at_ms - late_ms if 2 * late_ms <= interval_ms else at_ms + interval_ms - late_ms
 
@@ -98,7 +98,7 @@ def _put_off(book: Book, where: tuple[str, str], outcome: Retry | Failed, now_ms
         if outcome.maybe_delivered:
             ledger.uncertain, ledger.maybe = True, ledger.maybe | ledger.sending
     else:
-        reason, wait_ms = Reason.FAILED, book.nodes[group.route_key].group_interval_ms
+        reason, wait_ms = Reason.FAILED, book.interval_ms(group)
     ledger.state, ledger.again, ledger.sending, ledger.news = "PENDING", False, {}, []
     message, ledger.delivery_id = ledger.delivery_id, ""
     ledger.not_before_ms, ledger.last_error = now_ms + wait_ms, outcome.reason[:_ERROR_KEPT]

@@ -12,6 +12,7 @@ from alerts.agenda import Due
 from alerts.decision import Decision, Reason, Stage
 from alerts.notification import rfc3339
 from alerts.silence import observe, silenced_by
+from alerts.silence_warning import is_warning
 
 if TYPE_CHECKING:
     from alerts.book import Book
@@ -98,6 +99,8 @@ def alert_suppressions(book: "Book", fingerprint: str, now_ms: int) -> tuple[Sup
     What fails suppresses nothing: the alert is told, and its history says so.
     """
     found: list[Suppression] = []
+    if is_warning(book.records[fingerprint].upsert.labels):
+        return ()
     for suppressing in SUPPRESSING:
         try:
             found += suppressing(book, fingerprint, now_ms)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from driftline import settings as configuration
-from driftline.cli.asking import By, asker, do
+from driftline.cli.asking import AskedWrongly, By, asker, do
 from driftline.cli.tables import AsJson, print_rows, printable
 
 if TYPE_CHECKING:
@@ -91,6 +91,41 @@ def list_(
         print_rows(rows, ("id", "state", "ends", "by", "matchers", "comment"), as_json=as_json)
     else:
         typer.echo("no silence" + (" in the store" if all_ else " holds or waits"))
+
+
+@app.command()
+def extend(
+    name: Annotated[str, typer.Argument(help="Id, as `driftline silence list` shows it.", metavar="ID")],
+    for_: Annotated[
+        str, typer.Option("--for", "-d", help="How much longer, from now on, such as 30m or 4h.")
+    ] = "1h",
+    comment: Annotated[
+        str | None, typer.Option("--comment", "-c", help="Why it lasts longer; unless given, as before.")
+    ] = None,
+    by: By = None,
+) -> None:
+    """Have a silence end later (or earlier): so long from now on. It keeps its id, matchers and beginning.
+
+    A silence warns 15 minutes before it ends where alerts that it holds still fire.
+
+    Example: driftline silence extend 3f0c9c1e-6d0a-4b7e-9f43-0a5a4f5f9b11 --for 4h
+    """
+    from alerts.command import AddSilence
+    from driftline import access
+
+    now_ms = time.time_ns() // 1_000_000
+    held = {one.id: one for one in asyncio.run(_read(access.store(configuration.load())))}.get(name)
+    if held is None or held.state(now_ms) == "expired":
+        raise AskedWrongly(
+            f"no silence {printable(name)!r} holds or waits; `driftline silence list` shows those that do"
+        )
+    asked = {
+        "silence_id": held.id, "matchers": held.matchers, "created_by": asker(by),
+        "comment": held.comment if comment is None else comment,
+        "starts_at_ms": held.starts_at_ms if held.starts_at_ms > now_ms else None,
+        "ends_at_ms": now_ms + _duration(for_, "--for"),
+    }  # fmt: skip
+    do([asked], AddSilence)
 
 
 @app.command()

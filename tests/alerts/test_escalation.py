@@ -98,7 +98,7 @@ def test_what_joins_after_an_end_has_its_own_time(world: Any) -> None:
 
 def test_what_is_silenced_goes_to_nobody(desk: Any) -> None:
     desk.silence(7200, "alertname=a")
-    desk.run_until(7000)
+    desk.run_until(6800)
     assert told(desk) == [(30, "ops", "+a")]
 
 

@@ -131,7 +131,7 @@ def test_a_silence_of_one_severity_does_not_match_another(desk: Any) -> None:
 
 
 def test_one_that_begins_later_holds_from_then_on(desk: Any) -> None:
-    desk.silence(1000, "alertname=a", start_s=60)
+    desk.silence(900, "alertname=a", start_s=60)
     desk.upsert("firing", "a")
     desk.upsert("firing", "b")
     desk.run_until(40)

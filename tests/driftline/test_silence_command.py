@@ -1,9 +1,11 @@
 import json
+import time
 
 import pytest
 from command_line import Ran, Run
 from redis import Redis
 
+from alerts.command import AddSilence
 from alerts.silence import Silence
 
 NEVER_MS = 2**42
@@ -74,3 +76,26 @@ def test_what_cannot_be_sent_is_said_in_a_sentence(silence: Run, arguments: list
     assert ran.status == 1
     assert said in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+def test_extending_one_keeps_what_it_is_and_moves_its_end(
+    silence: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[AddSilence] = []
+    monkeypatch.setattr(
+        "driftline.cli.silence.do",
+        lambda each, kind: asked.extend(kind.model_validate({"id": "command-1", **one}) for one in each),
+    )
+    before_ms = time.time_ns() // 1_000_000
+    assert silence("extend", "one-holds", "--for", "4h", "--by", "ben").status == 0
+    (one,) = asked
+    assert (one.silence_id, one.matchers) == ("one-holds", ('model="churn"', 'team!="\x1b[2J"'))
+    assert (one.created_by, one.comment, one.starts_at_ms) == ("ben", "new export", None)
+    assert 0 <= one.ends_at_ms - before_ms - 4 * 3_600_000 < 600_000
+
+
+@pytest.mark.parametrize("name", ["one-over", "unknown"])
+def test_only_one_that_holds_or_waits_can_be_extended(silence: Run, name: str) -> None:
+    ran = silence("extend", name)
+    assert ran.status == 1
+    assert f"no silence '{name}' holds or waits" in ran.err

@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 import runbooks
-from alerts import watchdog
+from alerts import silence_warning, watchdog
 from detectors.registry import KINDS
 from driftline.reference_docs import commands
 from streams import backlog
@@ -36,7 +36,7 @@ def sections(kind: str) -> list[tuple[str, list[Token]]]:
 
 def test_every_alert_kind_has_a_runbook_and_every_runbook_an_alert_kind() -> None:
     assert len(KINDS) > 0
-    assert runbooks.kinds() == sorted([*KINDS, backlog.KIND, watchdog.KIND])
+    assert runbooks.kinds() == sorted([*KINDS, backlog.KIND, silence_warning.KIND, watchdog.KIND])
 
 
 def test_kinds_are_sorted_and_there_are_some() -> None:
