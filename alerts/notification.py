@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Literal
-from urllib.parse import urlencode, urljoin, urlsplit
 
 from alerts.decision import Reason
 from alerts.evidence import Evidence, ranked, read
-from alerts.matcher import quote
+from alerts.links import silence_link, usable_link
 
 Status = Literal["firing", "resolved"]
 Change = Literal["joined", "worse", "resolved", ""]
@@ -298,37 +297,6 @@ def rank(alerts: Sequence[NotifiedAlert]) -> tuple[NotifiedAlert, ...]:
 def _rank(alert: NotifiedAlert) -> tuple[bool, int, int, str]:
     resolved = alert.status == "resolved"
     return resolved, -severity_rank(alert.severity), alert.starts_at_ms, alert.fingerprint
-
-
-def silence_link(base: str, labels: Mapping[str, str]) -> str:
-    """Return the page of a new silence for alerts of these labels, whatever their severity; "" without any.
-
-    Examples
-    --------
-    >>> silence_link("https://drift.example/ml", {"model": "churn", "severity": "critical"})
-    'https://drift.example/ml/silences/new?matcher=model%3D%22churn%22'
-    """
-    named = sorted((name, value) for name, value in labels.items() if name != "severity" and value)
-    query = urlencode([("matcher", f"{name}={quote(value)}") for name, value in named], errors="replace")
-    return usable_link(f"{base.rstrip('/')}/silences/new?{query}") if base and query else ""
-
-
-def usable_link(address: str, base: str = "") -> str:
-    """Return a web address one can open, relative ones joined to ``base``; "" if there is none.
-
-    Examples
-    --------
-    >>> usable_link("/runbooks/Drift", "https://drift.example"), usable_link("javascript:alert(1)")
-    ('https://drift.example/runbooks/Drift', '')
-    """
-    try:
-        whole = urljoin(base, address.strip()) if address.strip() else ""
-        parts = urlsplit(whole)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return ""
-    plain = whole.isprintable() and " " not in whole and len(whole) <= 3000
-    return whole if good and plain else ""
 
 
 def _shared(sets: Sequence[Mapping[str, str]]) -> dict[str, str]:

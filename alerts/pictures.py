@@ -3,7 +3,8 @@
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
-from alerts.notification import Notification, NotifiedAlert, usable_link
+from alerts.links import usable_link
+from alerts.notification import Notification, NotifiedAlert
 
 #: Names that mean something within a network alone.
 _WITHIN = (".local", ".localhost", ".internal", ".intranet", ".lan", ".home", ".corp", ".test", ".invalid")

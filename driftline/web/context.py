@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from alerts.notification import usable_link
+from alerts.links import usable_link
 from detectors.sentence import quantity
 from driftline.configfile import yaml_text
 from driftline.web import distributions, numerals, plots, times

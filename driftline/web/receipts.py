@@ -4,7 +4,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 import runbooks
+from alerts.links import silence_path
+from alerts.pictures import plot_path
 from driftline.web import shown_alerts
+from driftline.web.alert_plots import held
 from driftline.web.alertmanager import in_order
 from driftline.web.context import ContextOf
 from driftline.web.failures import UnknownAlert
@@ -38,4 +41,11 @@ async def receipt(request: Request, context: ContextOf, fingerprint: str) -> HTM
     found = await context.store.receipt(fingerprint)
     if found is None:
         raise UnknownAlert(fingerprint)
-    return context.page(request, "receipt.html", {"receipt": found, "kinds": set(runbooks.kinds())})
+    alert = await held(context, fingerprint)
+    values = {
+        "receipt": found,
+        "kinds": set(runbooks.kinds()),
+        "plot": plot_path(fingerprint) if alert is not None and alert.evidence.labels else "",
+        "silence": silence_path(found.labels) if found.status == "firing" else "",
+    }
+    return context.page(request, "receipt.html", values)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from alerts.decision import Reason
 from alerts.email_config import EmailConfig
 from alerts.evidence import read
-from alerts.notification import Notification, NotifiedAlert, rank, silence_link
+from alerts.links import silence_link
+from alerts.notification import Notification, NotifiedAlert, rank
 from alerts.pagerduty_config import PagerdutyConfig
 from alerts.receivers.email_message import message
 from alerts.receivers.log import line

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.decision import Reason
-from alerts.notification import Notification, NotifiedAlert, clip, rank, rfc3339, usable_link
+from alerts.links import usable_link
+from alerts.notification import Notification, NotifiedAlert, clip, rank, rfc3339
 
 NINE = 1_795_424_400_000
 RLO = "\u202e"

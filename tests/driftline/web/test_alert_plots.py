@@ -1,7 +1,9 @@
 """Pictures of evidence on the web face, over a desk in this process and a real store."""
 
 import json
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs
 
 from shown_desk import ShownDesk, id_of
 
@@ -35,3 +37,31 @@ async def test_an_alerts_picture_is_at_its_fingerprint_and_may_be_shown_elsewher
     unknown = await browse("/api/v1/alerts/0123456789abcdef/plot.png")
     assert unknown.status_code == 404
     assert (await browse(f"/api/v1/alerts/{id_of('Drift')}")).json()["fingerprint"] == id_of("Drift")
+
+
+async def test_the_page_of_an_alert_shows_it_and_links_to_a_silence(
+    browse: Any, redis_url: str, seed: Any
+) -> None:
+    desk = ShownDesk(redis_url)
+    tell(desk, "Drift", MOVED)
+    tell(desk, "Slow", {})
+    await desk.show()
+    page = (await browse(f"/alerts/{id_of('Drift')}")).text
+    assert f'src="/api/v1/alerts/{id_of("Drift")}/plot.png"' in page
+    link = unescape(page.split('href="/silences/new?')[1].split('"')[0])
+    assert parse_qs(link) == {"matcher": ['alertname="Drift"', 'model="churn"']}
+    assert "plot.png" not in (await browse(f"/alerts/{id_of('Slow')}")).text
+
+
+async def test_the_picture_stays_for_a_while_after_the_alert_is_over(
+    browse: Any, redis_url: str, seed: Any
+) -> None:
+    desk = ShownDesk(redis_url)
+    tell(desk, "Drift", MOVED)
+    await desk.show()
+    labels = {"alertname": "Drift", "feature": ""}
+    seed.alert("churn", status="resolved", labels=labels, annotations={"evidence": json.dumps(MOVED)})
+    desk.upsert("resolved", "Drift")
+    desk.pass_s(600)
+    await desk.show()
+    assert (await browse(f"/api/v1/alerts/{id_of('Drift')}/plot.png")).status_code == 200

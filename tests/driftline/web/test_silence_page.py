@@ -9,7 +9,7 @@ import pytest
 
 from alerts.answer import Answer, Code
 from alerts.command import AddSilence, Command
-from alerts.notification import silence_link
+from alerts.links import silence_link
 from driftline.commands import NotTaken
 from driftline.web import create_app, silences
 
