@@ -20,6 +20,8 @@ from streams.views import PANES_KEPT, PREFIX, TTL_S, pane_place
 _logger = logging.getLogger(__name__)
 
 EVERY_S = 0.2
+#: A write under way when the stage stops has so long; each answer in it has two seconds.
+LAST_WRITE_S = 5.0
 SERIES_WAITING = PANES_KEPT
 #: Adds rows of a series, each in the place of the one that spoke of the same pane, and keeps the newest.
 #: In one step in the store: of two writers of one pane, one row stays.
@@ -108,13 +110,26 @@ class Projection:
         self._metrics.projection_writes.inc(len(rows))
 
     async def run(self) -> None:
-        """Write what waits, every now and then, for as long as the stage runs."""
+        """Write what waits, every now and then, for as long as the stage runs; a write under way may end."""
         try:
             while True:
                 await asyncio.sleep(EVERY_S)
-                await self.write()
+                await self._write_to_the_end()
         finally:
             await self.close()
+
+    async def _write_to_the_end(self) -> None:
+        """Write; where the stage stops meanwhile, stop after it.
+
+        A client that is cancelled as it closes a connection loses hold of it, or goes on as if it were not.
+        """
+        writing = asyncio.create_task(self.write())
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing], timeout=LAST_WRITE_S)
+            writing.cancel()
+            raise
 
     async def close(self) -> None:
         """Give the connections back."""

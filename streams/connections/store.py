@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, NoPermissionError
@@ -59,13 +59,23 @@ def connect(store: StoreAddress | str, *, timeout_s: float = 2.0) -> Redis:
     """Return a client that waits no longer than ``timeout_s`` for a connection, and for each answer."""
     address = StoreAddress(store) if isinstance(store, str) else store
     # One retry, at once: a pooled connection may have died while it was idle.
-    return Redis.from_url(
+    client = Redis.from_url(
         address.url,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         retry=Retry(NoBackoff(), 1),
         **address.options,
     )
+    if client.connection_pool.connection_class is SSLConnection:
+        client.connection_pool.connection_class = _OverTls
+    return client
+
+
+class _OverTls(SSLConnection):
+    """Its end is waited for: over TLS both sides have to say so, and who leaves before leaves a socket open."""
+
+    async def disconnect(self, nowait: bool = False, *args: Any, **options: Any) -> None:
+        await super().disconnect(False, *args, **options)
 
 
 def remedy(error: Exception) -> str:

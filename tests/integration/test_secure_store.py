@@ -1,6 +1,7 @@
 """Redis behind TLS and ACL users: the projection is written, pages read it, and refusals tell no secret."""
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -26,6 +27,7 @@ from driftline.embedded import EmbeddedBroker
 from driftline.fleet import make_fleet
 from driftline.settings import Settings
 from driftline.web.app import create_app
+from streams import projection
 from streams.metrics import Metrics
 from streams.stages.fleet import Fleet
 from streams.stages.run import STAGES, make_stage, run_stage
@@ -194,3 +196,25 @@ def test_a_certificate_of_a_stranger_or_for_another_name_is_said(
         assert line.endswith(
             "Check DRIFTLINE_REDIS_CA_FILE, and that DRIFTLINE_REDIS names the store as its certificate does."
         )
+
+
+def test_a_projection_that_is_stopped_while_it_is_refused_ends_and_leaves_no_connection_open(
+    way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projection, "EVERY_S", 0.0)
+    address = access.store(Settings(**of(WORKER, way, tmp_path, secret="wrong-hunter2")))
+
+    async def refill(lost: bool) -> None:
+        """Nothing is current here."""
+
+    async def stopped_after(seconds: float) -> None:
+        refused = projection.Projection(address, "test", Metrics(CollectorRegistry()), refill)
+        running = asyncio.create_task(refused.run())
+        await asyncio.sleep(seconds)  # at another moment of a connection each time
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=DEADLINE_S)
+        assert done
+
+    for moment in range(40):
+        asyncio.run(stopped_after(moment / 1000))
+        gc.collect()  # what was left open is an error of this test

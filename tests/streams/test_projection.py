@@ -1,11 +1,13 @@
 """The projection's series: one row a pane, whoever tells it and how often, and the newest of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
+from streams import projection as projections
 from streams import views
 from streams.metrics import Metrics
 from streams.projection import Projection
@@ -63,3 +65,44 @@ async def test_the_newest_rows_stay(projection: Projection, store: str, prefix: 
     found = await held(store, prefix)
     assert len(found) == views.PANES_KEPT
     assert found[0] == '{"start":10,"events":1}'
+
+
+async def test_what_is_being_written_when_the_stage_stops_is_written(store: str, prefix: str) -> None:
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def refill(lost: bool) -> None:
+        began.set()
+        await go_on.wait()
+
+    projection = Projection(store, "test", Metrics(CollectorRegistry()), refill)
+    projection.in_doubt()
+    projection.set(prefix, "told")
+    running = asyncio.create_task(projection.run())
+    await began.wait()
+    running.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    async with Redis.from_url(store) as redis:
+        assert await redis.get(f"driftline:{prefix}") == b"told"
+
+
+async def test_a_write_that_does_not_end_does_not_keep_the_stage_from_stopping(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projections, "LAST_WRITE_S", 0.05)
+    began = asyncio.Event()
+
+    async def refill(lost: bool) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    projection = Projection(store, "test", Metrics(CollectorRegistry()), refill)
+    projection.in_doubt()
+    running = asyncio.create_task(projection.run())
+    await began.wait()
+    running.cancel()
+    async with asyncio.timeout(30):
+        with pytest.raises(asyncio.CancelledError):
+            await running
