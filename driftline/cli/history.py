@@ -92,7 +92,9 @@ def replay(
     from driftline.replay import ProgressBar
     from driftline.replay import replay as run
     from streams.alerting import Links
+    from streams.collector import collect_seldom
 
+    collect_seldom()
     chosen = configuration.load()
     _check_outputs(
         [path for path in (alerts_out, verdicts_out) if path is not None], [*files, *(labels or ())]

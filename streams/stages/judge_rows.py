@@ -1,7 +1,7 @@
 """How a judge's state and outputs lie in Kafka: rows that survive a worker, and records for readers."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -185,8 +185,8 @@ def judge_layout(judge: ModelJudge, state: JudgeState) -> str:
     return state.layouts[-1].hash
 
 
-def changes(judge: ModelJudge, held: Mapping[bytes, bytes]) -> dict[bytes, bytes | None]:
-    """Return the rows to write so that the judge can be restored as it is now."""
+def changes(judge: ModelJudge, held: Set[bytes]) -> dict[bytes, bytes | None]:
+    """Return the rows to write so that the judge can be restored as it is now; ``held`` are its `pane_keys`."""
     model = judge.monitor.model
     wanted: dict[bytes, Pane] = {
         msgspec.msgpack.encode(PaneKey(model, *group, pane.start_ms, pane.end_ms)): pane
@@ -198,8 +198,7 @@ def changes(judge: ModelJudge, held: Mapping[bytes, bytes]) -> dict[bytes, bytes
         for key, pane in wanted.items()
         if key not in held
     }
-    mine = _pane_prefix(model)
-    rows |= {key: None for key in held if key.startswith(mine) and key not in wanted}
+    rows |= {key: None for key in held if key not in wanted}
     return rows | {msgspec.msgpack.encode(StateKey(model)): msgspec.msgpack.encode(judge.snapshot())}
 
 
@@ -208,12 +207,13 @@ def is_lasting(key: bytes) -> bool:
     return not key.startswith(_PANES)
 
 
-def _pane_prefix(model: str) -> bytes:
-    """Return what all pane keys of a model, and only those, begin with: many keys are looked at often."""
-    return _PANES + msgspec.msgpack.encode(model)
+def pane_keys(model: str, rows: Iterable[bytes]) -> set[bytes]:
+    """Return the keys of a model's panes among those of a partition's rows."""
+    mine = _PANES + msgspec.msgpack.encode(model)
+    return {key for key in rows if key.startswith(mine)}
 
 
-def close_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping[bytes, bytes]) -> list[Step]:
+def close_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Set[bytes]) -> list[Step]:
     """Return what a close writes: outputs first, for a state that is written does not say them again."""
     records = _output_records(topics, judge.monitor.model, judged)
     if judged.layout is not None:
@@ -221,7 +221,7 @@ def close_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping
     return [Step(records), Step(rows=changes(judge, held))]
 
 
-def tick_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Mapping[bytes, bytes]) -> list[Step]:
+def tick_steps(topics: Topics, judge: ModelJudge, judged: Judged, held: Set[bytes]) -> list[Step]:
     """Return what a tick writes: what is over, the state, and then what fires.
 
     The clock has moved on when a crash is over, and a tick may find another answer. What fires is known to

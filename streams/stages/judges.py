@@ -5,7 +5,7 @@ Pure: the stage carries out what is yielded here, and hands in the clock and the
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -49,7 +49,7 @@ BACKLOG_PARTITION = 0
 OUTCOMES_EVERY_MS, OUTCOMES_PAUSE_MS_PER_KB = 1_000, 1
 
 RowsOf = Callable[[int], Mapping[bytes, bytes]]
-Steps = Callable[[Topics, ModelJudge, Judged, Mapping[bytes, bytes]], list[Step]]
+Steps = Callable[[Topics, ModelJudge, Judged, Set[bytes]], list[Step]]
 
 
 class Receipt(Protocol):
@@ -98,6 +98,8 @@ class Judges:
         self._first_heard_ms: dict[str, int] = {}
         self._outcomes_changed: set[str] = set()
         self._outcomes_due_ms: dict[str, int] = {}
+        # Those of all models of a partition are too many to look through for each pane of each.
+        self._pane_keys: dict[str, set[bytes]] = {}
         self._heard: defaultdict[int, dict[bytes, bytes | None]] = defaultdict(dict)
         self._layouts: defaultdict[str, list[Layout]] = defaultdict(list)
         self._standings: defaultdict[int, Standings] = defaultdict(Standings)
@@ -125,6 +127,7 @@ class Judges:
         self._first_heard_ms.clear()
         self._outcomes_changed.clear()
         self._outcomes_due_ms.clear()
+        self._pane_keys.clear()
 
     def await_all(self, now_ms: int) -> None:
         """Take it that every source partition has a backlog, until it says that it has none."""
@@ -306,8 +309,15 @@ class Judges:
             yield Writing(BACKLOG_PARTITION, steps, fleet_alerts=upserts)
 
     def _writing(self, judge: ModelJudge, judged: Judged, rows_of: RowsOf, steps: Steps) -> Writing:
-        partition = self._fleet.profile_partition(judge.monitor.model)
-        written = steps(self._fleet.topics, judge, judged, rows_of(partition))
+        model = judge.monitor.model
+        partition = self._fleet.profile_partition(model)
+        if model not in self._pane_keys:
+            self._pane_keys[model] = judge_rows.pane_keys(model, rows_of(partition))
+        held = self._pane_keys[model]
+        written = steps(self._fleet.topics, judge, judged, held)
+        for key, value in (row for step in written for row in step.rows.items()):
+            if not judge_rows.is_lasting(key):
+                (held.discard if value is None else held.add)(key)
         return Writing(partition, self._signed(partition, written), judge, judged)
 
     def _judge_of(self, model: str, now_ms: int) -> ModelJudge:

@@ -425,7 +425,7 @@ class JudgeWorker(VirtualWorker):
         judge = self.judges.models.get(model)
         if judge is not None:
             partition = self.fleet.profile_partition(model)
-            rows = judge_rows.changes(judge, self.rows[partition])
+            rows = judge_rows.changes(judge, judge_rows.pane_keys(judge.monitor.model, self.rows[partition]))
             for _ in self.carry_out(partition, [Step(rows=rows)]):
                 pass
 
