@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from driftline import __version__
-from driftline.cli import alerts, dead_letter, history, offline, running, silence, topics
+from driftline.cli import alerts, dead_letter, history, incident, offline, running, silence, topics
 
 EXIT_CODES = (
     "Exit codes: 0 done, or stopped in order (up, worker, web); 1 something to mend; 2 wrong usage; "
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (running, offline, history):
+for module in (running, offline, history, incident):
     module.register(app)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(silence.app, name="silence")

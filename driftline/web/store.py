@@ -137,6 +137,11 @@ class Store:
         found = _rows(DeskAlertRow, key, {fingerprint.encode(): row} if row else {})
         return found[0] if found else None
 
+    async def receipts(self) -> list[ReceiptRow]:
+        """Return the way of every alert the desk knows, in no order."""
+        key = f"{PREFIX}:{RECEIPTS}"
+        return _rows(ReceiptRow, key, await self._hash(key))
+
     async def desk_groups(self) -> dict[str, DeskGroupRow]:
         """Return the desk's groups by id."""
         key = f"{PREFIX}:{desk_views.GROUPS}"

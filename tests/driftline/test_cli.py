@@ -32,7 +32,7 @@ def test_the_commands_of_the_house_are_all_there() -> None:
         "up", "worker", "web", "replay", "reference build", "check",
         "alerts", "alerts show", "alerts ack", "alerts unack",
         "silence add", "silence list", "silence extend", "silence expire", "dead-letter list", "dead-letter requeue",
-        "detectors", "schemas", "topics create",
+        "detectors", "schemas", "topics create", "incident",
     }  # fmt: skip
 
 
