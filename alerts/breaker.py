@@ -5,7 +5,7 @@ It only ever delays: a delivery that is held back is a `Retry`, with nothing in 
 
 from dataclasses import dataclass, replace
 
-from alerts.outcome import Outcome, Retry
+from alerts.outcome import Finding, Outcome, Retry
 
 _FAILURES = 5
 _FIRST_PAUSE_MS = 5_000
@@ -44,7 +44,7 @@ def admit(breaker: Breaker, now_ms: int) -> tuple[Breaker, int]:
     return replace(breaker, probing=True, rests_until_ms=now_ms + _PROBE_MS), 0
 
 
-def after(breaker: Breaker, outcome: Outcome, now_ms: int) -> Breaker:
+def after(breaker: Breaker, outcome: Outcome | Finding, now_ms: int) -> Breaker:
     """Return the breaker after a try.
 
     Five failures in a row begin a rest of 5 s, each probe that fails one of twice the length, 2 min at most. A

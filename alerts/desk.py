@@ -18,7 +18,7 @@ from alerts.config import Config
 from alerts.decision import Decision, Reason
 from alerts.dispatch import Delivery
 from alerts.intake import Intake, take_in
-from alerts.outcome import Outcome
+from alerts.outcome import Finding, Outcome
 from alerts.push import expire
 from alerts.regroup import regroup, take_up_deliveries
 from alerts.settlement import settle
@@ -160,7 +160,7 @@ class Desk:
         forget_answers(self._book, now_ms)
         return deliveries
 
-    def settled(self, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
+    def settled(self, delivery_id: str, outcome: Outcome | Finding, now_ms: int) -> tuple[Decision, ...]:
         """Take the outcome of a delivery. One that is not under way (any more) changes nothing."""
         decisions = settle(self._book, delivery_id, outcome, now_ms)
         self._book.purge(now_ms)

@@ -19,7 +19,8 @@ class Delivery:
     """One notification to be sent to one integration now.
 
     Write the desk's changed rows before sending it, and call `Desk.settled` with ``id`` afterwards.
-    ``attempt`` counts from 1; ``previous_reference`` is what the receiver returned last time.
+    ``attempt`` counts from 1; ``previous_reference`` is what the receiver returned last time. With ``asks_for``,
+    nothing is sent: the receiver is asked whether it has the one of that idempotency key, begun at ``begun_ms``.
     """
 
     id: str
@@ -28,6 +29,8 @@ class Delivery:
     previous_reference: dict[str, str] | None
     possible_repeat: bool
     attempt: int
+    asks_for: str = ""
+    begun_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -60,7 +63,9 @@ def wait(book: Book, draft: Draft) -> None:
         ledger.again = True
         book.touch_ledger(draft.group_id, draft.integration.key)
         draft.reason, draft.stopped = Reason.IN_FLIGHT, True
-    elif ledger.state == "PENDING" and not ledger.quiet and ledger.not_before_ms > draft.now_ms:
+    elif ledger.doubt or (
+        ledger.state == "PENDING" and not ledger.quiet and ledger.not_before_ms > draft.now_ms
+    ):
         draft.reason, draft.stopped = Reason.WAITS_FOR_RETRY, True
 
 
@@ -156,6 +161,22 @@ def _told(draft: Draft, key: str) -> Decision:
     return Decision(
         draft.now_ms, Stage.DELIVER, draft.reason, draft.integration.key, ", ".join(parts), message=key
     )
+
+
+def ask(book: Book, group_id: str, integration: Integration, now_ms: int) -> Delivery:
+    """Return the question whether a receiver has what may have arrived."""
+    group, place = book.groups[group_id], integration.key
+    ledger = group.ledgers[place]
+    draft = Draft(group_id, group, book.nodes[group.route_key], integration, ledger, now_ms)
+    draft.alerts, draft.reason = known(book, group_id, ledger.known), Reason.ASKED
+    ledger.state, ledger.delivery_id = "SENDING", identify(ledger.doubt, str(ledger.asked), str(now_ms))
+    book.in_flight[ledger.delivery_id] = (group_id, place)
+    book.touch_ledger(group_id, place)
+    return Delivery(
+        id=ledger.delivery_id, integration=integration, notification=_notification(book, draft, ledger.doubt),
+        previous_reference=ledger.reference, possible_repeat=False, attempt=ledger.attempts,
+        asks_for=ledger.doubt, begun_ms=ledger.started_at_ms,
+    )  # fmt: skip
 
 
 Dispatching = Callable[[Book, Draft], None]

@@ -1,4 +1,4 @@
-"""What came of one try to send a notification.
+"""What came of one try to send a notification, or of asking whether one has arrived.
 
 ``plain_because`` says why the built-in words were sent though the receiver has templates; "" if they were not.
 """
@@ -45,3 +45,25 @@ class Failed:
 
 
 Outcome = Sent | Retry | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The receiver has it; ``reference`` is what it returned, or would have, when it took it."""
+
+    reference: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The receiver does not have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknowable:
+    """The receiver cannot be asked; ``reason`` names the remedy."""
+
+    reason: str
+
+
+Finding = Found | Missing | Unknowable

@@ -1,6 +1,6 @@
 """Fitting the state to a config: after a reload, and after a restore."""
 
-from alerts import escalation
+from alerts import escalation, reconciliation
 from alerts.agenda import Due
 from alerts.book import Book
 from alerts.decision import Decision, Reason, Stage
@@ -33,18 +33,18 @@ def regroup(book: Book, now_ms: int) -> None:
 
 
 def take_up_deliveries(book: Book, now_ms: int) -> None:
-    """After a crash: send again at once what was being sent, as nobody knows whether it arrived."""
+    """After a crash: ask for what was being sent, or send it again, as nobody knows whether it arrived."""
     for group_id, integration, ledger in book.ledgers():
         if ledger.state == "SENDING":
             lost = Decision(now_ms, Stage.DELIVER, Reason.TAKEN_OVER, integration, message=ledger.delivery_id)
             for fingerprint in ledger.news:
                 book.note(fingerprint, lost)
-            ledger.state, ledger.not_before_ms = "PENDING", now_ms
-            if not ledger.quiet:
-                ledger.uncertain, ledger.maybe = True, ledger.maybe | ledger.sending
-            ledger.sending, ledger.news = {}, []
-            ledger.delivery_id, ledger.again = "", False
-            book.touch_ledger(group_id, integration)
+            if ledger.quiet:
+                ledger.state, ledger.not_before_ms, ledger.delivery_id = "PENDING", now_ms, ""
+                ledger.sending, ledger.news, ledger.again = {}, [], False
+                book.touch_ledger(group_id, integration)
+            else:
+                reconciliation.doubt(book, (group_id, integration), now_ms)
         if ledger.state == "PENDING":
             book.agenda.add(Due(ledger.not_before_ms, group_id, integration))
 

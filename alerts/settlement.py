@@ -1,11 +1,13 @@
 """What came of a delivery, written into the notification log: told, or to be tried again, and when."""
 
-from alerts import care, fallback
+from dataclasses import replace
+
+from alerts import care, fallback, reconciliation
 from alerts.agenda import Due
 from alerts.book import Book
 from alerts.decision import Decision, Reason, Stage
 from alerts.notification import clip, rfc3339
-from alerts.outcome import Failed, Outcome, Retry, Sent
+from alerts.outcome import Failed, Finding, Outcome, Retry, Sent
 from alerts.state import Ledger
 
 _FIRST_BACKOFF_MS = 1_000
@@ -16,7 +18,7 @@ _NAME_KEPT = 200
 _NO_NAMES = frozenset({"told"})
 
 
-def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple[Decision, ...]:
+def settle(book: Book, delivery_id: str, outcome: Outcome | Finding, now_ms: int) -> tuple[Decision, ...]:
     """Write what came of a delivery into the notification log, and say so to its alerts."""
     where = book.in_flight.pop(delivery_id, None)
     if where is None:
@@ -27,10 +29,14 @@ def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple
     ledger = group.ledgers[place]
     told = list(ledger.news)
     decisions: list[Decision] = []
-    if outcome.plain_because:
+    if isinstance(outcome, Sent | Retry | Failed) and outcome.plain_because:
         because = outcome.plain_because[:_ERROR_KEPT]
         decisions.append(Decision(now_ms, Stage.DELIVER, Reason.TEMPLATE_FAILED, place, because))
-    if ledger.quiet:
+    if ledger.doubt:
+        decisions.append(_reconciled(book, where, outcome, now_ms))
+    elif not isinstance(outcome, Sent | Retry | Failed):
+        raise TypeError(f"{outcome} answers a question that was not asked")
+    elif ledger.quiet:
         decisions.append(care.settle(book, where, outcome, backoff_ms(ledger.attempts), now_ms))
     elif isinstance(outcome, Sent):
         decisions.append(_taken(book, where, outcome, now_ms))
@@ -45,6 +51,17 @@ def settle(book: Book, delivery_id: str, outcome: Outcome, now_ms: int) -> tuple
     book.touch_ledger(group_id, place)
     book.sweep(group_id, now_ms)
     return tuple(decisions)
+
+
+def _reconciled(book: Book, where: tuple[str, str], outcome: Outcome | Finding, now_ms: int) -> Decision:
+    group_id, place = where
+    ledger = book.groups[group_id].ledgers[place]
+    sent, key = reconciliation.found(outcome), ledger.doubt
+    if sent is None:
+        return reconciliation.settle(book, where, outcome, backoff_ms(ledger.asked + 1), now_ms)
+    # What has changed since that try is told at once.
+    ledger.again = True
+    return replace(_taken(book, where, sent, now_ms), reason=Reason.RECONCILED, message=key)
 
 
 def _taken(book: Book, where: tuple[str, str], outcome: Sent, now_ms: int) -> Decision:
@@ -95,14 +112,15 @@ def _put_off(book: Book, where: tuple[str, str], outcome: Retry | Failed, now_ms
     ledger = group.ledgers[place]
     if isinstance(outcome, Retry):
         reason, wait_ms = Reason.RETRY, max(outcome.after_ms, backoff_ms(ledger.attempts))
-        if outcome.maybe_delivered:
-            ledger.uncertain, ledger.maybe = True, ledger.maybe | ledger.sending
     else:
         reason, wait_ms = Reason.FAILED, book.interval_ms(group)
-    ledger.state, ledger.again, ledger.sending, ledger.news = "PENDING", False, {}, []
-    message, ledger.delivery_id = ledger.delivery_id, ""
-    ledger.not_before_ms, ledger.last_error = now_ms + wait_ms, outcome.reason[:_ERROR_KEPT]
-    book.agenda.add(Due(ledger.not_before_ms, group_id, place))
+    message, ledger.last_error = ledger.delivery_id, outcome.reason[:_ERROR_KEPT]
+    if isinstance(outcome, Retry) and outcome.maybe_delivered:
+        reconciliation.doubt(book, where, now_ms, wait_ms)
+    else:
+        ledger.state, ledger.again, ledger.sending, ledger.news = "PENDING", False, {}, []
+        ledger.delivery_id, ledger.not_before_ms = "", now_ms + wait_ms
+        book.agenda.add(Due(ledger.not_before_ms, group_id, place))
     detail = f"{ledger.last_error}; next try {rfc3339(ledger.not_before_ms)}"
     return Decision(now_ms, Stage.DELIVER, reason, place, detail, message=message)
 

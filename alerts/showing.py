@@ -14,6 +14,8 @@ def take_turn(book: Book, due: Due, now_ms: int) -> list[Delivery]:
     if not due.integration:
         told = dispatch.flush(book, due.group, now_ms)
         places = book.integrations(group)
+    elif group.ledgers[due.integration].doubt:
+        return [dispatch.ask(book, due.group, book.integration(group, due.integration), now_ms)]
     else:
         told = [] if group.ledgers[due.integration].quiet else dispatch.retry(book, due, now_ms)
         places = (book.integration(group, due.integration),)

@@ -104,6 +104,11 @@ class Ledger:
         The delivery under way, or "".
     generation
         Notifications taken by the receiver so far.
+    doubt
+        The idempotency key of a try that may have arrived, for which the receiver is to be asked, or "".
+        Meanwhile ``sending`` and ``news`` are that try's.
+    asked
+        How often it could not be asked.
     quiet
         What is due, or under way, tells no news: it only shows who looks after alerts (`alerts.care`).
     shown, showing
@@ -126,6 +131,8 @@ class Ledger:
     sent_at_ms: int = 0
     reference: dict[str, str] | None = None
     last_error: str = ""
+    doubt: str = ""
+    asked: int = 0
     quiet: bool = False
     shown: str = ""
     showing: str = ""

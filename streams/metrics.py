@@ -209,7 +209,8 @@ class Metrics:
         )
         self.notifications = self._counter(
             "driftline_notifications_total",
-            "Attempts to notify, by outcome (sent, retried, failed: given up).",
+            "Attempts to notify, by outcome (sent, retried, failed: given up), or to find out whether a notification "
+            "has arrived (found, missing, unknown).",
             "receiver",
             "outcome",
         )

@@ -5,13 +5,13 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
 from alerts.errors import SecretUnreadable
 from alerts.notification import Notification
-from alerts.outcome import Failed, Outcome, Retry
+from alerts.outcome import Failed, Finding, Outcome, Retry
 
 _LONGEST_WAIT_MS = 24 * 3_600_000
 
@@ -21,6 +21,17 @@ class Receiver(Protocol):
 
     async def send(self, notification: Notification, previous_reference: Mapping[str, str] | None) -> Outcome:
         """Try once to send; ``previous_reference`` is what the last `Sent` to this group returned."""
+        ...
+
+
+@runtime_checkable
+class Askable(Protocol):
+    """A receiver that can be asked whether it has a notification. Never raises for what the other side does."""
+
+    async def find(
+        self, idempotency_key: str, previous_reference: Mapping[str, str] | None, begun_ms: int
+    ) -> Finding | Retry:
+        """Look for what was begun to be sent at ``begun_ms`` (epoch ms), or later, under a key."""
         ...
 
 

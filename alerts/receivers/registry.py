@@ -15,12 +15,12 @@ from alerts.egress import Egress
 from alerts.email_config import EmailConfig
 from alerts.errors import EgressRefused, UnknownReceiver
 from alerts.notification import rfc3339
-from alerts.outcome import Failed, Outcome, Retry
+from alerts.outcome import Failed, Finding, Outcome, Retry, Unknowable
 from alerts.pagerduty_config import PagerdutyConfig
 from alerts.receiver_config import LogConfig, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
 from alerts.receivers.alertmanager import AlertmanagerReceiver
-from alerts.receivers.base import Receiver, clock_ms
+from alerts.receivers.base import Askable, Receiver, clock_ms
 from alerts.receivers.email import EmailReceiver
 from alerts.receivers.gate import ListResolver, keep_to_list, through
 from alerts.receivers.log import LogReceiver
@@ -97,8 +97,8 @@ class Receivers:
         self._egress = Egress(config.defaults.egress_allow)
         self._now_ms = now_ms
 
-    async def send(self, delivery: Delivery) -> Outcome:
-        """Try once to send. Deliveries are independent: send them concurrently, and settle each by itself.
+    async def send(self, delivery: Delivery) -> Outcome | Finding:
+        """Try once to send, or find out. Deliveries are independent: send them concurrently, settle each by itself.
 
         What is for a receiver that is let rest is not sent, but told to be tried later: see `alerts.breaker`.
         """
@@ -114,12 +114,14 @@ class Receivers:
         self._breakers[key] = after(self._breakers[key], outcome, self._now_ms())
         return outcome
 
-    async def _try(self, receiver: Receiver, delivery: Delivery) -> Outcome:
+    async def _try(self, receiver: Receiver, delivery: Delivery) -> Outcome | Finding:
         try:
             notification, plain_because = worded(
                 delivery.notification, delivery.integration.config, self._library
             )
             with through(self._egress):
+                if delivery.asks_for:
+                    return await _find(receiver, delivery)
                 outcome = await receiver.send(notification, delivery.previous_reference)
             return replace(outcome, plain_because=plain_because) if plain_because else outcome
         except EgressRefused as error:
@@ -130,3 +132,9 @@ class Receivers:
             kind = type(error).__name__
             _logger.error("receiver %s broke with %s; will be tried again", delivery.integration.key, kind)
             return Retry(0, f"the receiver broke ({kind}); please report it", maybe_delivered=True)
+
+
+async def _find(receiver: Receiver, delivery: Delivery) -> Finding | Retry:
+    if not isinstance(receiver, Askable):
+        return Unknowable("receivers of this kind cannot be asked")
+    return await receiver.find(delivery.asks_for, delivery.previous_reference, delivery.begun_ms)

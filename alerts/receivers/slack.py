@@ -1,8 +1,9 @@
 """Slack as a receiver: one message per group, updated as it changes, with what is new in its thread."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from aiohttp import ClientError, ClientSession
 from aiohttp.client_exceptions import ClientConnectorError, InvalidURL
@@ -12,18 +13,25 @@ from slack_sdk.web.async_client import AsyncWebClient
 from alerts.decision import Reason
 from alerts.errors import SecretUnreadable
 from alerts.notification import Notification, clip
-from alerts.outcome import Failed, Outcome, Retry, Sent
+from alerts.outcome import Failed, Finding, Outcome, Retry, Sent, Unknowable
 from alerts.receiver_config import SlackConfig
 from alerts.receivers.base import judge_status, retry_after_ms, secret
 from alerts.receivers.slack_blocks import blocks, fallback, reply
 from alerts.receivers.slack_buttons import buttons
+from alerts.receivers.slack_history import find
 
+_T = TypeVar("_T")
+_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{2,}")
 _TRANSIENT = frozenset(
     {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
 )
 _PICTURE_REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format", "invalid_attachments"})
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
 _TOKEN_REMEDY = "put a valid bot token (xoxb-…) into token or token_file"
+_HISTORY_REMEDY = (
+    "the bot may not look whether it has arrived; give it the scope channels:history, or groups:history where the "
+    "channel is private"
+)
 _CHANNEL_REMEDY = "correct the channel, and invite the bot to it"
 _REMEDIES = {
     "account_inactive": _TOKEN_REMEDY,
@@ -66,10 +74,37 @@ class SlackReceiver:
 
     async def send(self, notification: Notification, previous_reference: Mapping[str, str] | None) -> Outcome:
         """Post the group's message, or update it and reply."""
+        return await self._try(
+            lambda client: self._tell_in_any_case(client, notification, previous_reference or {})
+        )
+
+    async def find(
+        self, idempotency_key: str, previous_reference: Mapping[str, str] | None, begun_ms: int
+    ) -> Finding | Retry:
+        """Look for a message of ours in the channel's history, for which the bot needs a scope more."""
+        reference = previous_reference or {}
+        channel = reference.get("channel") or self.config.channel
+        if not _CHANNEL_ID.fullmatch(channel):
+            return Unknowable(
+                f"Slack wants the id of channel {clip(channel, 80)!r}, not its name; write that"
+            )
+
+        async def look(client: AsyncWebClient) -> Finding:
+            try:
+                return await find(client, channel, reference.get("ts", ""), idempotency_key, begun_ms)
+            except SlackApiError as error:
+                if _code(error) == "missing_scope":
+                    return Unknowable(_HISTORY_REMEDY)
+                raise
+
+        outcome = await self._try(look)
+        return Unknowable(f"not found out: {outcome.reason}") if isinstance(outcome, Failed) else outcome
+
+    async def _try(self, talk: Callable[[AsyncWebClient], Awaitable[_T]]) -> _T | Retry | Failed:
         try:
             client = self._client()
             async with asyncio.timeout(self.config.timeout_ms / 1000):
-                return await self._tell_in_any_case(client, notification, previous_reference or {})
+                return await talk(client)
         except SecretUnreadable as error:
             return Failed(f"token_file: {error}")
         except SlackApiError as error:

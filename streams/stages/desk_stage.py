@@ -15,7 +15,7 @@ from alerts.config import Config
 from alerts.desk import Desk
 from alerts.dispatch import Delivery
 from alerts.errors import ConfigRefused
-from alerts.outcome import Failed, Outcome, Retry
+from alerts.outcome import Failed, Finding, Found, Missing, Outcome, Retry, Sent, Unknowable
 from alerts.receivers.registry import Receivers, open_session
 from alerts.tenure import Written
 from streams.metrics import Metrics
@@ -31,6 +31,9 @@ from streams.transport.engine import listen, make_app
 
 _logger = logging.getLogger(__name__)
 EVERY_S = 0.2
+_WORDS: dict[type, str] = {
+    Sent: "sent", Retry: "retried", Failed: "failed", Found: "found", Missing: "missing", Unknowable: "unknown",
+}  # fmt: skip
 #: What deliveries under way get when the desk is let go; the group and the supervisor wait longer.
 LAST_DELIVERIES_S = 5.0
 
@@ -260,19 +263,19 @@ class DeskStage:
 
     async def _deliver(self, desk: Desk, receivers: Receivers, delivery: Delivery) -> None:
         outcome = await self._send(receivers, delivery)
-        name = "sent" if not isinstance(outcome, Retry | Failed) else _word(outcome)
+        name = _WORDS[type(outcome)]
         self.metrics.notifications.labels(receiver=delivery.integration.key, outcome=name).inc()
-        if outcome.plain_because:
+        if isinstance(outcome, Sent | Retry | Failed) and outcome.plain_because:
             self.metrics.template_failures.labels(receiver=delivery.integration.key).inc()
             _logger.error(
                 "%s: told in the built-in words: %s", delivery.integration.key, outcome.plain_because
             )
-        if isinstance(outcome, Retry | Failed):
+        if isinstance(outcome, Retry | Failed | Unknowable):
             _logger.warning("%s: %s", delivery.integration.key, outcome.reason)
         desk.settled(delivery.id, outcome, _now_ms())
         await self._write(desk)
 
-    async def _send(self, receivers: Receivers, delivery: Delivery) -> Outcome:
+    async def _send(self, receivers: Receivers, delivery: Delivery) -> Outcome | Finding:
         async with self._writing:
             await self.log.make_sure()
         # From here to the receiver's own first step nothing is awaited.
@@ -297,10 +300,6 @@ class DeskStage:
         await self._cut_off_deliveries()
         if self._session is not None:
             await self._session.close()
-
-
-def _word(outcome: Outcome) -> str:
-    return "retried" if isinstance(outcome, Retry) else "failed"
 
 
 def _now_ms() -> int:

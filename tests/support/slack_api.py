@@ -117,6 +117,14 @@ class SlackApi:
     channels: dict[str, str] = field(default_factory=lambda: {"#ml": "C024BE91L"})
     messages: list[Message] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
+    #: Messages to take, from now on, without ever answering.
+    held: int = 0
+    #: Messages to lose, from now on, without ever answering.
+    dropped: int = 0
+    #: Whether the bot may read the channel's history.
+    may_look: bool = True
+    looks: int = 0
+    page: int = 1_000
     url: str = ""
     _presses: int = 0
 
@@ -124,6 +132,8 @@ class SlackApi:
         app = web.Application()
         app.router.add_post("/api/chat.postMessage", self._post)
         app.router.add_post("/api/chat.update", self._update)
+        app.router.add_get("/api/conversations.history", self._history)
+        app.router.add_get("/api/conversations.replies", self._replies)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, HOST, 0).start()
@@ -154,8 +164,12 @@ class SlackApi:
         channel = self.channels.get(body["channel"], body["channel"])
         if channel not in self.channels.values():
             return web.json_response({"ok": False, "error": "channel_not_found"})
-        ts = f"1503435956.{len(self.messages):06}"
+        if self.dropped:
+            self.dropped -= 1
+            await asyncio.Event().wait()
+        ts = f"{time.time() + 0.000001 * len(self.messages):.6f}"
         self.messages.append(Message(channel, ts, body, body.get("thread_ts", "")))
+        await self._hold()
         return web.json_response(
             {"ok": True, "channel": channel, "ts": ts, "message": {"text": body["text"]}}
         )
@@ -168,7 +182,51 @@ class SlackApi:
         if not found:
             return web.json_response({"ok": False, "error": "message_not_found"})
         found[0].body, found[0].updates = body, found[0].updates + 1
+        await self._hold()
         return web.json_response({"ok": True, "channel": body["channel"], "ts": body["ts"]})
+
+    async def _hold(self) -> None:
+        if self.held:
+            self.held -= 1
+            await asyncio.Event().wait()
+
+    async def _history(self, request: web.Request) -> web.Response:
+        return self._listed(request, [one for one in reversed(self.messages) if not one.thread_ts])
+
+    async def _replies(self, request: web.Request) -> web.Response:
+        ts = request.query["ts"]
+        if not any(one.ts == ts for one in self.messages):
+            return web.json_response({"ok": False, "error": "thread_not_found"})
+        return self._listed(request, [one for one in self.messages if ts in (one.ts, one.thread_ts)])
+
+    def _listed(self, request: web.Request, messages: list[Message]) -> web.Response:
+        """Answer as Slack does: in pages, with metadata only where it is asked for."""
+        self.looks += 1
+        query = dict(request.query)
+        extra = set(query) - {"channel", "ts", "cursor", "oldest", "limit", "include_all_metadata"}
+        if request.headers["Authorization"] != f"Bearer {self.token}" or extra:
+            self.mistakes.append(f"{request.path}: {query}")
+        if not self.may_look:
+            return web.json_response({"ok": False, "error": "missing_scope", "needed": "channels:history"})
+        # Slack takes an id alone.
+        if query["channel"] not in self.channels.values():
+            return web.json_response({"ok": False, "error": "channel_not_found"})
+        assert 1 <= int(query["limit"]) <= 999
+        start = int(query.get("cursor", 0))
+        end = start + min(self.page, int(query["limit"]))
+        kept = [
+            one for one in messages
+            if one.channel == query["channel"] and float(one.ts) >= float(query.get("oldest", 0))
+        ]  # fmt: skip
+        hidden = set() if query.get("include_all_metadata") == "1" else {"metadata"}
+        shown = [
+            {"type": "message", "ts": one.ts, **({"thread_ts": one.thread_ts} if one.thread_ts else {})}
+            | {name: value for name, value in one.body.items() if name in ("text", "blocks", "metadata")}
+            for one in kept[start:end]
+        ]
+        listed = [{name: value for name, value in one.items() if name not in hidden} for one in shown]
+        more = {"response_metadata": {"next_cursor": str(end)}} if end < len(kept) else {}
+        return web.json_response({"ok": True, "messages": listed, "has_more": bool(more), **more})
 
     def press(self, message: Message, words: str, user: str = "ana") -> tuple[bytes, dict[str, str]]:
         """Return body and headers of what Slack posts when somebody presses a button."""

@@ -208,9 +208,10 @@ class Desks(Pipeline):
             lambda: not Counter(words) - Counter(self.receiver.words),
             f"{words} are told",
         )
-        await self.until(self._nothing_under_way, "every delivery is settled")
+        await self.until(self.nothing_under_way, "every delivery is settled")
 
-    async def _nothing_under_way(self) -> bool:
+    async def nothing_under_way(self) -> bool:
+        """Return whether no delivery is out or due."""
         state = (await self.past()).state
         states = [json.loads(row)["state"] for key, row in state.items() if key.startswith("ledger/")]
         return all(one == "SENT" for one in states)
