@@ -25,6 +25,10 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
+#: The annotation by which a judge says since when it cannot judge an alert that fires, RFC 3339.
+NO_DATA_SINCE = "no_data_since"
+
+
 class AlertUpsert(BaseModel):
     """One transition or refresh of an alert, as it travels on ``driftline.alerts`` (JSON).
 
@@ -39,7 +43,8 @@ class AlertUpsert(BaseModel):
     )
     annotations: dict[str, str] = Field(
         default_factory=dict,
-        description="summary, description, cause (where it is known), runbook_url, dashboard_url, evidence (JSON)",
+        description="summary, description, cause (where it is known), runbook_url, dashboard_url, evidence (JSON), "
+        "no_data_since (RFC 3339) while it cannot be judged",
     )
     starts_at_ms: int = Field(description="event time the alert began to fire, epoch ms")
     ends_at_ms: int | None = Field(default=None, description="event time it resolved, epoch ms")

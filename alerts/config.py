@@ -97,6 +97,11 @@ class Global(SmtpDefaults):
         description="when an alert is over that came without an end and is not told of any more; "
         "Driftline's own always come with one",
     )
+    no_data_after_ms: PositiveDurationMs = Field(
+        default=10 * 60_000,
+        alias="no_data_after",
+        description="time without word of an alert that fires after which it says that there is no data",
+    )
     flapping: Flapping = Field(default=Flapping(), description="what begins and ends again and again")
     fallback: MaybeReceiverName = Field(
         default=None,

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     FLAPS = "it flaps: it begins and ends again and again"
     FLAP_HELD = "held as firing: it flaps"
     FLAPPED = "it has been quiet, and flaps no more"
+    NO_DATA = "there is no data: nothing newer was judged"
+    DATA_AGAIN = "there is data again"
     EXPIRED = "over: its end has come"
     FOLLOWED = "told by a judge that another has followed"
     OLDER_VERSION = "an upsert as new or newer is held already"

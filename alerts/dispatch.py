@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
-from alerts import care, escalation, fallback, flapping
+from alerts import care, escalation, fallback, flapping, no_data, standing
 from alerts.agenda import Due
 from alerts.book import Book, identify
 from alerts.config import Integration
@@ -190,6 +190,7 @@ def flush(book: Book, group_id: str, now_ms: int) -> list[Delivery]:
     group = book.groups[group_id]
     for fingerprint in sorted(group.members):
         flapping.calm(book, fingerprint, now_ms)
+        no_data.look(book, fingerprint, now_ms)
     group.flushed = True
     group.due_ms = now_ms + book.interval_ms(group)
     book.agenda.add(Due(group.due_ms, group_id))
@@ -291,7 +292,7 @@ def _idempotency_key(draft: Draft) -> str:
 
 def _as_firing(fingerprint: str, record: Record) -> NotifiedAlert:
     upsert = record.upsert
-    state = flapping.words(record.flap) if record.flap else ""
+    state = standing.words(record)
     return NotifiedAlert(
         fingerprint, "firing", upsert.labels, upsert.annotations, upsert.starts_at_ms, None, state=state,
         generator_url=record.generator_url,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from alerts import flapping
+from alerts import flapping, no_data
 from alerts.ack import outlive
 from alerts.alert import AlertUpsert
 from alerts.book import CLOSED_KEPT_MS, Book
@@ -101,12 +101,14 @@ def remember(book: Book, intake: Intake) -> None:
     if record is None:
         book.records[intake.fingerprint] = Record(upsert, push=intake.push)
         flapping.turn(book, intake.fingerprint, intake.now_ms)
+        no_data.hear(book, intake.fingerprint, intake.now_ms)
         intake.decide(Stage.REMEMBER, Reason.NEW)
         return
     before, fired, record.upsert, record.push = record.upsert, record.firing, upsert, intake.push
     turned = before.status != upsert.status
     if turned:
         flapping.turn(book, intake.fingerprint, intake.now_ms)
+    no_data.hear(book, intake.fingerprint, intake.now_ms)
     if upsert.status == "resolved":
         # The routes were taken with the labels it fired with.
         told = {"labels": before.labels, "pending_since_ms": before.pending_since_ms}

@@ -39,7 +39,8 @@ class Record:
 
     ``silenced`` holds the silences that match it, by id, whether they hold now or not. ``turned_ms``: when it last
     began or ended; ``flap``: held as firing, as it does so again and again. ``left_out`` counts the decisions that its
-    history had no room for. ``push``: None unless it was pushed.
+    history had no room for. ``push``: None unless it was pushed. ``heard_ms``: when the desk last heard of it;
+    ``no_data_ms``: since when nothing newer was judged, where that is so.
     """
 
     upsert: AlertUpsert
@@ -52,6 +53,8 @@ class Record:
     flap: Flap | None = None
     left_out: int = 0
     push: Push | None = None
+    heard_ms: int | None = None
+    no_data_ms: int | None = None
 
     @property
     def firing(self) -> bool:

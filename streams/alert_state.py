@@ -73,7 +73,8 @@ class AlertKey(msgspec.Struct, frozen=True, array_like=True, order=True):
 class Alert(msgspec.Struct):
     """An alert that fires: since when (event time), and what was last told of it, and when.
 
-    ``pending_since_ms`` is the first verdict that led to it; None where it is not known.
+    ``pending_since_ms`` is the first verdict that led to it; None where it is not known. ``no_data_ms``: since when
+    (event time) it could not be judged, where that is so.
     """
 
     starts_at_ms: int
@@ -81,6 +82,7 @@ class Alert(msgspec.Struct):
     told_ms: int
     annotations: dict[str, str] = {}
     pending_since_ms: int | None = None
+    no_data_ms: int | None = None
 
 
 def is_active(signals: Iterable[Signal]) -> bool:

@@ -13,9 +13,9 @@ from detectors.base import Verdict
 from detectors.cause.inquiry import Cause
 from detectors.registry import DETECTORS
 from detectors.window import Window
-from streams import gates
+from streams import gates, missing
 from streams.alert_state import Alert, AlertKey, Patience, Signal, SignalState, step, subject, telling
-from streams.annotations import annotations, badness
+from streams.annotations import annotations, badness, firing_of, usual_severity
 from streams.causes import Due, Taken, causes
 from streams.covering import TOGETHER_MS, Held, Under, cover, rank, settle, words
 from streams.inbox import Group
@@ -110,7 +110,7 @@ class AlertBook:
             or not self._is_due(key, self._severity_of(key, verdicts, active, at_ms), at_ms)
         ):
             return None
-        worst = max(_firing(verdicts, active), key=badness, default=None)
+        worst = max(firing_of(verdicts, active), key=badness, default=None)
         return None if worst is None else Due(key, worst, badness(worst)[1], taken.seen)
 
     def settle(self, at_ms: int) -> list[AlertUpsert]:
@@ -139,6 +139,11 @@ class AlertBook:
             self.alerts[key].told_ms = at_ms
             upserts.append(self._upsert(key, self.alerts[key], at_ms, "firing"))
         return upserts
+
+    def miss(self, group: Group, since_ms: int, at_ms: int) -> list[AlertUpsert]:
+        """Tell again what fires about a segment that has had no data since: that it is missing is no end."""
+        due = missing.mark(self.alerts, group, since_ms, at_ms, every_ms=REFRESH_MS)
+        return [self._upsert(key, self.alerts[key], at_ms, "firing") for key in due]
 
     def retire(self, group: Group, at_ms: int) -> list[AlertUpsert]:
         """Resolve what fires about a version or segment that sees no traffic any more.
@@ -219,7 +224,7 @@ class AlertBook:
         """Return what was told to be over lately, as far as it is known still."""
         since_ms = max(self.told_ms.values(), default=0) - TOLD_AGAIN_MS
         return [
-            self._upsert(key, Alert(at_ms, _usual_severity(key.kind), at_ms), at_ms, "resolved", again=True)
+            self._upsert(key, Alert(at_ms, usual_severity(key.kind), at_ms), at_ms, "resolved", again=True)
             for key, at_ms in self.told_ms.items()
             if at_ms >= since_ms and key not in self.alerts and key in self.sequences
         ]
@@ -263,13 +268,16 @@ class AlertBook:
         if not active:
             self.held.pop(key, None)
             return None if told is None else self._end(key, verdicts, at_ms)
+        standing = self._standing(key)
+        if standing is not None:
+            missing.take_note(standing, verdicts, active, at_ms)
         severity = self._severity_of(key, verdicts, active, at_ms)
         if not self._is_due(key, severity, at_ms):
             return None
         pending_since_ms = min(signals[name].since_ms for name in active)
-        alert = self._standing(key) or Alert(at_ms, severity, at_ms, pending_since_ms=pending_since_ms)
+        alert = standing or Alert(at_ms, severity, at_ms, pending_since_ms=pending_since_ms)
         is_worse = _RANK[severity] > _RANK[alert.severity]
-        firing = _firing(verdicts, active)
+        firing = firing_of(verdicts, active)
         if firing:
             impact = self._impact((one.detector for one in firing), key, at_ms)
             alert.annotations = annotations(self._monitor, key, firing, cause, impact, window) | {
@@ -329,18 +337,12 @@ class AlertBook:
         return AlertUpsert(
             status=status,
             labels={name: value for name, value in labels.items() if value},
-            annotations=alert.annotations | words(key, self._under, self.held),
+            annotations=alert.annotations
+            | words(key, self._under, self.held)
+            | missing.annotation(alert, status),
             starts_at_ms=alert.starts_at_ms,
             ends_at_ms=max(at_ms, alert.starts_at_ms) if status == "resolved" else None,
             pending_since_ms=alert.pending_since_ms,
             pane_end_ms=told_ms,
             sequence=sequence,
         )
-
-
-def _firing(verdicts: Sequence[Verdict], active: Sequence[str]) -> list[Verdict]:
-    return [one for one in verdicts if one.detector in active and one.status == "firing"]
-
-
-def _usual_severity(kind: str) -> str:
-    return next((one.severity for one in DETECTORS.values() if one.kind == kind), "warning")

@@ -72,6 +72,16 @@ def badness(verdict: Verdict) -> tuple[int, float]:
     )
 
 
+def firing_of(verdicts: Sequence[Verdict], active: Sequence[str]) -> list[Verdict]:
+    """Return the verdicts that fire, of detectors whose signals do."""
+    return [one for one in verdicts if one.detector in active and one.status == "firing"]
+
+
+def usual_severity(kind: str) -> str:
+    """Return the severity of an alert kind where its monitor says no other."""
+    return next((one.severity for one in DETECTORS.values() if one.kind == kind), "warning")
+
+
 def _others(worst: Verdict, firing: Sequence[Verdict]) -> str:
     """Return the other detectors that fire on the same, each with its score and threshold."""
     others = {one.detector: one for one in sorted(firing, key=badness) if one.detector != worst.detector}

@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from alerts import flapping
+from alerts import standing
 from alerts.ack import Ack
 from alerts.desk import Desk
 from alerts.notification import rfc3339
@@ -44,7 +44,8 @@ class DeskAlertRow(BaseModel):
     silences
         Ids of the silences that match it and were not ended for it by a rise of severity.
     state
-        In words, what else there is to know of how it stands, such as that it flaps: then it counts as firing.
+        In words, what else there is to know of how it stands: that it flaps, and so counts as firing, or that there
+        is no data.
     ends_at_ms
         When it was over; of a pushed one that fires, when it will be unless it is pushed again.
     pushed, generator_url
@@ -156,7 +157,7 @@ def alert_row(desk: Desk, fingerprint: str, now_ms: int) -> DeskAlertRow | None:
         updated_at_ms=upsert.pane_end_ms,
         groups=sorted(name for name, departure in record.groups.items() if departure is None),
         silences=sorted(name for name, held in record.silenced.items() if not held.outgrown),
-        state=flapping.words(record.flap) if record.flap else "",
+        state=standing.words(record),
         suppressed=suppressed_by(desk, fingerprint, now_ms) if record.firing else {},
         ack=record.ack,
         pushed=record.push is not None,

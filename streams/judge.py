@@ -384,6 +384,12 @@ class ModelJudge:
             newest = history.newest
             if newest is None or newest.end_ms > replaced_ms:
                 continue
+            whole = self.histories.get((group[0], ""))
+            serves = whole is not None and whole.newest is not None and whole.newest.end_ms > replaced_ms
+            if group[1] and serves and newest.end_ms > retired_ms:
+                # Its version goes on without it: nobody knows how it is.
+                judged.alerts += self.book.miss(group, newest.end_ms, end_ms)
+                continue
             judged.alerts += self.book.retire(group, end_ms)
             if newest.end_ms > retired_ms or group[0] == self.monitor.reference.version:
                 continue

@@ -52,7 +52,7 @@ def alerts(
 
     What to do about one stands in its runbook: <web>/runbooks/<kind>. `untold` says what keeps one from being
     told: an alert that inhibits it, a silence, a time interval of its route; `state` that it flaps, and so is
-    held as firing.
+    held as firing, or that there is no data, and so it stands as it was.
 
     Example: driftline alerts --model churn --all
     """

@@ -20,6 +20,8 @@ def config() -> Config:
     root = {"receiver": "ops", "group_by": ["model"], "repeat_interval": "1h"}
     return parse(
         {
+            # Nothing refreshes the alerts of these tests.
+            "global": {"no_data_after": "1d"},
             "route": root,
             "receivers": [{"name": "ops", "webhook_configs": [{"url": "http://localhost/"}]}],
             "inhibit_rules": [

@@ -247,3 +247,35 @@ def test_what_another_detector_fires_too_goes_on_when_one_takes_it_back() -> Non
     book.take(GROUP, [FIRING, other], 70 * SECOND)
     assert not book.take(GROUP, [msgspec.structs.replace(INSUFFICIENT, withdrawn=True), other], 80 * SECOND)
     assert len(book.alerts) == 1
+
+
+def test_what_cannot_be_judged_any_more_says_since_when_and_fires_on() -> None:
+    book = _book()
+    book.take(GROUP, [FIRING], 0)
+    told = [upsert for at in range(10, 200, 10) for upsert in book.take(GROUP, [INSUFFICIENT], at * SECOND)]
+    assert [(one.status, one.annotations.get("no_data_since")) for one in told] == [
+        ("firing", "1970-01-01T00:00:10.000Z")
+    ] * 3
+    assert {one.annotations["summary"] for one in told} == {"churn 1.4.2: age: moved"}
+    (again,) = book.take(GROUP, [FIRING], 240 * SECOND)
+    assert "no_data_since" not in again.annotations
+
+
+def test_one_detector_that_can_judge_is_enough_for_data() -> None:
+    book = _book()
+    ks = _verdict("firing", detector="kolmogorov_smirnov")
+    book.take(GROUP, [FIRING, ks], 0)
+    (told,) = book.take(GROUP, [INSUFFICIENT, ks], 60 * SECOND)
+    assert "no_data_since" not in told.annotations
+
+
+def test_a_segment_that_is_missing_is_told_once_a_minute_and_is_not_over() -> None:
+    book, group = _book(), ("1.4.2", "country=fr")
+    book.take(group, [FIRING], 0)
+    book.take(GROUP, [_verdict("firing", kind="LatencyHigh", detector="latency")], 0)
+    told = [upsert for at in range(10, 200, 10) for upsert in book.miss(group, 5 * SECOND, at * SECOND)]
+    assert [(one.status, one.labels["segment"], one.annotations["no_data_since"]) for one in told] == [
+        ("firing", "country=fr", "1970-01-01T00:00:05.000Z")
+    ] * 3
+    (over,) = book.retire(group, 300 * SECOND)
+    assert (over.status, "no_data_since" in over.annotations) == ("resolved", False)

@@ -225,6 +225,34 @@ def test_a_segment_is_judged_on_its_own() -> None:
     assert any("likely the traffic of segment country=fr alone: country=de steady" in cause for cause in told)
 
 
+def test_the_alert_of_a_segment_that_is_gone_has_no_data_and_ends_only_after_an_hour() -> None:
+    pipeline = Pipeline(_monitor(segments=["country"]))
+
+    def one_moves(random: np.random.Generator, number: int) -> dict[str, Any]:
+        moved = number % 4 == 0
+        event = _unit_change(random, number) if moved else usual(random, number)
+        return event | {"segments": {"country": "fr" if moved else "de"}}
+
+    def other_alone(random: np.random.Generator, number: int) -> dict[str, Any]:
+        return usual(random, number, segments={"country": "de"})
+
+    def by_country(random: np.random.Generator, number: int) -> dict[str, Any]:
+        return usual(random, number, segments={"country": "de" if number % 4 else "fr"})
+
+    def of_segment() -> list[Any]:
+        return [one for _, one in pipeline.alerts if one.labels.get("segment") == "country=fr"]
+
+    pipeline.run(400, by_country, rate=200, step_s=5)
+    pipeline.run(150, one_moves, rate=200, step_s=5)
+    pipeline.run(1500, other_alone, rate=200, step_s=10)
+    last = of_segment()[-1]
+    assert last.status == "firing"
+    assert last.annotations["no_data_since"].startswith("2026-")
+    pipeline.run(2700, other_alone, rate=50, step_s=10)
+    last = of_segment()[-1]
+    assert (last.status, "no traffic" in last.annotations["description"]) == ("resolved", True)
+
+
 def _told(pipeline: Pipeline) -> list[Any]:
     return [
         (at, alert.model_dump(exclude={"annotations"}), alert.annotations.get("cause"))
