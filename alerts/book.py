@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from alerts import silence_warning
+from alerts import related, silence_warning
 from alerts.agenda import LOOK, WARN, Agenda, Due
 from alerts.answer import Answer
 from alerts.config import Config, Integration
@@ -160,7 +160,11 @@ class Book:
         """Put an alert into its group of a route, made if there is none, and return the group's id."""
         record = self.records[fingerprint]
         own = silence_warning.group_labels(record.upsert.labels)
-        labels = node.group_labels(record.upsert.labels) if own is None else own
+        is_related = node.is_related and own is None
+        if is_related:
+            labels = related.labels(self, fingerprint, node, now_ms)
+        else:
+            labels = node.group_labels(record.upsert.labels) if own is None else own
         wait_ms = node.group_wait_ms if own is None else 0
         key = node.group_key(labels)
         group_id = identify(key)
@@ -171,6 +175,8 @@ class Book:
         self.groups[group_id].members.add(fingerprint)
         if group_id not in record.groups or record.groups[group_id] is not None:
             record.groups[group_id] = None
+            if is_related:
+                related.take_in(self, group_id, fingerprint)
             self.touch_alert(fingerprint)
         return group_id
 

@@ -20,11 +20,11 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from alerts.alertmanager_config import AlertmanagerConfig
+from alerts.desk_config import DeskDefaults
 from alerts.duration import DurationMs, PositiveDurationMs
 from alerts.egress import readable
 from alerts.email_config import EmailConfig, SmtpDefaults, readable_defaults, with_defaults
 from alerts.escalation_config import EscalationStep
-from alerts.flapping_config import Flapping
 from alerts.inhibit_config import InhibitRule
 from alerts.matcher import Matcher
 from alerts.matcher_config import MatcherLines, Patterns, together
@@ -56,6 +56,8 @@ class _Context:
 def _label_names(names: tuple[str, ...]) -> tuple[str, ...]:
     if ALL_LABELS in names and len(names) > 1:
         raise ValueError(f"{ALL_LABELS!r} means all labels and stands alone")
+    if "related" in names and len(names) > 1:
+        raise ValueError("'related' goes by several labels, and stands alone")
     if len(set(names)) < len(names):
         raise ValueError(f"a label is named twice in {list(names)}")
     return names
@@ -75,7 +77,7 @@ Interval = Annotated[TimeInterval, AfterValidator(_interval_named_once)]
 GroupBy = Annotated[tuple[str, ...], AfterValidator(_label_names)]
 
 
-class Global(SmtpDefaults):
+class Global(SmtpDefaults, DeskDefaults):
     """What holds for every receiver that does not say otherwise."""
 
     slack_token: SecretStr | None = Field(
@@ -97,16 +99,6 @@ class Global(SmtpDefaults):
         description="when an alert is over that came without an end and is not told of any more; "
         "Driftline's own always come with one",
     )
-    no_data_after_ms: PositiveDurationMs = Field(
-        default=10 * 60_000,
-        alias="no_data_after",
-        description="time without word of an alert that fires after which it says that there is no data",
-    )
-    flapping: Flapping = Field(default=Flapping(), description="what begins and ends again and again")
-    fallback: MaybeReceiverName = Field(
-        default=None,
-        description="name of the receiver that is told as well where another refuses a notification for good",
-    )
 
     @model_validator(mode="after")
     def _one_token(self) -> "Global":
@@ -122,7 +114,7 @@ class Route(Section):
     matchers: MatcherLines = Field(default=(), description='all must hold, e.g. severity="critical"')
     goes_on: bool = Field(default=False, alias="continue", description="also try the routes after this one")
     group_by: GroupBy | None = Field(
-        default=None, description="labels alerts of one group share; ['...'] is all"
+        default=None, description="labels alerts of one group share; ['...'] is all, [related] by cause"
     )
     group_wait_ms: DurationMs | None = Field(
         default=None, alias="group_wait", description="wait of a new group for more alerts; default 30s"

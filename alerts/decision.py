@@ -45,6 +45,7 @@ class Reason(StrEnum):
     DESK_FULL = "refused: the desk holds as many alerts as it may"
     MADE_ROOM = "resolved news dropped to make room for a firing alert"
     ROUTED = "routed"
+    RELATED = "it is related to an alert of that group"
     WAITS_FOR_GROUP = "waits for more alerts of its new group"
     WAITS_FOR_INTERVAL = "waits for the next news of its group"
     LEFT_GROUP = "left the group: another route takes it now"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
-from alerts import care, escalation, fallback, flapping, no_data, standing
+from alerts import care, escalation, fallback, flapping, no_data, related, standing
 from alerts.agenda import Due
 from alerts.book import Book, identify
 from alerts.config import Integration
@@ -88,7 +88,7 @@ def gather(book: Book, draft: Draft) -> None:
             draft.ledger.told.pop(fingerprint, None)
             draft.ledger.maybe.pop(fingerprint, None)
         book.touch_ledger(draft.group_id, draft.integration.key)
-    draft.alerts = rank(alerts)
+    draft.alerts = rank(alerts) if draft.group.shared is None else related.ranked(alerts)
 
 
 def notification_log(book: Book, draft: Draft) -> None:
@@ -269,6 +269,7 @@ def _notification(book: Book, draft: Draft, key: str) -> Notification:
         external_url=book.external_url,
         repeat_interval_ms=draft.node.repeat_interval_ms,
         notes=(
+            *related.notes(draft.group, draft.alerts),
             *escalation.notes(draft.group, draft.integration),
             *fallback.notes(book, draft.group, draft.integration),
         ),
@@ -284,7 +285,8 @@ def _described(book: Book, draft: Draft, alert: NotifiedAlert) -> NotifiedAlert:
 
 
 def _idempotency_key(draft: Draft) -> str:
-    content = (f"{alert.fingerprint}:{alert.status}:{alert.severity}" for alert in draft.alerts)
+    # In an order of their own: that of the message may change from try to try.
+    content = sorted(f"{alert.fingerprint}:{alert.status}:{alert.severity}" for alert in draft.alerts)
     # A group that was forgotten and begins anew must not look like a repeat of its past.
     incarnation = f"{draft.group.created_ms}:{draft.ledger.generation}"
     return identify(draft.group_id, draft.integration.key, incarnation, *content)

@@ -7,6 +7,8 @@ from alerts.config import ALL_LABELS, Route
 from alerts.escalation_config import EscalationStep
 from alerts.matcher import Matcher, quote
 
+#: `group_by` that puts what one failure may have caused into one group: `alerts.related`.
+RELATED = "related"
 _GROUP_WAIT_MS = 30_000
 _GROUP_INTERVAL_MS = 5 * 60_000
 _REPEAT_INTERVAL_MS = 4 * 3_600_000
@@ -45,6 +47,11 @@ class Node:
             if below and not child.goes_on:
                 break
         return found or [self]
+
+    @property
+    def is_related(self) -> bool:
+        """Whether its groups are of related alerts."""
+        return self.group_by == (RELATED,)
 
     def group_labels(self, labels: Mapping[str, str]) -> dict[str, str]:
         """Return the labels an alert's group has, sorted by name.

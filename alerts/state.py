@@ -152,7 +152,8 @@ class Group:
 
     ``refusals``: why which integration refused the last notification; ``fallbacks``: who was told as well.
     ``escalated``: who was told as well since nobody acknowledged it for how long (ms); ``unanswered_ms``: since when
-    nobody has; ``look_ms``: when the next step is due.
+    nobody has; ``look_ms``: when the next step is due. ``shared``: in a group of related alerts, by what another is
+    related (``feature=age``), and when the last that has it began (event time); None in other groups.
     """
 
     key: str
@@ -166,5 +167,6 @@ class Group:
     escalated: dict[str, int] = field(default_factory=dict)
     unanswered_ms: int | None = None
     look_ms: int | None = None
+    shared: dict[str, int] | None = None
     members: set[str] = field(default_factory=set)
     ledgers: dict[str, Ledger] = field(default_factory=dict)
