@@ -213,7 +213,8 @@ class Notification:
 
     def annotations_of(self, alert: NotifiedAlert) -> dict[str, str]:
         """Return an alert's annotations, with ``note`` for the notes: for receivers that have no other place."""
-        note = " ".join(text for text in (*self.notes, alert.state) if text)
+        own = alert.annotations.get("note", "")
+        note = " ".join(text for text in (own, *self.notes, alert.state) if text)
         return {**alert.annotations, **({"note": note} if note else {})}
 
     @cached_property

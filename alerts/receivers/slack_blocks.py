@@ -75,7 +75,7 @@ def reply(notification: Notification) -> str:
 
 
 def _named(alerts: list[NotifiedAlert]) -> str:
-    names = [f"{escape(alert.subject, 80)} ({escape(alert.since, 60)})" for alert in alerts[:_NAMED_IN_REPLY]]
+    names = [f"{escape(alert.subject, 80)} ({_when(alert)})" for alert in alerts[:_NAMED_IN_REPLY]]
     more = len(alerts) - len(names)
     return "; ".join(names) + (f"; and {more} more" if more else "")
 
@@ -107,6 +107,10 @@ def _before_escape(text: str, limit: int) -> int:
     """Return where to cut so that no escape is cut through."""
     at = text.rfind("&", max(limit - 4, 1), limit)
     return at if at > 0 and ";" not in text[at:limit] else limit
+
+
+def _when(alert: NotifiedAlert) -> str:
+    return escape(f"{alert.since}. {alert.state}" if alert.state else alert.since, 240)
 
 
 def _section(alert: NotifiedAlert) -> str:

@@ -10,6 +10,7 @@ from alerts.alert import NO_DATA_SINCE, AlertUpsert, fingerprint
 from alerts.config import Config, parse
 from alerts.decision import Reason
 from alerts.outcome import Sent
+from alerts.receivers.slack_blocks import reply
 from streams.desk_views import alert_row
 
 LABELS = {"alertname": "a", "model": "m", "severity": "warning"}
@@ -87,6 +88,7 @@ def test_a_repeat_says_so(world: Any) -> None:
     assert repeat.reason is Reason.REPEAT
     assert repeat.alerts[0].sentence.startswith(SINCE)
     assert repeat.common_annotations["note"] == SINCE
+    assert SINCE in reply(repeat)
 
 
 def test_an_end_ends_it_too(world: Any) -> None:
