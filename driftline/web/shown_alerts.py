@@ -42,7 +42,8 @@ class ShownAlert(AlertRow):
     )
     ack: AckRow | None = None
     state: str = Field(
-        default="", description="in words, what else there is to know of how it stands, such as that it flaps"
+        default="",
+        description="in words, what else there is to know of how it stands: that it flaps, or has no data",
     )
     pushed: bool = Field(default=False, description="others told of it, by `POST /api/v2/alerts`")
     generatorURL: str = Field(default="", description="where it comes from, as they say")
