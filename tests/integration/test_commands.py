@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from desks import Desks, Receiver
 
 from alerts.alert import fingerprint
 from alerts.command import AddSilence
-from driftline.commands import NotTaken, ask, new_id
+from alerts.pushed import Pushed
+from driftline.commands import NotTaken, ask, ask_all, new_id
+from driftline.web import pushing
 
 A, B = (fingerprint({"alertname": name, "model": "m"}) for name in "ab")
 
@@ -88,6 +91,29 @@ async def test_an_ack_is_seen_by_the_fleet_and_what_does_not_fire_has_none(desks
     status, out, err = await driftline(desks, "alerts", "ack", A, B)
     assert (status, out) == (1, "1 alert acknowledged\n")
     assert B in err
+
+
+async def test_what_others_push_is_kept_by_whoever_owns_the_desk_next(
+    desks: Desks, receiver: Receiver
+) -> None:
+    first = await desks.fleet("desk", "desk/2")
+    alerts = [
+        Pushed(labels={"alertname": "p", "host": f"h{number}"}, ends_at_ms=2**42) for number in range(1200)
+    ]
+    commands = list(pushing.commands(alerts))
+    answers = await ask_all(desks.broker.bootstrap, desks.topics, commands, timeout_s=60)
+    assert len(commands) > 1
+    assert [(one.command_id, one.code) for one in answers] == [(one.id, "done") for one in commands]
+    await desks.told("+p")
+    await desks.kill(first)
+    await desks.owner_after(first)
+    held = {key for key in (await desks.past()).state if key.startswith("alert/")}
+    assert held == {f"alert/{one.fingerprint}" for one in alerts}
+    over = [one.model_copy(update={"ends_at_ms": time.time_ns() // 1_000_000}) for one in alerts]
+    answers = await ask_all(desks.broker.bootstrap, desks.topics, list(pushing.commands(over)), timeout_s=60)
+    assert {one.code for one in answers} == {"done"}
+    await desks.told("-p")
+    assert receiver.of("p") == ["+p", "-p"]
 
 
 async def _ack(desks: Desks) -> Any:
