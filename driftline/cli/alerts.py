@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from driftline import settings as configuration
-from driftline.cli import receipt
+from driftline.cli import fatigue, receipt
 from driftline.cli.asking import By, asker, do
 from driftline.cli.tables import AsJson, print_rows, printable
 from driftline.errors import DriftlineError
@@ -29,6 +29,7 @@ class UnknownModelError(DriftlineError):
 
 app = typer.Typer(invoke_without_command=True)
 app.command()(receipt.show)
+app.command()(fatigue.report)
 
 Target = Annotated[
     list[str],

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 from pydantic import BeforeValidator, WithJsonSchema
 
+from driftline import fatigue
 from driftline.web.context import Context, ContextOf, ModelName
 from driftline.web.failures import UnknownAlert, UnknownModel
 from driftline.web.inspection import alerts_in_order
@@ -96,6 +97,20 @@ async def alerts(
         await _must_know(context, model)
     desk = await held(context.store)
     return alerts_in_order(await firing(context.store, desk, context.now_ms(), model), "firing")
+
+
+@router.get("/report", summary="How much alerts ask of each team")
+async def fatigue_report(
+    context: ContextOf,
+    days: Annotated[int, Query(ge=1, le=7, description="how far back; the record keeps a week")] = 7,
+) -> list[fatigue.TeamReport]:
+    """Return a row per team: pages by shift, repeats, what was acted on, what was over by itself, silenced hours."""
+    receipts, silences, now_ms = (
+        await context.store.receipts(),
+        await context.store.silences(),
+        context.now_ms(),
+    )
+    return fatigue.report(receipts, silences, now_ms - days * fatigue.DAY_MS, now_ms)
 
 
 @router.get("/alerts/{fingerprint}", summary="What the desk decided about an alert, in order",

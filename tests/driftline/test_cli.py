@@ -30,7 +30,7 @@ def test_every_command_teaches_with_a_summary_and_an_example(command: str, drift
 def test_the_commands_of_the_house_are_all_there() -> None:
     assert set(commands()) == {
         "up", "worker", "web", "replay", "reference build", "check",
-        "alerts", "alerts show", "alerts ack", "alerts unack",
+        "alerts", "alerts show", "alerts report", "alerts ack", "alerts unack",
         "silence add", "silence list", "silence extend", "silence expire", "dead-letter list", "dead-letter requeue",
         "detectors", "schemas", "topics create", "incident",
     }  # fmt: skip

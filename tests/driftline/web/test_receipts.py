@@ -87,3 +87,9 @@ async def test_a_models_alerts_lead_to_their_receipts(browse: Any, seed: Any, de
     seed.summary(state="firing", firing=1)
     seed.alert("churn", labels={"alertname": "Slow", "feature": ""})
     assert f'href="/alerts/{SLOW}"' in (await browse("/models/churn")).text
+
+
+async def test_the_report_counts_what_alerts_asked_of_a_team(browse: Any, desk: ShownDesk) -> None:
+    (row,) = (await browse("/api/v1/report?days=1")).json()
+    assert (row["team"], row["alerts"], row["acted_on"], sum(row["pages"].values())) == ("", 1, 1, 1)
+    assert (await browse("/api/v1/report?days=8")).status_code == 422
