@@ -16,6 +16,7 @@ from alerts.email_config import EmailConfig
 from alerts.errors import EgressRefused, UnknownReceiver
 from alerts.notification import rfc3339
 from alerts.outcome import Failed, Finding, Outcome, Retry, Unknowable
+from alerts.pace import SLACK_MS, Pace
 from alerts.pagerduty_config import PagerdutyConfig
 from alerts.receiver_config import LogConfig, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
@@ -93,6 +94,7 @@ class Receivers:
             place.key: make(place.config, session, slack_buttons=slack_buttons) for place in places
         }
         self._breakers = dict.fromkeys(self._receivers, Breaker())
+        self._paces: dict[str, Pace] = {}
         self._library = config.library
         self._egress = Egress(config.defaults.egress_allow)
         self._now_ms = now_ms
@@ -107,12 +109,27 @@ class Receivers:
         if receiver is None:
             raise UnknownReceiver(f"no receiver {key!r} in this config; build Receivers anew")
         now_ms = self._now_ms()
+        if paced := self._paced(delivery, now_ms):
+            return paced
         self._breakers[key], wait_ms = admit(self._breakers[key], now_ms)
         if wait_ms:
             return Retry(wait_ms, f"not sent: {key} is let rest until {rfc3339(now_ms + wait_ms)}")
         outcome = await self._try(receiver, delivery)
         self._breakers[key] = after(self._breakers[key], outcome, self._now_ms())
         return outcome
+
+    def _paced(self, delivery: Delivery, now_ms: int) -> Retry | None:
+        """Return until when a message must wait for its turn; what posts none need not."""
+        config, notification = delivery.integration.config, delivery.notification
+        if not isinstance(config, SlackConfig) or delivery.asks_for or notification.is_quiet:
+            return None
+        pace = self._paces.setdefault(config.channel, Pace(SLACK_MS))
+        wait_ms = pace.wait_ms(f"{delivery.integration.key} {notification.group_key}", now_ms)
+        return (
+            Retry(wait_ms, "not sent yet: Slack takes one message a second for a channel")
+            if wait_ms
+            else None
+        )
 
     async def _try(self, receiver: Receiver, delivery: Delivery) -> Outcome | Finding:
         try:

@@ -30,12 +30,15 @@ async def test_an_incident_reaches_every_receiver_though_one_is_broken(
             ],
         }
     )
-    desk, receivers = Desk(config), Receivers(config, session)
+    at_ms = 0
+    desk, receivers = Desk(config), Receivers(config, session, lambda: at_ms)
 
     async def send(delivery: Delivery, now_ms: int) -> None:
         desk.settled(delivery.id, await receivers.send(delivery), now_ms)
 
     async def tick(now_ms: int) -> list[str]:
+        nonlocal at_ms
+        at_ms = now_ms
         before = len(stub.requests)
         await asyncio.gather(*(send(delivery, now_ms) for delivery in desk.tick(now_ms)))
         return sorted(path for path, _, _ in stub.requests[before:])
