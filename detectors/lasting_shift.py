@@ -47,6 +47,11 @@ class _Place(NamedTuple):
     rule: Rule
     state: State
 
+    @property
+    def rows(self) -> int:
+        """The pane's events that are counted, those without the value among them."""
+        return self.found.samples + self.found.current.missing
+
 
 class LastingShift(Detector[LastingShiftParams]):
     """Fires when a feature's distribution has shifted for good; small shifts after a while, large ones at once.
@@ -122,7 +127,7 @@ class LastingShift(Detector[LastingShiftParams]):
         """Add the pane's evidence to all columns that have not had it yet."""
         new = [place for _, place in places if place.state.is_before(pane)]
         counted = [(place, place.rule.tally.counts(place.found.current)) for place in new]
-        held = [(place, counts) for place, counts in counted if counts.any()]
+        held = [(place, counts) for place, counts in counted if place.rows]
         for place in new:
             place.state.last_end_ms = pane.end_ms
         if not held:
@@ -132,7 +137,7 @@ class LastingShift(Detector[LastingShiftParams]):
         log_limit = first.params.threshold * math.log(10)
         states, counts = [place.state for place, _ in held], [counts for _, counts in held]
         for (place, own), taken in zip(held, add_pane(states, counts, banks, log_limit), strict=True):
-            place.state.take(place.rule, pane, own, taken, log_limit)
+            place.state.take(place.rule, pane, own, place.rows, taken, log_limit)
 
     def _side_by_side(self, banks: Sequence[Bank]) -> Banks:
         if self._banks is None or not self._banks.are(banks):

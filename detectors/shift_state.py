@@ -122,11 +122,16 @@ class State:
         """Return whether a pane is newer than all that were added."""
         return self.last_end_ms is None or pane.end_ms > self.last_end_ms
 
-    def take(self, rule: Rule, pane: Window, counts: Counts, taken: Taken, log_limit: float) -> None:
-        """Take up what a pane's evidence has come to; ``log_limit`` is the logarithm of the threshold."""
+    def take(
+        self, rule: Rule, pane: Window, counts: Counts, rows: int, taken: Taken, log_limit: float
+    ) -> None:
+        """Take up what a pane's evidence has come to; ``log_limit`` is the logarithm of the threshold.
+
+        ``rows`` is the sum of the ``counts``.
+        """
         self.sums.kept, self.mixture, self.leads = taken
         self.trail.add(pane.start_ms, counts)
-        self.rows += int(counts.sum())
+        self.rows += rows
         self.held = rule.usual if self.mixture > _NOTEWORTHY * log_limit else None
 
 

@@ -69,6 +69,14 @@ def _span_length(pane: Pane) -> int:
     return next(longest_ms for longest_ms in _SPAN_LENGTHS if length_ms <= longest_ms)
 
 
+def _joined(panes: Sequence[Pane]) -> Pane:
+    """Return panes, one after the other and one at least, as one."""
+    if len(panes) == 1:
+        return panes[0]
+    whole = merged(panes[0].profile.layout, [pane.profile for pane in panes])
+    return Pane(panes[0].start_ms, panes[-1].end_ms, whole)
+
+
 class History:
     """Closed panes, oldest first; all of one layout (another layout starts it anew)."""
 
@@ -157,24 +165,22 @@ class History:
         # After a silence the current window reaches back: what it needs must not bring in what is older.
         # Nor may what `behind` holds be joined with what it does not: a restore would not tell them apart.
         boundary_ms = self._boundary_ms()
-        rolled: list[Pane] = []
+        rolled: list[list[Pane]] = []
         for pane in kept:
-            previous = rolled[-1] if rolled else None
             length = self._length_at(end_ms - pane.end_ms)
             if (
-                pane.end_ms <= boundary_ms
-                and previous is not None
+                rolled
+                and pane.end_ms <= boundary_ms
                 and length > self._windows.pane
                 and pane.end_ms - pane.start_ms < length
-                and previous.start_ms // length == pane.start_ms // length
-                and previous.end_ms - previous.start_ms < length
-                and self._length_at(end_ms - previous.end_ms) >= length
+                and rolled[-1][0].start_ms // length == pane.start_ms // length
+                and rolled[-1][-1].end_ms - rolled[-1][0].start_ms < length
+                and self._length_at(end_ms - rolled[-1][-1].end_ms) >= length
             ):
-                whole = merged(pane.profile.layout, [previous.profile, pane.profile])
-                rolled[-1] = Pane(previous.start_ms, pane.end_ms, whole)
+                rolled[-1].append(pane)
             else:
-                rolled.append(pane)
-        self.panes = rolled
+                rolled.append([pane])
+        self.panes = [_joined(panes) for panes in rolled]
 
     def _length_at(self, age_ms: int) -> int:
         """Return how long panes of this age are; those of the current window stay as they are."""
