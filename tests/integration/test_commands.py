@@ -113,7 +113,10 @@ async def test_what_others_push_is_kept_by_whoever_owns_the_desk_next(
     answers = await ask_all(desks.broker.bootstrap, desks.topics, list(pushing.commands(over)), timeout_s=60)
     assert {one.code for one in answers} == {"done"}
     await desks.told("-p")
-    assert receiver.of("p") == ["+p", "-p"]
+    # What a command brings may be told before the next comes: of some that are over while others fire, too.
+    *firing, last = receiver.of("p")
+    assert (set(firing), last) == ({"+p"}, "-p")
+    assert len(firing) < 2 * len(commands)
 
 
 async def _ack(desks: Desks) -> Any:
