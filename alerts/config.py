@@ -32,7 +32,7 @@ from alerts.pagerduty_config import ENQUEUE, PagerdutyConfig
 from alerts.receiver_config import ApiBase, HttpAddress, LogConfig, Section, SlackConfig
 from alerts.receiver_kinds import ReceiverConfig
 from alerts.references import IntervalName, MaybeReceiverName, ReceiverName
-from alerts.templates.library import Library
+from alerts.templates.catalogue import Catalogue
 from alerts.time_interval import TimeInterval
 from alerts.webhook_config import WebhookConfig
 
@@ -48,7 +48,7 @@ class _Context:
     intervals: frozenset[str]
     slack_token: bool
     smtp: SmtpDefaults | None
-    library: Library
+    catalogue: Catalogue
     seen: set[str] = field(default_factory=set)
     seen_intervals: set[str] = field(default_factory=set)
 
@@ -221,12 +221,12 @@ class Config(Section):
     templates: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         default=(), description="files of templates, as globs, from this file's folder"
     )
-    _library: Library = PrivateAttr(default_factory=Library)
+    _catalogue: Catalogue = PrivateAttr(default_factory=Catalogue)
 
     @property
-    def library(self) -> Library:
+    def catalogue(self) -> Catalogue:
         """What the files of ``templates`` held when this was read."""
-        return self._library
+        return self._catalogue
 
     def intervals(self) -> dict[str, TimeInterval]:
         """Return the time intervals by name."""
@@ -266,14 +266,14 @@ class Config(Section):
         return config.model_copy(update=update)
 
 
-def parse(data: Mapping[str, Any], library: Library | None = None) -> Config:
+def parse(data: Mapping[str, Any], catalogue: Catalogue | None = None) -> Config:
     """Return the configuration of a file's content.
 
     Parameters
     ----------
     data
         What the YAML file holds.
-    library
+    catalogue
         What the files hold that it names under ``templates``.
 
     Raises
@@ -294,11 +294,11 @@ def parse(data: Mapping[str, Any], library: Library | None = None) -> Config:
         _names(data, "time_intervals", "mute_time_intervals"),
         _has_slack_token(data),
         smtp,
-        library or Library(),
+        catalogue or Catalogue(),
     )
     try:
         config = Config.model_validate(data, context=context)
-        config._library = context.library
+        config._catalogue = context.catalogue
         return config
     except ValidationError as error:
         bare = [_without_input(details) for details in error.errors(include_url=False, include_input=False)]

@@ -45,10 +45,10 @@ def load_alerting(path: Path | None, warn: Callable[[Problem], None] = _log) -> 
     if path is None:
         return alerting.default_config()
     file = YamlFile(path)
-    library, problems, warnings = load_templates(file)
+    catalogue, problems, warnings = load_templates(file)
     problems += [file.problem(loc, message) for loc, message in misplaced(file.data)]
     try:
-        config = alerting.parse(file.data, library)
+        config = alerting.parse(file.data, catalogue)
     except ValidationError as error:
         raise ConfigError([*file.problems(error, _known_keys), *problems]) from error
     if problems:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from alerts.templates.library import Library, Source
+from alerts.templates.catalogue import Catalogue, Source
 from driftline.configfile import YamlFile, read_text
 from driftline.errors import ConfigError, Problem
 
@@ -12,7 +12,7 @@ from driftline.errors import ConfigError, Problem
 MAX_FILES = 200
 
 
-def load_templates(file: YamlFile) -> tuple[Library, list[Problem], list[Problem]]:
+def load_templates(file: YamlFile) -> tuple[Catalogue, list[Problem], list[Problem]]:
     """Return the templates that an alerting file names, with what is wrong with them, and what may be.
 
     Globs are from the alerting file's own folder.
@@ -37,10 +37,10 @@ def load_templates(file: YamlFile) -> tuple[Library, list[Problem], list[Problem
             if len(sources) > MAX_FILES:
                 told = f"more than {MAX_FILES} files of templates; narrow the globs"
                 problems.append(file.problem(loc, told))
-                return Library(), problems, warnings
-    library = Library(tuple(sources))
-    problems += [Problem(Path(one.name), one.line, "", one.message) for one in library.mistakes]
-    return library, problems, warnings
+                return Catalogue(), problems, warnings
+    catalogue = Catalogue(tuple(sources))
+    problems += [Problem(Path(one.name), one.line, "", one.message) for one in catalogue.mistakes]
+    return catalogue, problems, warnings
 
 
 def _files(folder: Path, glob: str) -> list[Path]:

@@ -95,7 +95,7 @@ class Receivers:
         }
         self._breakers = dict.fromkeys(self._receivers, Breaker())
         self._paces: dict[str, Pace] = {}
-        self._library = config.library
+        self._catalogue = config.catalogue
         self._egress = Egress(config.defaults.egress_allow)
         self._now_ms = now_ms
 
@@ -134,7 +134,7 @@ class Receivers:
     async def _try(self, receiver: Receiver, delivery: Delivery) -> Outcome | Finding:
         try:
             notification, plain_because = worded(
-                delivery.notification, delivery.integration.config, self._library
+                delivery.notification, delivery.integration.config, self._catalogue
             )
             with through(self._egress):
                 if delivery.asks_for:

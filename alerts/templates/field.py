@@ -24,7 +24,7 @@ class TemplateIn:
     def _compiled(self, text: str, info: ValidationInfo) -> str:
         if info.context is not None:
             try:
-                info.context.library.check(self.dialect, text)
+                info.context.catalogue.check(self.dialect, text)
             except TemplateRefused as error:
                 first, *_ = error.mistakes
                 raise PydanticCustomError(

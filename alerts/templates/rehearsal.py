@@ -21,7 +21,7 @@ def failing(config: Config) -> Iterator[tuple[Loc, str]]:
     for index, receiver in enumerate(config.receivers):
         for kind in _KINDS:
             for place, section in enumerate(getattr(receiver, kind)):
-                _, why = worded(_SAMPLE, section, config.library)
+                _, why = worded(_SAMPLE, section, config.catalogue)
                 if why:
                     loc = ("receivers", index, kind, place)
                     yield loc, f"fails for an ordinary alert, which is then told in the built-in words: {why}"

@@ -6,11 +6,11 @@ from dataclasses import replace
 from alerts.errors import TemplateFailed, TemplateRefused
 from alerts.notification import Notification, legible
 from alerts.receiver_kinds import ReceiverConfig
+from alerts.templates.catalogue import Catalogue
 from alerts.templates.field import given_templates
-from alerts.templates.library import Library
 
 
-def worded(told: Notification, config: ReceiverConfig, library: Library) -> tuple[Notification, str]:
+def worded(told: Notification, config: ReceiverConfig, catalogue: Catalogue) -> tuple[Notification, str]:
     """Return a notification with an integration's own words, and "" or why it is left with the built-in ones.
 
     Where one template fails, all of the message is in the built-in words: so that it does not contradict itself.
@@ -20,7 +20,7 @@ def worded(told: Notification, config: ReceiverConfig, library: Library) -> tupl
     if not given:
         return told, ""
     try:
-        made = library.render(given, told)
+        made = catalogue.render(given, told)
     except (TemplateFailed, TemplateRefused) as error:
         return told, str(error)
     return replace(told, wording=_clean(made)), ""

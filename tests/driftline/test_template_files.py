@@ -97,4 +97,4 @@ def test_files_are_read_once_and_from_the_alerting_files_folder(tmp_path: Path) 
     text = (ALERTING % "x").replace("[templates/*.jinja]", f'["templates/*", {tmp_path}/templates/our.jinja]')
     warned: list[Problem] = []
     config = load_alerting(write(tmp_path, text, our=WHAT), warned.append)
-    assert ([Path(one.name).name for one in config.library.sources], warned) == (["our.jinja"], [])
+    assert ([Path(one.name).name for one in config.catalogue.sources], warned) == (["our.jinja"], [])

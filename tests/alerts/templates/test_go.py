@@ -4,8 +4,8 @@ import pytest
 
 from alerts.errors import TemplateRefused
 from alerts.notification import Notification
+from alerts.templates.catalogue import Catalogue
 from alerts.templates.go import go_actions
-from alerts.templates.library import Library
 
 #: What a team that comes from Alertmanager has, and what it is told to write.
 WRITTEN = [
@@ -47,10 +47,10 @@ def remedied(text: str) -> str:
 @pytest.mark.parametrize(("text", "written"), [pair for pair in WRITTEN if pair[1]])
 def test_what_a_go_template_says_is_said_in_jinja(text: str, written: str, told: Notification) -> None:
     with pytest.raises(TemplateRefused) as refused:
-        Library().check("plain", text)
+        Catalogue().check("plain", text)
     assert all("templates are Jinja2 here: write {" in message for _, message in refused.value.mistakes)
     assert remedied(text) == written
-    Library().check("plain", written)
+    Catalogue().check("plain", written)
 
 
 def test_a_named_block_is_a_macro() -> None:

@@ -19,18 +19,18 @@ from alerts.receivers.email_message import message
 from alerts.receivers.pagerduty_event import encode
 from alerts.receivers.registry import Receivers
 from alerts.receivers.slack_blocks import blocks, fallback
-from alerts.templates.library import Library, Source
+from alerts.templates.catalogue import Catalogue, Source
 from alerts.templates.rehearsal import failing, misplaced
 from alerts.templates.wording import worded
 
 FEATURES = "{% macro features() %}{% for a in alerts %}{{ a.labels.feature }} {% endfor %}{% endmacro %}"
-LIBRARY = Library((Source("our.jinja", FEATURES),))
+CATALOGUE = Catalogue((Source("our.jinja", FEATURES),))
 NINE = 1_795_424_400_000
 
 
 def config(kind: str, **section: Any) -> Config:
     receivers = [{"name": "ops", f"{kind}_configs": [section]}]
-    return parse({"route": {"receiver": "ops"}, "receivers": receivers}, LIBRARY)
+    return parse({"route": {"receiver": "ops"}, "receivers": receivers}, CATALOGUE)
 
 
 def slack(**section: Any) -> Config:
@@ -43,7 +43,7 @@ def place(given: Config) -> Integration:
 
 
 def said(given: Config, told: Notification) -> Notification:
-    made, why = worded(told, place(given).config, given.library)
+    made, why = worded(told, place(given).config, given.catalogue)
     assert why == ""
     return made
 
@@ -84,7 +84,7 @@ def test_pagerduty_has_its_summary_and_details(told: Notification) -> None:
 
 def test_details_that_are_no_templates_are_sent_even_where_a_template_fails(told: Notification) -> None:
     given = config("pagerduty", routing_key="k", details={"tier": "1", "who": "{{ alerts[0].lables }}"})
-    made, why = worded(told, place(given).config, given.library)
+    made, why = worded(told, place(given).config, given.catalogue)
     assert why.startswith("details.who, line 1: ")
     event = json.loads(encode(made, place(given).config, "k"))  # type: ignore[arg-type]
     assert event["payload"]["custom_details"]["tier"] == "1"
@@ -146,7 +146,7 @@ def test_no_control_character_gets_into_a_message(told: Notification) -> None:
 
 def test_where_one_template_fails_the_whole_message_is_the_built_in_one(told: Notification) -> None:
     given = slack(title="{{ status }}", text="{{ alerts[0].labels.owner.name }}")
-    made, why = worded(told, place(given).config, given.library)
+    made, why = worded(told, place(given).config, given.catalogue)
     assert made == told
     assert why.startswith("text, line 1: ")
 
@@ -207,8 +207,8 @@ async def test_a_template_that_works_leaves_no_note(delivered: Any, stub: Any) -
 
 def test_a_config_with_other_template_files_is_another_config() -> None:
     data = {"route": {"receiver": "ops"}, "receivers": [{"name": "ops", "log_configs": [{}]}]}
-    assert parse(data, LIBRARY) == parse(data, Library((Source("our.jinja", FEATURES),)))
-    assert parse(data, LIBRARY) != parse(data, Library((Source("our.jinja", FEATURES + "\n"),)))
+    assert parse(data, CATALOGUE) == parse(data, Catalogue((Source("our.jinja", FEATURES),)))
+    assert parse(data, CATALOGUE) != parse(data, Catalogue((Source("our.jinja", FEATURES + "\n"),)))
 
 
 def test_a_template_that_would_fail_for_any_alert_is_found_by_trying_it_out() -> None:

@@ -40,15 +40,15 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Library:
+class Catalogue:
     """The files of templates, and what was compiled with them. Equal where their files are.
 
     Examples
     --------
-    >>> library = Library((Source("our.jinja", "{% macro what() %}{{ title }} at {{ receiver }}{% endmacro %}"),))
-    >>> library.mistakes, sorted(library.macros)
+    >>> catalogue = Catalogue((Source("our.jinja", "{% macro what() %}{{ title }} at {{ receiver }}{% endmacro %}"),))
+    >>> catalogue.mistakes, sorted(catalogue.macros)
     ((), ['what'])
-    >>> library.check("plain", "{{ what() }}")
+    >>> catalogue.check("plain", "{{ what() }}")
     """
 
     sources: tuple[Source, ...] = ()

@@ -8,8 +8,8 @@ import pytest
 from alerts.errors import TemplateFailed, TemplateRefused
 from alerts.notification import Notification
 from alerts.templates.budget import MAX_TEXT
+from alerts.templates.catalogue import Catalogue, Mistake, Source
 from alerts.templates.data import NAMES, AlertData
-from alerts.templates.library import Library, Mistake, Source
 from alerts.templates.sandbox import Dialect
 
 Make = Callable[..., str]
@@ -19,7 +19,7 @@ Make = Callable[..., str]
 def make(told: Notification) -> Make:
     def made(text: str, dialect: Dialect = "plain", *files: str) -> str:
         sources = tuple(Source(f"{number}.jinja", file) for number, file in enumerate(files))
-        return Library(sources).render({"text": (dialect, text)}, told)["text"]
+        return Catalogue(sources).render({"text": (dialect, text)}, told)["text"]
 
     return made
 
@@ -164,20 +164,20 @@ def test_nothing_but_the_data_can_be_reached(make: Make, text: str) -> None:
 )
 def test_a_mistake_is_found_when_the_file_is_read(text: str, line: int, said: str) -> None:
     with pytest.raises(TemplateRefused) as refused:
-        Library().check("plain", text)
+        Catalogue().check("plain", text)
     first, *_ = refused.value.mistakes
     assert first[0] == line
     assert said in first[1]
 
 
 def test_mistakes_of_files_are_told_with_file_and_line() -> None:
-    library = Library(
+    catalogue = Catalogue(
         (
             Source("a.jinja", "{% macro one() %}\n{{ nothing }}{% endmacro %}\nloose words"),
             Source("b.jinja", "\n{% macro one() %}{% endmacro %}\n{% macro _two() %}{% endmacro %}"),
         )
     )
-    assert sorted((one.name, one.line, one.message.split(";")[0]) for one in library.mistakes) == [
+    assert sorted((one.name, one.line, one.message.split(";")[0]) for one in catalogue.mistakes) == [
         ("a.jinja", 2, "there is no 'nothing'"),
         ("a.jinja", 3, "stands outside a macro, and is never shown"),
         ("b.jinja", 2, "a second macro 'one', beside that of a.jinja"),
@@ -186,15 +186,15 @@ def test_mistakes_of_files_are_told_with_file_and_line() -> None:
 
 
 def test_while_a_file_cannot_be_read_nobody_is_told_that_its_macros_are_missing() -> None:
-    library = Library((Source("a.jinja", "{% macro one( %}"),))
-    assert [type(one) for one in library.mistakes] == [Mistake]
-    library.check("plain", "{{ one() }}")
+    catalogue = Catalogue((Source("a.jinja", "{% macro one( %}"),))
+    assert [type(one) for one in catalogue.mistakes] == [Mistake]
+    catalogue.check("plain", "{{ one() }}")
 
 
-def test_libraries_are_equal_where_their_files_are() -> None:
-    one, other = Library((Source("a", "{# 1 #}"),)), Library((Source("a", "{# 1 #}"),))
+def test_catalogues_are_equal_where_their_files_are() -> None:
+    one, other = Catalogue((Source("a", "{# 1 #}"),)), Catalogue((Source("a", "{# 1 #}"),))
     one.check("plain", "{{ title }}")
-    assert one == other != Library((Source("a", "{# 2 #}"),))
+    assert one == other != Catalogue((Source("a", "{# 2 #}"),))
 
 
 def test_what_went_wrong_is_told_with_field_and_line(make: Make) -> None:
