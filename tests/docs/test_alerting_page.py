@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from alerts.config import parse
-from alerts.templates.library import Library, Source
+from alerts.templates.catalogue import Catalogue, Source
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "alerting.md"
 EXAMPLES = [
@@ -21,4 +21,4 @@ def test_the_page_has_examples_that_are_whole_files() -> None:
 @pytest.mark.parametrize("example", WHOLE, ids=lambda example: "-".join(example))
 def test_examples_that_are_whole_files_are_valid(example: dict[str, object]) -> None:
     macros = re.findall(r"```jinja\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    parse(example, Library(tuple(Source(f"{number}.jinja", text) for number, text in enumerate(macros))))
+    parse(example, Catalogue(tuple(Source(f"{number}.jinja", text) for number, text in enumerate(macros))))

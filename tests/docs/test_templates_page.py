@@ -7,9 +7,9 @@ import yaml
 from pydantic import BaseModel
 
 from alerts.config import Receiver, parse
+from alerts.templates.catalogue import Catalogue, Source
 from alerts.templates.data import NAMES, AlertData
 from alerts.templates.field import template_fields
-from alerts.templates.library import Library, Source
 from alerts.templates.rehearsal import failing
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "alerting.md").read_text()
@@ -29,9 +29,9 @@ def names(header: str) -> set[str]:
 
 def test_the_example_of_templates_works_for_an_ordinary_alert() -> None:
     (example,) = [block for block in blocks("yaml") if block.startswith("templates:")]
-    library = Library(tuple(Source(f"{number}", text) for number, text in enumerate(blocks("jinja"))))
-    assert library.mistakes == ()
-    assert list(failing(parse(yaml.safe_load(example), library))) == []
+    catalogue = Catalogue(tuple(Source(f"{number}", text) for number, text in enumerate(blocks("jinja"))))
+    assert catalogue.mistakes == ()
+    assert list(failing(parse(yaml.safe_load(example), catalogue))) == []
 
 
 def test_every_name_that_templates_have_is_documented() -> None:
